@@ -1,0 +1,130 @@
+//! Everything that can change the engine's state.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::identifier::{ContentHash, InstrumentId, StrategyId};
+use crate::market::{Bar, MarketTrade, Quote, Signal};
+use crate::strategy::ParameterValue;
+use crate::time::Timestamp;
+
+/// One input, with the moment at which it became known. Moments never go back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Input {
+    /// When it became known.
+    pub time: Timestamp,
+    /// What it is.
+    pub kind: InputKind,
+}
+
+/// What an input can be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputKind {
+    /// A bar was completed.
+    Bar(Bar),
+    /// Best prices changed.
+    Quote(Quote),
+    /// Others traded.
+    Trade(MarketTrade),
+    /// A signal arrived.
+    Signal(Signal),
+    /// Time passed and nothing else happened.
+    Timer,
+    /// Somebody wants something changed.
+    Command(Command),
+}
+
+/// What operators and the plugin directory can change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Runs a strategy version in the slot of this name: a new slot, or a replacement that takes over state
+    /// and positions of the version before.
+    Deploy(Deployment),
+    /// Stops the strategy in a slot. Its positions stay, guarded by their exits.
+    Remove {
+        /// The slot.
+        slot: String,
+    },
+    /// Changes what slots get of the capital. Slots that are not named keep their weight.
+    SetWeights(BTreeMap<String, Decimal>),
+    /// Changes what becomes of a slot's proposals.
+    SetMode {
+        /// The slot.
+        slot: String,
+        /// From now on.
+        mode: StrategyMode,
+    },
+    /// Ends a quarantine: the strategy restarts from its last saved state.
+    Release {
+        /// The slot.
+        slot: String,
+    },
+    /// Stops new exposure everywhere until resumed. Exits and reductions go on.
+    Halt {
+        /// For people.
+        reason: String,
+    },
+    /// Ends a halt, and the breakers that tripped.
+    Resume,
+    /// Closes a slot's position at the market.
+    Close {
+        /// The slot.
+        slot: String,
+        /// The position.
+        instrument: InstrumentId,
+    },
+}
+
+/// A strategy version put into a slot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The slot's name, unique in the account.
+    pub slot: String,
+    /// Which version.
+    pub version: ContentHash,
+    /// What becomes of its proposals.
+    pub mode: StrategyMode,
+    /// Its share of the account's capital, 0 to 1; for a shadow its share of the make-believe capital.
+    pub weight: Decimal,
+    /// What it may trade; all instruments when empty.
+    pub instruments: Vec<InstrumentId>,
+    /// What the operator set; the version's defaults for the rest.
+    pub parameters: BTreeMap<String, ParameterValue>,
+}
+
+/// What becomes of a strategy's proposals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StrategyMode {
+    /// They trade the account's capital.
+    Live,
+    /// They trade make-believe capital of the slot's own, on the paper venue.
+    Shadow,
+    /// The strategy isn't called. Its positions stay guarded.
+    Off,
+}
+
+impl StrategyMode {
+    /// The stable name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Shadow => "shadow",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// A slot by number, and its name: what reports need to speak of strategies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlotName {
+    /// The number in orders and fills.
+    pub id: StrategyId,
+    /// What people call it.
+    pub name: String,
+}

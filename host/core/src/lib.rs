@@ -1,0 +1,41 @@
+//! Bulkhead's core: everything that decides about money.
+//!
+//! The [`engine::Engine`] takes one [`input::Input`] at a time and answers with [`output::Output`]s. It is
+//! the only code that changes balances, positions, orders, limits and weights.
+//!
+//! What this crate must never do: read a clock, draw a random number, do I/O, start a thread, keep global
+//! state, or iterate in hash order. Two runs over the same inputs give the same outputs, bit for bit; that
+//! is what backtest, replay and recovery stand on.
+//!
+//! Where to start reading: [`engine`] for what one step does, [`ledger`] for where a fill changes a
+//! balance, [`risk`] for where an order is refused, [`venue::paper`] for how fills come about on paper.
+
+/// Amounts, and arithmetic that never silently goes wrong.
+pub mod money;
+
+/// Event time.
+pub mod time;
+
+/// Names of things.
+pub mod identifier;
+
+/// What can be traded, and the grid of its prices and quantities.
+pub mod instrument;
+
+/// What happens in the market.
+pub mod market;
+
+/// What can change the engine's state.
+pub mod input;
+
+/// What the engine wants done or made known.
+pub mod output;
+
+/// An order and its life.
+pub mod order;
+
+/// The boundary to strategies: events in, proposals out.
+pub mod strategy;
+
+/// The risk gate: the only maker of orders that may be sent.
+pub mod risk;

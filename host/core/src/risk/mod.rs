@@ -1,0 +1,5 @@
+//! The risk gate.
+
+mod refusal;
+
+pub use refusal::{Refusal, RefusalCode};
