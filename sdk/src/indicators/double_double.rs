@@ -58,12 +58,6 @@ impl DoubleDouble {
     }
 }
 
-impl From<f64> for DoubleDouble {
-    fn from(value: f64) -> Self {
-        Self { high: value, low: 0.0 }
-    }
-}
-
 impl From<DoubleDouble> for (f64, f64) {
     fn from(number: DoubleDouble) -> Self {
         (number.high, number.low)

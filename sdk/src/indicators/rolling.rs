@@ -17,9 +17,9 @@ impl RollingMoments {
 
     pub(super) fn push(&mut self, value: f64) {
         if let Some(old) = self.sum.push(value) {
-            self.squares.leave(DoubleDouble::product(old, old));
+            self.squares.leave_product(DoubleDouble::product(old, old));
         }
-        self.squares.enter(DoubleDouble::product(value, value), self.sum.window.is_at_turn());
+        self.squares.enter_product(DoubleDouble::product(value, value), self.sum.window.is_at_turn());
     }
 
     pub(super) fn mean(&self) -> Option<f64> {
@@ -63,9 +63,9 @@ impl RollingSum {
         self.equal = if value == self.last { self.equal.saturating_add(1).min(super::MAX_PERIOD) } else { 1 };
         self.last = value;
         if let Some(old) = old {
-            self.sum.leave(DoubleDouble::from(old));
+            self.sum.leave(old);
         }
-        self.sum.enter(DoubleDouble::from(value), self.window.is_at_turn());
+        self.sum.enter(value, self.window.is_at_turn());
         if self.is_constant() {
             // Whatever little the sum has gathered in rounding ends here: zeros must sum to zero.
             self.sum.total = DoubleDouble::product(value, self.window.period());
@@ -111,14 +111,30 @@ pub(super) struct SlidingTotal {
 }
 
 impl SlidingTotal {
-    pub(super) fn leave(&mut self, term: DoubleDouble) {
-        self.total = self.total.subtract(term);
+    fn leave(&mut self, term: f64) {
+        self.total = self.total.plus(-term);
     }
 
     /// Adds a term; `at_turn` says whether with it a turn of the window is complete.
-    pub(super) fn enter(&mut self, term: DoubleDouble, at_turn: bool) {
+    fn enter(&mut self, term: f64, at_turn: bool) {
+        self.total = self.total.plus(term);
+        self.this_turn = self.this_turn.plus(term);
+        self.renew(at_turn);
+    }
+
+    /// As [`SlidingTotal::leave`], for a product.
+    pub(super) fn leave_product(&mut self, term: DoubleDouble) {
+        self.total = self.total.subtract(term);
+    }
+
+    /// As [`SlidingTotal::enter`], for a product.
+    pub(super) fn enter_product(&mut self, term: DoubleDouble, at_turn: bool) {
         self.total = self.total.add(term);
         self.this_turn = self.this_turn.add(term);
+        self.renew(at_turn);
+    }
+
+    fn renew(&mut self, at_turn: bool) {
         if at_turn {
             self.total = std::mem::take(&mut self.this_turn);
         }

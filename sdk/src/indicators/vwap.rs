@@ -35,9 +35,9 @@ impl Vwap {
     pub fn update(&mut self, price: f64, volume: f64) -> Option<f64> {
         if is_usable(price) && is_usable(volume) && volume >= 0.0 {
             if let (Some(old_price), Some(old_volume)) = (self.prices.push(price), self.volume.push(volume)) {
-                self.turnover.leave(DoubleDouble::product(old_price, old_volume));
+                self.turnover.leave_product(DoubleDouble::product(old_price, old_volume));
             }
-            self.turnover.enter(DoubleDouble::product(price, volume), self.volume.is_at_turn());
+            self.turnover.enter_product(DoubleDouble::product(price, volume), self.volume.is_at_turn());
             if self.has_no_volume() {
                 self.turnover.total = DoubleDouble::ZERO;
             }
