@@ -1,0 +1,45 @@
+//! The performance suite: every `[[bench]]` of the workspace, optimised, with the plugins and the binary built.
+//!
+//! A bench says what its numbers mean. Those that the documentation quotes print ratios between things that
+//! were measured in one run, as absolute times differ from machine to machine; the suite over the full engine
+//! is the bench `performance` of the package `bulkhead-tests`.
+
+use std::ffi::OsString;
+
+use anyhow::{Result, ensure};
+
+use crate::plugins::{self, PLUGINS_VARIABLE};
+use crate::process;
+use crate::test::BINARY_VARIABLE;
+use crate::workspace::Workspace;
+
+/// Runs the benches whose name contains `filter`, handing them `arguments`.
+pub(crate) fn run(workspace: &Workspace, filter: Option<&str>, arguments: &[OsString]) -> Result<()> {
+    let chosen = benches(workspace, filter);
+    ensure!(!chosen.is_empty(), "no bench has '{}' in its name", filter.unwrap_or_default());
+
+    let plugins = plugins::build(workspace)?;
+    eprintln!("Building the host with all optimisations; the first time takes some minutes.");
+    process::run(workspace.cargo().args(["build", "--release", "--package", "bulkhead"]))?;
+    let binary = workspace.target.join("release").join(format!("bulkhead{}", std::env::consts::EXE_SUFFIX));
+
+    for (package, bench) in chosen {
+        let mut cargo = workspace.cargo();
+        cargo.args(["bench", "--package", package, "--bench", bench]);
+        cargo.env(PLUGINS_VARIABLE, &plugins).env(BINARY_VARIABLE, &binary);
+        if !arguments.is_empty() {
+            cargo.arg("--").args(arguments);
+        }
+        process::run(&mut cargo)?;
+    }
+    Ok(())
+}
+
+/// The benches of the workspace, as package and name.
+fn benches<'a>(workspace: &'a Workspace, filter: Option<&str>) -> Vec<(&'a str, &'a str)> {
+    let of_packages = workspace.packages.iter().flat_map(|package| {
+        let benches = package.targets.iter().filter(|target| target.is("bench"));
+        benches.map(|bench| (package.name.as_str(), bench.name.as_str()))
+    });
+    of_packages.filter(|(_, bench)| filter.is_none_or(|part| bench.contains(part))).collect()
+}

@@ -1,0 +1,123 @@
+//! The demo: the shipped strategies on paper money, from a clean clone.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::plugins;
+use crate::process;
+use crate::workspace::Workspace;
+
+/// Builds what is missing, then becomes `bulkhead run`.
+pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
+    let demo = Demo::prepare(workspace)?;
+    let mut command = demo.command(arguments);
+    eprintln!("$ {}", process::shown(&command));
+    hand_over(&mut command)
+}
+
+/// Everything that the demo needs, built.
+pub(crate) struct Demo {
+    binary: PathBuf,
+    strategies: PathBuf,
+}
+
+impl Demo {
+    /// Builds the plugins and the host.
+    pub(crate) fn prepare(workspace: &Workspace) -> Result<Self> {
+        let built = plugins::build(workspace)?;
+        let strategies = workspace.target.join("demo").join("strategies");
+        copy_plugins(&built, &strategies)?;
+        Ok(Self { binary: build_host(workspace)?, strategies })
+    }
+
+    /// `bulkhead run` on the demo's strategies, unless the arguments name others.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("run");
+        if !names_strategies(arguments) {
+            command.arg("--strategies").arg(&self.strategies);
+        }
+        command.args(arguments);
+        command
+    }
+}
+
+/// Builds the `bulkhead` binary as the tests do, so that neither has to wait for a build of its own. Its
+/// dependencies are optimised there as well.
+pub(crate) fn build_host(workspace: &Workspace) -> Result<PathBuf> {
+    let binary = workspace.target.join("debug").join(format!("bulkhead{}", std::env::consts::EXE_SUFFIX));
+    if !binary.exists() {
+        eprintln!(
+            "Building the host; the first time takes some minutes, most of them for the wasm compiler."
+        );
+    }
+    process::run(workspace.cargo().args(["build", "--workspace", "--bin", "bulkhead"]))?;
+    Ok(binary)
+}
+
+/// The directory is the person's to play with: other plugins in it are left alone.
+fn copy_plugins(built: &Path, strategies: &Path) -> Result<()> {
+    fs::create_dir_all(strategies).with_context(|| format!("cannot create {}", strategies.display()))?;
+    for entry in fs::read_dir(built)? {
+        let plugin = entry?;
+        plugins::copy_if_changed(&plugin.path(), &strategies.join(plugin.file_name()))?;
+    }
+    Ok(())
+}
+
+fn names_strategies<S: AsRef<OsStr>>(arguments: &[S]) -> bool {
+    arguments.iter().any(|argument| {
+        let argument = argument.as_ref().to_string_lossy();
+        argument == "--strategies" || argument.starts_with("--strategies=")
+    })
+}
+
+/// The host takes this process's place, so that Ctrl-C and SIGTERM reach it and it alone.
+#[cfg(unix)]
+fn hand_over(command: &mut Command) -> Result<()> {
+    let error = std::os::unix::process::CommandExt::exec(command);
+    Err(error).with_context(|| format!("cannot start `{}`", process::shown(command)))
+}
+
+#[cfg(not(unix))]
+fn hand_over(command: &mut Command) -> Result<()> {
+    process::run(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demo() -> Demo {
+        Demo { binary: "bulkhead".into(), strategies: "demo/strategies".into() }
+    }
+
+    #[test]
+    fn the_demo_runs_its_own_strategies_with_the_persons_arguments() {
+        let command = demo().command(&["--speed", "max"]);
+        assert_eq!(process::shown(&command), "bulkhead run --strategies demo/strategies --speed max");
+    }
+
+    #[test]
+    fn strategies_that_the_person_names_take_their_place() {
+        let command = demo().command(&["--strategies=mine"]);
+        assert_eq!(process::shown(&command), "bulkhead run --strategies=mine");
+    }
+
+    #[test]
+    fn a_plugin_that_the_person_added_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (built, strategies) = (folder.path().join("built"), folder.path().join("demo"));
+        for (directory, name) in [(&built, "ours.wasm"), (&strategies, "mine.wasm")] {
+            fs::create_dir_all(directory).expect("a folder");
+            fs::write(directory.join(name), name).expect("a file");
+        }
+        copy_plugins(&built, &strategies).expect("copied");
+        assert!(strategies.join("ours.wasm").exists());
+        assert!(strategies.join("mine.wasm").exists());
+    }
+}

@@ -1,0 +1,41 @@
+//! Every test of the workspace, with what they need built beforehand.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::demo;
+use crate::plugins::{self, PLUGINS_VARIABLE};
+use crate::process;
+use crate::workspace::Workspace;
+
+/// Tells end-to-end tests and benches which `bulkhead` binary to drive.
+pub(crate) const BINARY_VARIABLE: &str = "BULKHEAD_BIN";
+
+/// Runs the tests, or those whose name contains `filter`.
+pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+    let plugins = plugins::build(workspace)?;
+    let binary = demo::build_host(workspace)?;
+    let with_environment = |command: &mut Command| {
+        process::run(command.env(PLUGINS_VARIABLE, &plugins).env(BINARY_VARIABLE, &binary))
+    };
+
+    let mut tests = workspace.cargo();
+    if process::succeeds(workspace.cargo().args(["nextest", "--version"])) {
+        tests.args(["nextest", "run", "--workspace"]);
+        if filter.is_some() {
+            // What the filter names may be a documentation test.
+            tests.arg("--no-tests=warn");
+        }
+    } else {
+        eprintln!("cargo-nextest is not installed: the tests run with `cargo test`, which takes longer.");
+        tests.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+    }
+    let outcome = with_environment(tests.args(filter));
+
+    // The examples in the documentation run even when a test failed: one run should tell all that is wrong.
+    let mut examples = workspace.cargo();
+    examples.args(["test", "--doc", "--workspace"]).args(filter);
+    let examples_outcome = with_environment(&mut examples);
+    outcome.and(examples_outcome)
+}
