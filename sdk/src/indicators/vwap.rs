@@ -120,12 +120,12 @@ mod tests {
 
     #[test]
     fn is_unknown_without_volume_and_exact_after_it() {
-        let mut vwap = Vwap::new(2);
-        for (price, volume) in [(3.1, 1e15), (7.7, 1e-9), (5.0, 0.0)] {
+        let mut vwap = Vwap::new(4);
+        for (price, volume) in [(3.1, 1e15), (7.7, 1e-9), (5.0, 0.0), (5.0, 0.0), (5.0, 0.0)] {
             vwap.update(price, volume);
         }
         assert_eq!(vwap.update(5.0, 0.0), None);
-        assert_eq!(vwap.update(5.0, 0.1), Some(5.0));
+        assert_eq!(vwap.update(5.0, 1e-9), Some(5.0));
     }
 
     #[test]
