@@ -39,3 +39,30 @@ pub mod strategy;
 
 /// The risk gate: the only maker of orders that may be sent.
 pub mod risk;
+
+/// A strategy's holding of one instrument.
+pub mod position;
+
+/// The books: where a fill changes a balance.
+pub mod ledger;
+
+/// Longer bars from shorter ones.
+pub mod bar_aggregation;
+
+/// The last known market of every instrument.
+pub mod price_board;
+
+/// Capital by weight.
+pub mod allocation;
+
+/// How much a standard order trades.
+pub mod sizing;
+
+/// Where orders are executed.
+pub mod venue;
+
+/// Orders that the host keeps for positions: stops, tiers, time.
+pub mod exits;
+
+/// One number for all orders and fills of a run.
+pub mod digest;

@@ -343,7 +343,9 @@ mod tests {
 
     #[test]
     fn nothing_is_executed_before_it_was_sent() {
-        for transition in [Transition::FillPart, Transition::FillRest, Transition::Acknowledge, Transition::Reject] {
+        for transition in
+            [Transition::FillPart, Transition::FillRest, Transition::Acknowledge, Transition::Reject]
+        {
             assert!(OrderState::Accepted.after(transition).is_err());
         }
         assert_eq!(OrderState::Accepted.after(Transition::Cancel), Ok(OrderState::Cancelled));

@@ -1,5 +1,11 @@
-//! The risk gate.
+//! The risk gate: every order passes here, and each refusal has a stable code and its numbers. Limits stop
+//! new exposure; nothing here stands in the way of a sale.
 
+mod gate;
+mod limits;
 mod refusal;
 
+pub(crate) use gate::risk_decimal;
+pub use gate::{ApprovedOrder, Exposure, Situation, check_entry, check_reduction};
+pub use limits::RiskLimits;
 pub use refusal::{Refusal, RefusalCode};

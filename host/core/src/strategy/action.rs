@@ -136,11 +136,18 @@ impl ExitPlan {
         fraction("stop-loss", self.stop_loss)?;
         fraction("trailing", self.trailing)?;
         let gain = |name: &str, v: f64| {
-            if v > 0.0 && v <= 1_000.0 { Ok(()) } else { Err(format!("{name} is {v}; it must be above 0 and at most 1000")) }
+            if v > 0.0 && v <= 1_000.0 {
+                Ok(())
+            } else {
+                Err(format!("{name} is {v}; it must be above 0 and at most 1000"))
+            }
         };
         self.breakeven.map_or(Ok(()), |v| gain("breakeven", v))?;
         if self.take_profits.len() > MAX_TAKE_PROFITS {
-            return Err(format!("{} take-profits; at most {MAX_TAKE_PROFITS} are allowed", self.take_profits.len()));
+            return Err(format!(
+                "{} take-profits; at most {MAX_TAKE_PROFITS} are allowed",
+                self.take_profits.len()
+            ));
         }
         let mut total_share = 0.0;
         let mut last_gain = 0.0;
@@ -210,7 +217,9 @@ impl Action {
                         Amount::Notional(v) => positive("notional", v)?,
                         Amount::CapitalShare(v) if v > 0.0 && v <= 1.0 => {}
                         Amount::CapitalShare(v) => {
-                            return invalid(format!("capital share is {v}; it must be above 0 and at most 1"));
+                            return invalid(format!(
+                                "capital share is {v}; it must be above 0 and at most 1"
+                            ));
                         }
                     },
                     Intent::Target(v) if (0.0..f64::INFINITY).contains(&v) => {}

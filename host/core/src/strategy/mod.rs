@@ -6,11 +6,15 @@ mod description;
 mod event;
 mod fault;
 
-pub use action::{Action, Amount, ExitPlan, Intent, MAX_TAKE_PROFITS, OrderKind, Proposal, Submit, TakeProfit};
+pub use action::{
+    Action, Amount, ExitPlan, Intent, MAX_TAKE_PROFITS, OrderKind, Proposal, Submit, TakeProfit,
+};
 pub use description::{
     Description, InstanceConfig, InvalidParameter, Needs, Parameter, ParameterKind, ParameterValue,
 };
-pub use event::{CapitalUpdate, Event, FillCause, FillEvent, History, OrderStatus, OrderUpdate, PositionUpdate};
+pub use event::{
+    CapitalUpdate, Event, FillCause, FillEvent, History, OrderStatus, OrderUpdate, PositionUpdate,
+};
 pub use fault::{Fault, FaultKind};
 
 use serde::{Deserialize, Serialize};
@@ -66,7 +70,8 @@ pub trait StrategySource: Send {
     /// # Errors
     ///
     /// A [`Fault`] when no such version was prepared, or its start failed.
-    fn instantiate(&self, version: &ContentHash, config: &InstanceConfig) -> Result<Box<dyn Strategy>, Fault>;
+    fn instantiate(&self, version: &ContentHash, config: &InstanceConfig)
+    -> Result<Box<dyn Strategy>, Fault>;
 }
 
 /// A strategy's memory between two instances.
