@@ -1,0 +1,162 @@
+//! Turns a file into a component, on a thread of its own. The compiler is the one part of the sandbox that an
+//! attacker's bytes reach before any fuel is counted: it gets a large stack, a time limit, and no more than a
+//! few of its kind at once. A compilation that runs over its time is left behind and keeps its place until it
+//! ends, so that no number of bombs takes more than those few cores.
+
+use std::any::Any;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use wasmtime::Engine;
+use wasmtime::component::Component;
+use wit_component::ComponentEncoder;
+
+use crate::contract::Contract;
+use crate::inspect::{Inspection, Kind, inspect};
+use crate::limits::{Limits, count};
+use crate::refused::Refused;
+
+/// The deepest recursions of the compiler stay far below this.
+const STACK_BYTES: usize = 256 * 1024 * 1024;
+
+/// A file's way to a component.
+pub(crate) struct Compiled {
+    pub(crate) component: Component,
+    pub(crate) inspection: Inspection,
+    /// Whether the code came from the cache.
+    pub(crate) cached: bool,
+}
+
+/// Places for compilations.
+#[derive(Debug)]
+pub(crate) struct Compiler {
+    free: Mutex<usize>,
+    freed: Condvar,
+}
+
+struct Place(Arc<Compiler>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *self.0.free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.0.freed.notify_one();
+    }
+}
+
+impl Compiler {
+    pub(crate) fn new(places: u64) -> Arc<Self> {
+        Arc::new(Self { free: Mutex::new(count(places)), freed: Condvar::new() })
+    }
+
+    fn place(self: &Arc<Self>, until: Instant) -> Option<Place> {
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = until.saturating_duration_since(Instant::now());
+        let (mut free, _) = self
+            .freed
+            .wait_timeout_while(free, wait, |free| *free == 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        if *free == 0 {
+            return None;
+        }
+        *free -= 1;
+        Some(Place(Arc::clone(self)))
+    }
+
+    /// Runs some work on a thread with a large stack, for at most the time limit.
+    pub(crate) fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        limit_ms: u64,
+        work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let timeout = || Refused::CompileTime { limit_ms };
+        let until = Instant::now() + Duration::from_millis(limit_ms);
+        let place = self.place(until).ok_or_else(timeout)?;
+        let (sender, receiver) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("sandbox-compile".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                let _place = place;
+                // The other end may have given up waiting.
+                let _ = sender.send(work());
+            })
+            .map_err(|source| Refused::Storage { what: "starting a thread to compile on".to_owned(), source })?;
+        match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => Err(timeout()),
+            // The work ended without an answer: it panicked.
+            Err(RecvTimeoutError::Disconnected) => {
+                let why = thread.join().err().map_or_else(String::new, |panic| message(panic.as_ref()));
+                Err(Refused::Compile(format!("the compiler failed on it: {why}")))
+            }
+        }
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given");
+    crate::text::clean(text, 400)
+}
+
+/// Checks a file and gives the component's bytes.
+pub(crate) fn encode(bytes: &[u8], contract: &Contract, limits: &Limits) -> Result<(Vec<u8>, Inspection), Refused> {
+    let inspection = inspect(bytes, contract, limits)?;
+    match inspection.kind {
+        Kind::Component => Ok((bytes.to_vec(), inspection)),
+        Kind::CoreModule => {
+            let not_encodable = |error: &dyn ToString| {
+                Refused::NotEncodable(crate::text::clean(&error.to_string().replace('\n', " "), 600))
+            };
+            let component = ComponentEncoder::default()
+                .validate(false)
+                .module(bytes)
+                .and_then(|encoder| encoder.encode())
+                .map_err(|error| not_encodable(&format!("{error:#}")))?;
+            // The type section may claim other types than the contract's for exports that have the right
+            // core signature; what wit-component made of it is checked as if it had come from outside.
+            let roomy = Limits { wasm_bytes: u64::MAX, functions: u64::MAX, ..limits.clone() };
+            inspect(&component, contract, &roomy)?;
+            Ok((component, inspection))
+        }
+    }
+}
+
+/// Compiles a component's bytes.
+pub(crate) fn compile(engine: &Engine, component: &[u8]) -> Result<Component, Refused> {
+    Component::from_binary(engine, component)
+        .map_err(|error| Refused::Compile(crate::text::clean(&format!("{error:#}").replace('\n', " "), 600)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_that_takes_too_long_is_left_behind_and_keeps_its_place() {
+        let compiler = Compiler::new(1);
+        let (release, wait) = mpsc::channel::<()>();
+        let refused = compiler.run(20, move || {
+            let _ = wait.recv();
+            Ok(())
+        });
+        assert!(matches!(refused, Err(Refused::CompileTime { limit_ms: 20 })), "{refused:?}");
+        // The place is still taken...
+        assert!(matches!(compiler.run(20, || Ok(())), Err(Refused::CompileTime { .. })));
+        // ...until the work ends.
+        drop(release);
+        compiler.run(10_000, || Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_compiler_that_panics_refuses_the_file() {
+        let refused = Compiler::new(1).run(10_000, || -> Result<(), Refused> { panic!("cranelift says no") });
+        let text = refused.unwrap_err().to_string();
+        assert!(text.contains("cranelift says no"), "{text}");
+    }
+}

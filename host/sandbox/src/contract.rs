@@ -1,0 +1,446 @@
+//! What a strategy must export and may import, read from the WIT file, and how a file's types are held
+//! against it.
+
+use wasmparser::component_types::{
+    ComponentDefinedType, ComponentEntityType, ComponentFuncType, ComponentValType,
+};
+use wasmparser::types::TypesRef;
+use wasmparser::{PrimitiveValType, ValType};
+use wit_parser::abi::{AbiVariant, WasmType};
+use wit_parser::{Function, InterfaceId, Resolve, Type, TypeDefKind};
+
+use crate::refused::Refused;
+
+const WIT: &str = include_str!("../../../wit/strategy.wit");
+
+/// The interface that a strategy exports, without its version.
+pub(crate) const STRATEGY: &str = "bulkhead:strategy/strategy";
+const LOGGING: &str = "bulkhead:strategy/logging";
+const TYPES: &str = "bulkhead:strategy/types";
+
+/// The contract of this host.
+#[derive(Debug)]
+pub(crate) struct Contract {
+    resolve: Resolve,
+    strategy: InterfaceId,
+    /// Of the newest contract that this host speaks.
+    version: semantic::Version,
+}
+
+/// The little of semantic versioning that telling contracts apart needs.
+mod semantic {
+    use std::fmt;
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) struct Version {
+        major: u32,
+        minor: u32,
+        patch: u32,
+    }
+
+    impl Version {
+        pub(crate) fn parse(text: &str) -> Option<Self> {
+            let mut parts = text.split('.').map(|part| part.parse().ok());
+            let version = Self { major: parts.next()??, minor: parts.next()??, patch: parts.next()?? };
+            parts.next().is_none().then_some(version)
+        }
+
+        /// Whether the two differ only in additions.
+        pub(crate) const fn is_compatible(self, other: Self) -> bool {
+            self.major == other.major && (self.major > 0 || self.minor == other.minor)
+        }
+    }
+
+    impl fmt::Display for Version {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(formatter, "{}.{}.{}", self.major, self.minor, self.patch)
+        }
+    }
+}
+
+/// `name@1.2.3` in its parts.
+fn split_version(name: &str) -> (&str, Option<semantic::Version>) {
+    match name.split_once('@') {
+        Some((name, version)) => (name, semantic::Version::parse(version)),
+        None => (name, None),
+    }
+}
+
+impl Contract {
+    /// Reads the contract that is built into the host.
+    ///
+    /// # Errors
+    ///
+    /// When the WIT file is not what this code was written for.
+    pub(crate) fn load() -> Result<Self, String> {
+        let mut resolve = Resolve::default();
+        let package = resolve.push_source("strategy.wit", WIT).map_err(|error| format!("{error:#}"))?;
+        let package = resolve.packages.get(package).ok_or("the contract has no package")?;
+        let strategy =
+            package.interfaces.get("strategy").copied().ok_or("the contract has no interface \"strategy\"")?;
+        let version = package.name.version.as_ref().map(ToString::to_string).unwrap_or_default();
+        let version = semantic::Version::parse(&version).ok_or("the contract has no version")?;
+        Ok(Self { resolve, strategy, version })
+    }
+
+    fn logging(&self) -> String {
+        format!("{LOGGING}@{}", self.version)
+    }
+
+    fn functions(&self) -> impl Iterator<Item = &Function> {
+        self.resolve.interfaces.get(self.strategy).into_iter().flat_map(|interface| interface.functions.values())
+    }
+
+    fn refuse_import(&self, import: String) -> Refused {
+        // Before component model, WASI's module had a name of this kind.
+        if import.starts_with("wasi:") || import.starts_with("wasi_") {
+            Refused::WasiImport { import }
+        } else {
+            Refused::ForbiddenImport { import, allowed: format!("{} (function log)", self.logging()) }
+        }
+    }
+
+    fn is_ours(&self, name: &str, interface: &str) -> bool {
+        let (name, version) = split_version(name);
+        name == interface && version.is_some_and(|version| version.is_compatible(self.version))
+    }
+
+    /// Checks a core module's import.
+    pub(crate) fn check_module_import(&self, module: &str, name: &str) -> Result<(), Refused> {
+        if self.is_ours(module, LOGGING) && name == "log" {
+            return Ok(());
+        }
+        Err(self.refuse_import(format!("{module}#{name}")))
+    }
+
+    /// Checks a component's import: types of the contract, and the log.
+    pub(crate) fn check_component_import(&self, types: TypesRef<'_>, name: &str) -> Result<(), Refused> {
+        let refuse = |function: &str| {
+            let separator = if function.is_empty() { "" } else { "#" };
+            Err(self.refuse_import(format!("{name}{separator}{function}")))
+        };
+        let logging = self.is_ours(name, LOGGING);
+        if !logging && !self.is_ours(name, TYPES) {
+            return refuse("");
+        }
+        let Some(ComponentEntityType::Instance(instance)) =
+            types.component_item_for_import(name).map(|item| item.ty)
+        else {
+            return refuse("");
+        };
+        for (function, item) in &types[instance].exports {
+            match item.ty {
+                ComponentEntityType::Type { .. } => {}
+                ComponentEntityType::Func(_) if logging && function == "log" => {}
+                _ => return refuse(function),
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a core module exports every function of the contract, by the names and with the types
+    /// that its canonical ABI gives them.
+    pub(crate) fn check_module_exports(&self, types: TypesRef<'_>) -> Result<(), Refused> {
+        let exports: Vec<_> = types.core_exports().into_iter().flatten().collect();
+        let prefix = exports.iter().find_map(|(name, _)| {
+            let (interface, function) = name.split_once('#')?;
+            let (interface, _) = interface.split_once('@').unwrap_or((interface, ""));
+            (interface == STRATEGY && !function.is_empty()).then(|| name.split_once('#')).flatten()
+        });
+        let Some((interface, _)) = prefix else {
+            return Err(self.missing_interface(exports.iter().map(|(name, _)| *name)));
+        };
+        self.check_version(interface)?;
+        for function in self.functions() {
+            let export = format!("{interface}#{}", function.name);
+            let Some((_, ty)) = exports.iter().find(|(name, _)| *name == export) else {
+                return Err(Refused::MissingExport { export, looks_like: looks_like(interface) });
+            };
+            let signature = self.resolve.wasm_signature(AbiVariant::GuestExport, function);
+            let wanted = (signature.params.as_slice(), signature.results.as_slice());
+            let difference = match ty {
+                wasmparser::types::EntityType::Func(id) => match types.get(*id).map(|ty| &ty.composite_type.inner) {
+                    Some(wasmparser::CompositeInnerType::Func(found))
+                        if same_core(found.params(), wanted.0) && same_core(found.results(), wanted.1) =>
+                    {
+                        continue;
+                    }
+                    Some(wasmparser::CompositeInnerType::Func(found)) => format!(
+                        "the core function takes ({}) and gives ({}), but ({}) and ({}) are expected",
+                        list(found.params()),
+                        list(found.results()),
+                        list(&wanted.0.iter().map(core_type).collect::<Vec<_>>()),
+                        list(&wanted.1.iter().map(core_type).collect::<Vec<_>>()),
+                    ),
+                    _ => "it is not a function".to_owned(),
+                },
+                _ => "it is not a function".to_owned(),
+            };
+            return Err(Refused::WrongExport { export, difference, looks_like: looks_like(interface) });
+        }
+        Ok(())
+    }
+
+    /// Checks that a component exports the contract's interface with exactly its types; gives the export's
+    /// name.
+    pub(crate) fn check_component_exports(&self, types: TypesRef<'_>, exports: &[String]) -> Result<String, Refused> {
+        let interface = exports.iter().find(|name| split_version(name).0 == STRATEGY);
+        let Some(interface) = interface else {
+            return Err(self.missing_interface(exports.iter().map(String::as_str)));
+        };
+        self.check_version(interface)?;
+        let wrong = |export: String, difference: String| {
+            Err(Refused::WrongExport { export, difference, looks_like: looks_like(interface) })
+        };
+        let Some(ComponentEntityType::Instance(instance)) =
+            types.component_item_for_export(interface).map(|item| item.ty)
+        else {
+            return wrong(interface.clone(), "it is not an interface".to_owned());
+        };
+        for function in self.functions() {
+            let export = format!("{interface}#{}", function.name);
+            match types[instance].exports.get(&function.name).map(|item| item.ty) {
+                None => return Err(Refused::MissingExport { export, looks_like: looks_like(interface) }),
+                Some(ComponentEntityType::Func(id)) => {
+                    if let Err(difference) = self.same_function(types, &types[id], function) {
+                        return wrong(export, difference);
+                    }
+                }
+                Some(_) => return wrong(export, "it is not a function".to_owned()),
+            }
+        }
+        Ok(interface.clone())
+    }
+
+    fn check_version(&self, interface: &str) -> Result<(), Refused> {
+        let (_, version) = split_version(interface);
+        if version.is_some_and(|version| version.is_compatible(self.version)) {
+            return Ok(());
+        }
+        let found = interface.split_once('@').map_or("none", |(_, version)| version).to_owned();
+        Err(Refused::ContractVersion { found, supported: self.version.to_string() })
+    }
+
+    fn missing_interface<'a>(&self, exports: impl Iterator<Item = &'a str>) -> Refused {
+        let mut names: Vec<&str> = exports.filter(|name| *name != "memory").take(6).collect();
+        names.sort_unstable();
+        let looks_like = if names.is_empty() {
+            "it exports nothing".to_owned()
+        } else {
+            format!("it looks like no Bulkhead strategy of any version: it exports {}", names.join(", "))
+        };
+        let looks_like = crate::text::clean(&looks_like, 400);
+        Refused::MissingExport { export: format!("{STRATEGY}@{}", self.version), looks_like }
+    }
+
+    fn same_function(
+        &self,
+        types: TypesRef<'_>,
+        found: &ComponentFuncType,
+        wanted: &Function,
+    ) -> Result<(), String> {
+        if found.async_ {
+            return Err("it is asynchronous".to_owned());
+        }
+        if found.params.len() != wanted.params.len() {
+            return Err(format!("it takes {} parameters, not {}", found.params.len(), wanted.params.len()));
+        }
+        for ((name, found), wanted) in found.params.iter().zip(&wanted.params) {
+            self.same_type(types, *found, &wanted.ty)
+                .map_err(|difference| format!("parameter {name}{difference}"))?;
+        }
+        self.same_optional(types, found.result, wanted.result.as_ref())
+            .map_err(|difference| format!("its result{difference}"))
+    }
+
+    fn same_optional(
+        &self,
+        types: TypesRef<'_>,
+        found: Option<ComponentValType>,
+        wanted: Option<&Type>,
+    ) -> Result<(), String> {
+        match (found, wanted) {
+            (None, None) => Ok(()),
+            (Some(found), Some(wanted)) => self.same_type(types, found, wanted),
+            (Some(_), None) => Err(" has a value, but none is expected".to_owned()),
+            (None, Some(_)) => Err(" has no value, but one is expected".to_owned()),
+        }
+    }
+
+    /// Compares two types; a difference is told with the path to it.
+    fn same_type(&self, types: TypesRef<'_>, found: ComponentValType, wanted: &Type) -> Result<(), String> {
+        let Some(wanted) = self.definition(wanted) else {
+            return Err(" has a type that the contract does not know".to_owned());
+        };
+        let found = match found {
+            ComponentValType::Primitive(found) => return same_primitive(found, wanted),
+            ComponentValType::Type(id) => &types[id],
+        };
+        if let ComponentDefinedType::Primitive(found) = found {
+            return same_primitive(*found, wanted);
+        }
+        let Wanted::Defined(wanted) = wanted else {
+            return Err(format!(" is not a {}", wanted.name()));
+        };
+        match (found, wanted) {
+            (ComponentDefinedType::Record(found), TypeDefKind::Record(wanted)) => {
+                same_names(found.fields.keys(), wanted.fields.iter().map(|field| field.name.as_str()))?;
+                found.fields.iter().zip(&wanted.fields).try_for_each(|((name, found), wanted)| {
+                    self.same_type(types, *found, &wanted.ty).map_err(|difference| format!(".{name}{difference}"))
+                })
+            }
+            (ComponentDefinedType::Variant(found), TypeDefKind::Variant(wanted)) => {
+                same_names(found.cases.keys(), wanted.cases.iter().map(|case| case.name.as_str()))?;
+                found.cases.iter().zip(&wanted.cases).try_for_each(|((name, found), wanted)| {
+                    self.same_optional(types, found.ty, wanted.ty.as_ref())
+                        .map_err(|difference| format!(".{name}{difference}"))
+                })
+            }
+            (ComponentDefinedType::Enum(found), TypeDefKind::Enum(wanted)) => {
+                same_names(found.iter(), wanted.cases.iter().map(|case| case.name.as_str()))
+            }
+            (ComponentDefinedType::List { element, .. }, TypeDefKind::List(wanted)) => self
+                .same_type(types, *element, wanted)
+                .map_err(|difference| format!(" (element){difference}")),
+            (ComponentDefinedType::Option { ty, .. }, TypeDefKind::Option(wanted)) => self
+                .same_type(types, *ty, wanted)
+                .map_err(|difference| format!(" (when present){difference}")),
+            (ComponentDefinedType::Result { ok, err, .. }, TypeDefKind::Result(wanted)) => {
+                self.same_optional(types, *ok, wanted.ok.as_ref())
+                    .map_err(|difference| format!(" (when ok){difference}"))?;
+                self.same_optional(types, *err, wanted.err.as_ref())
+                    .map_err(|difference| format!(" (when an error){difference}"))
+            }
+            (_, wanted) => Err(format!(" is not a {}", wanted.as_str())),
+        }
+    }
+
+    /// What a type is once its aliases are followed.
+    fn definition(&self, ty: &Type) -> Option<Wanted<'_>> {
+        let mut ty = *ty;
+        loop {
+            let Type::Id(id) = ty else { return Some(Wanted::Primitive(primitive(ty)?)) };
+            match &self.resolve.types.get(id)?.kind {
+                TypeDefKind::Type(alias) => ty = *alias,
+                kind => return Some(Wanted::Defined(kind)),
+            }
+        }
+    }
+}
+
+/// A type that the contract asks for.
+#[derive(Clone, Copy)]
+enum Wanted<'a> {
+    Primitive(PrimitiveValType),
+    Defined(&'a TypeDefKind),
+}
+
+impl Wanted<'_> {
+    fn name(self) -> String {
+        match self {
+            Self::Primitive(primitive) => primitive.to_string(),
+            Self::Defined(kind) => kind.as_str().to_owned(),
+        }
+    }
+}
+
+const fn primitive(ty: Type) -> Option<PrimitiveValType> {
+    Some(match ty {
+        Type::Bool => PrimitiveValType::Bool,
+        Type::U8 => PrimitiveValType::U8,
+        Type::U16 => PrimitiveValType::U16,
+        Type::U32 => PrimitiveValType::U32,
+        Type::U64 => PrimitiveValType::U64,
+        Type::S8 => PrimitiveValType::S8,
+        Type::S16 => PrimitiveValType::S16,
+        Type::S32 => PrimitiveValType::S32,
+        Type::S64 => PrimitiveValType::S64,
+        Type::F32 => PrimitiveValType::F32,
+        Type::F64 => PrimitiveValType::F64,
+        Type::Char => PrimitiveValType::Char,
+        Type::String => PrimitiveValType::String,
+        Type::ErrorContext | Type::Id(_) => return None,
+    })
+}
+
+fn same_primitive(found: PrimitiveValType, wanted: Wanted<'_>) -> Result<(), String> {
+    match wanted {
+        Wanted::Primitive(wanted) if wanted == found => Ok(()),
+        wanted => Err(format!(" is {found}, not {}", wanted.name())),
+    }
+}
+
+fn same_names<'a, N: ToString + 'a>(
+    found: impl Iterator<Item = N>,
+    wanted: impl Iterator<Item = &'a str>,
+) -> Result<(), String> {
+    let found: Vec<String> = found.map(|name| name.to_string()).collect();
+    let wanted: Vec<&str> = wanted.collect();
+    if found == wanted {
+        return Ok(());
+    }
+    Err(format!(" has the members [{}], not [{}]", found.join(", "), wanted.join(", ")))
+}
+
+fn looks_like(interface: &str) -> String {
+    let version = interface.split_once('@').map_or("without a version", |(_, version)| version);
+    format!("the file looks like one for contract {version}")
+}
+
+const fn core_type(ty: &WasmType) -> ValType {
+    match ty {
+        WasmType::I32 | WasmType::Pointer | WasmType::Length => ValType::I32,
+        WasmType::I64 | WasmType::PointerOrI64 => ValType::I64,
+        WasmType::F32 => ValType::F32,
+        WasmType::F64 => ValType::F64,
+    }
+}
+
+fn same_core(found: &[ValType], wanted: &[WasmType]) -> bool {
+    found.len() == wanted.len() && found.iter().zip(wanted).all(|(found, wanted)| *found == core_type(wanted))
+}
+
+fn list(types: &[ValType]) -> String {
+    types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_track_is_compatible() {
+        let version = |text| semantic::Version::parse(text).unwrap();
+        assert!(version("0.1.7").is_compatible(version("0.1.0")));
+        assert!(!version("0.2.0").is_compatible(version("0.1.0")));
+        assert!(!version("1.1.0").is_compatible(version("0.1.0")));
+        assert!(version("1.4.0").is_compatible(version("1.1.0")));
+        assert_eq!(semantic::Version::parse("0.1"), None);
+        assert_eq!(semantic::Version::parse("0.1.0.0"), None);
+    }
+
+    #[test]
+    fn the_contract_has_the_functions_that_the_host_calls() {
+        let contract = Contract::load().unwrap();
+        let names: Vec<&str> = contract.functions().map(|function| function.name.as_str()).collect();
+        assert_eq!(names, ["describe", "init", "on-events", "save", "restore"]);
+    }
+
+    #[test]
+    fn imports_are_told_apart() {
+        let contract = Contract::load().unwrap();
+        contract.check_module_import("bulkhead:strategy/logging@0.1.0", "log").unwrap();
+        contract.check_module_import("bulkhead:strategy/logging@0.1.9", "log").unwrap();
+        for (module, name) in [
+            ("bulkhead:strategy/logging@0.2.0", "log"),
+            ("bulkhead:strategy/logging@0.1.0", "shout"),
+            ("env", "log"),
+            ("bulkhead:strategy/logging", "log"),
+        ] {
+            let refused = contract.check_module_import(module, name).unwrap_err();
+            assert!(matches!(refused, Refused::ForbiddenImport { .. }), "{module} {name}: {refused}");
+        }
+        let refused = contract.check_module_import("wasi_snapshot_preview1", "fd_write").unwrap_err();
+        assert!(matches!(refused, Refused::WasiImport { .. }), "{refused}");
+    }
+}

@@ -1,0 +1,267 @@
+//! The strategy versions that this process has verified and compiled, ready to be instantiated.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bulkhead_core::identifier::ContentHash;
+use bulkhead_core::strategy::{Description, Fault, FaultKind, InstanceConfig, Strategy, StrategySource};
+use wasmtime::Engine;
+use wasmtime::component::Linker;
+
+use crate::artefact::ArtefactCache;
+use crate::bindings::PluginPre;
+use crate::compile::{Compiled, Compiler, compile, encode};
+use crate::contract::Contract;
+use crate::inspect::Inspection;
+use crate::instance::{State, WasmStrategy, linker};
+use crate::limits::{InvalidLimits, Limits};
+use crate::refused::Refused;
+use crate::versions::Versions;
+use crate::{convert, description, engine};
+
+/// What a sandbox is made with.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// What each strategy may use.
+    pub limits: Limits,
+    /// Where compiled code is kept, outside the directory that is watched for strategies; without it every
+    /// start compiles anew. Nobody but this process's user may be able to write there.
+    pub artefacts: Option<PathBuf>,
+    /// Where every version that was prepared is kept by its hash, so that it can be gone back to.
+    pub versions: Option<PathBuf>,
+}
+
+/// Why a sandbox could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// Limits that make no sense.
+    #[error("sandbox limits: {0}")]
+    Limits(#[from] InvalidLimits),
+    /// wasmtime does not run here.
+    #[error("the WebAssembly engine can't be started: {0}")]
+    Engine(String),
+    /// A directory can't be used.
+    #[error("the directory {} can't be used: {source}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// A version that was verified and compiled.
+pub(crate) struct Prepared {
+    pre: PluginPre<State>,
+    pub(crate) description: Description,
+    pub(crate) inspection: Inspection,
+    pub(crate) cached: bool,
+}
+
+struct Shared {
+    engine: Engine,
+    linker: Linker<State>,
+    contract: Arc<Contract>,
+    limits: Arc<Limits>,
+    compiler: Arc<Compiler>,
+    artefacts: Option<Arc<ArtefactCache>>,
+    versions: Option<Versions>,
+    prepared: RwLock<BTreeMap<ContentHash, Arc<Prepared>>>,
+}
+
+/// Verifies, compiles and instantiates strategies. Clones share everything.
+#[derive(Clone)]
+pub struct Sandbox {
+    shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Sandbox").field("limits", &self.shared.limits).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// Starts an engine.
+    ///
+    /// # Errors
+    ///
+    /// [`SetUpError`] for invalid limits, or directories that can't be used.
+    pub fn new(settings: Settings) -> Result<Self, SetUpError> {
+        settings.limits.validate()?;
+        let failed = |error: &dyn fmt::Display| SetUpError::Engine(error.to_string());
+        let engine = engine::engine().map_err(|error| failed(&format!("{error:#}")))?;
+        let linker = linker(&engine).map_err(|error| failed(&format!("{error:#}")))?;
+        let contract = Contract::load().map_err(|error| failed(&error))?;
+        let artefacts = match settings.artefacts {
+            None => None,
+            Some(path) => match ArtefactCache::open(&path, &engine) {
+                Ok(cache) => Some(Arc::new(cache)),
+                Err(source) => return Err(SetUpError::Directory { path, source }),
+            },
+        };
+        let versions = match settings.versions {
+            None => None,
+            Some(path) => match Versions::open(&path) {
+                Ok(versions) => Some(versions),
+                Err(source) => return Err(SetUpError::Directory { path, source }),
+            },
+        };
+        let shared = Shared {
+            engine,
+            linker,
+            contract: Arc::new(contract),
+            compiler: Compiler::new(settings.limits.concurrent_compilations),
+            limits: Arc::new(settings.limits),
+            artefacts,
+            versions,
+            prepared: RwLock::new(BTreeMap::new()),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The limits that every instance is held to.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.shared.limits
+    }
+
+    /// Verifies a file, compiles it and asks it what it is; afterwards the version can be instantiated.
+    /// Doing so again is quick. May take seconds for large files: not for the thread that trades.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] with what is wrong and what to do about it. What was prepared before stays.
+    pub fn prepare(&self, bytes: &[u8]) -> Result<(ContentHash, Description), Refused> {
+        // Hashing is cheap, but not for any size.
+        if bytes.len() as u64 > self.shared.limits.wasm_bytes {
+            let limit = self.shared.limits.wasm_bytes;
+            return Err(Refused::TooLarge { found: bytes.len() as u64, limit });
+        }
+        let version = ContentHash::of(bytes);
+        if let Some(prepared) = self.prepared(&version) {
+            return Ok((version, prepared.description.clone()));
+        }
+        let compiled = self.compile(version, bytes)?;
+        let prepared = self.introduce(compiled)?;
+        if let Some(versions) = &self.shared.versions {
+            versions.keep(&version, bytes)?;
+        }
+        let description = prepared.description.clone();
+        let mut all = self.shared.prepared.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(version, Arc::new(prepared));
+        Ok((version, description))
+    }
+
+    /// Prepares a version that was prepared before, perhaps by an earlier process, from the kept file.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::prepare`]; [`Refused::UnknownVersion`] when it is not kept.
+    pub fn prepare_kept(&self, version: &ContentHash) -> Result<Description, Refused> {
+        if let Some(prepared) = self.prepared(version) {
+            return Ok(prepared.description.clone());
+        }
+        let versions = self.shared.versions.as_ref().ok_or(Refused::UnknownVersion(*version))?;
+        let (_, description) = self.prepare(&versions.read(version, self.shared.limits.wasm_bytes)?)?;
+        Ok(description)
+    }
+
+    /// The versions that are kept on disk, in the order of their hashes.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::Storage`] when the directory can't be read.
+    pub fn kept_versions(&self) -> Result<Vec<ContentHash>, Refused> {
+        self.shared.versions.as_ref().map_or_else(|| Ok(Vec::new()), Versions::list)
+    }
+
+    /// Forgets a compiled version; running instances go on, and the kept file stays.
+    pub fn forget(&self, version: &ContentHash) {
+        self.shared.prepared.write().unwrap_or_else(PoisonError::into_inner).remove(version);
+    }
+
+    /// Starts an instance that can be asked for what the core's trait does not speak of.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] of kind [`FaultKind::Start`] when no such version was prepared, or its start failed.
+    pub fn start(&self, version: &ContentHash, config: &InstanceConfig) -> Result<WasmStrategy, Fault> {
+        let failed = |fault: Fault| Fault { kind: FaultKind::Start(fault.to_string()) };
+        let prepared = self.prepared(version).ok_or_else(|| not_prepared(version))?;
+        let mut instance = self.fresh(&prepared.pre).map_err(failed)?;
+        instance.init(config).map_err(failed)?;
+        Ok(instance)
+    }
+
+    pub(crate) fn prepared(&self, version: &ContentHash) -> Option<Arc<Prepared>> {
+        self.shared.prepared.read().unwrap_or_else(PoisonError::into_inner).get(version).cloned()
+    }
+
+    fn fresh(&self, pre: &PluginPre<State>) -> Result<WasmStrategy, Fault> {
+        WasmStrategy::new(&self.shared.engine, pre, &self.shared.limits)
+    }
+
+    fn compile(&self, version: ContentHash, bytes: &[u8]) -> Result<Compiled, Refused> {
+        let bytes = bytes.to_vec();
+        let shared = &self.shared;
+        let (engine, contract) = (shared.engine.clone(), Arc::clone(&shared.contract));
+        let (limits, artefacts) = (Arc::clone(&shared.limits), shared.artefacts.clone());
+        shared.compiler.run(shared.limits.compile_ms, move || {
+            let (component, inspection) = encode(&bytes, &contract, &limits)?;
+            let kept = artefacts.as_ref().and_then(|cache| cache.load(&engine, &version));
+            if let Some(component) = kept {
+                return Ok(Compiled { component, inspection, cached: true });
+            }
+            let component = compile(&engine, &component)?;
+            if let Some(cache) = artefacts {
+                let stored = component.serialize().map_err(|error| error.to_string()).and_then(|code| {
+                    cache.store(&version, &code).map_err(|error| error.to_string())
+                });
+                // The version runs all the same; only the next start is slower.
+                if let Err(error) = stored {
+                    tracing::warn!(%version, %error, "compiled code could not be kept");
+                }
+            }
+            Ok(Compiled { component, inspection, cached: false })
+        })
+    }
+
+    /// Asks a version what it is: twice one instance, and once another.
+    fn introduce(&self, compiled: Compiled) -> Result<Prepared, Refused> {
+        let refused = |error: wasmtime::Error| {
+            Refused::Compile(crate::text::clean(&format!("{error:#}").replace('\n', " "), 600))
+        };
+        let pre = self.shared.linker.instantiate_pre(&compiled.component).map_err(refused)?;
+        let pre = PluginPre::new(pre).map_err(refused)?;
+        let mut first = self.fresh(&pre).map_err(Refused::DescribeFailed)?;
+        let said = convert::description(first.describe().map_err(Refused::DescribeFailed)?);
+        description::validate(&said, &self.shared.limits).map_err(Refused::Description)?;
+        let mut second = self.fresh(&pre).map_err(Refused::DescribeFailed)?;
+        for (instance, when) in [(&mut first, "asked again"), (&mut second, "in another instance")] {
+            let again = convert::description(instance.describe().map_err(Refused::DescribeFailed)?);
+            if again != said {
+                return Err(Refused::DescribeDiffers(when.to_owned()));
+            }
+        }
+        let Compiled { inspection, cached, .. } = compiled;
+        Ok(Prepared { pre, description: said, inspection, cached })
+    }
+}
+
+fn not_prepared(version: &ContentHash) -> Fault {
+    Fault { kind: FaultKind::Start(format!("no version {} was prepared", version.short())) }
+}
+
+impl StrategySource for Sandbox {
+    fn describe(&self, version: &ContentHash) -> Result<Description, Fault> {
+        let prepared = self.prepared(version).ok_or_else(|| not_prepared(version))?;
+        Ok(prepared.description.clone())
+    }
+
+    fn instantiate(&self, version: &ContentHash, config: &InstanceConfig) -> Result<Box<dyn Strategy>, Fault> {
+        Ok(Box::new(self.start(version, config)?))
+    }
+}
