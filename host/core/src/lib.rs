@@ -66,3 +66,6 @@ pub mod exits;
 
 /// One number for all orders and fills of a run.
 pub mod digest;
+
+/// One input in, outputs out.
+pub mod engine;

@@ -23,6 +23,15 @@ pub enum Output {
     Filled(Fill),
     /// A position, or a part of one, was closed.
     TradeClosed(ClosedTrade),
+    /// A cost without a fill was booked, such as the gas of a failed transaction.
+    Charged {
+        /// Whose.
+        strategy: StrategyId,
+        /// When.
+        time: Timestamp,
+        /// How much.
+        amount: Money,
+    },
     /// A strategy misbehaved.
     StrategyFault(FaultReport),
     /// A slot changed.

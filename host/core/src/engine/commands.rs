@@ -1,0 +1,326 @@
+//! What operators and the plugin directory change.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rust_decimal::Decimal;
+
+use super::{Engine, Slot, SlotStatus, StepError};
+use crate::identifier::{InstrumentId, SignalId, StrategyId};
+use crate::input::{Command, Deployment, StrategyMode};
+use crate::output::{Output, SlotChange, SlotEvent, TradingState};
+use crate::sizing::TradeRecord;
+use crate::strategy::{Description, Fault, InstanceConfig, SavedState, Strategy};
+use crate::time::Span;
+
+impl Engine {
+    pub(super) fn on_command(
+        &mut self,
+        command: &Command,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        match command {
+            Command::Deploy(deployment) => self.deploy(deployment, outputs),
+            Command::Remove { slot } => {
+                let index = self.slot_index(slot)?;
+                self.remove(index, outputs)
+            }
+            Command::SetWeights(weights) => self.set_weights(weights, outputs),
+            Command::SetMode { slot, mode } => {
+                let index = self.slot_index(slot)?;
+                self.set_mode(index, *mode, outputs)
+            }
+            Command::Release { slot } => {
+                let index = self.slot_index(slot)?;
+                if self.slots[index].status != SlotStatus::Quarantined {
+                    let status = self.slots[index].status.name();
+                    return Err(StepError::Input(format!("\"{slot}\" is {status}, not quarantined")));
+                }
+                self.slots[index].recent_faults.clear();
+                self.restart(index, outputs);
+                Ok(())
+            }
+            Command::Halt { reason } => {
+                self.halted = Some(reason.clone());
+                self.trading_state(outputs);
+                Ok(())
+            }
+            Command::Resume => {
+                self.halted = None;
+                // A person has looked: losses count from here.
+                let equity = self.equity()?;
+                (self.day_start_equity, self.peak_equity) = (equity, equity);
+                self.trading_state(outputs);
+                Ok(())
+            }
+            Command::Close { slot, instrument } => {
+                let index = self.slot_index(slot)?;
+                self.close_position(index, *instrument, outputs)
+            }
+        }
+    }
+
+    fn trading_state(&self, outputs: &mut Vec<Output>) {
+        outputs.push(Output::TradingState(TradingState {
+            time: self.now,
+            halted: self.halted.is_some(),
+            reason: self.halted.clone().unwrap_or_default(),
+        }));
+    }
+
+    fn changed(&self, index: usize, event: SlotEvent, outputs: &mut Vec<Output>) {
+        let slot = &self.slots[index];
+        outputs.push(Output::SlotChanged(SlotChange {
+            strategy: slot.id,
+            slot: slot.name().to_owned(),
+            time: self.now,
+            event,
+        }));
+    }
+
+    fn deploy(&mut self, deployment: &Deployment, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+        let existing = self.slots.iter().position(|slot| slot.name() == deployment.slot);
+        let weights = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(index, slot)| Some(*index) != existing && Self::is_live(slot.deployment.mode))
+            .map(|(_, slot)| slot.share());
+        let own = if Self::is_live(deployment.mode) { deployment.weight } else { Decimal::ZERO };
+        check_weights(weights.chain([own]))?;
+        for id in &deployment.instruments {
+            self.instrument(*id)?;
+        }
+        match self.start(deployment, existing, outputs) {
+            Ok((description, instance)) => match existing {
+                Some(index) => self.take_over(index, deployment, description, instance, outputs),
+                None => self.open_slot(deployment, description, instance, outputs),
+            },
+            Err(reason) => {
+                let strategy = existing.map_or_else(|| self.next_strategy(), |index| self.slots[index].id);
+                outputs.push(Output::SlotChanged(SlotChange {
+                    strategy,
+                    slot: deployment.slot.clone(),
+                    time: self.now,
+                    event: SlotEvent::DeploymentFailed { version: deployment.version, reason },
+                }));
+                Ok(())
+            }
+        }
+    }
+
+    fn next_strategy(&self) -> StrategyId {
+        StrategyId(u32::try_from(self.slots.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Starts an instance of the version, with the state of the one that runs, if one does.
+    fn start(
+        &mut self,
+        deployment: &Deployment,
+        existing: Option<usize>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(Description, Box<dyn Strategy>), String> {
+        let said = |fault: Fault| fault.to_string();
+        let description = self.source.describe(&deployment.version).map_err(said)?;
+        let state: Option<SavedState> = match existing {
+            Some(index) => {
+                self.save(index, outputs);
+                self.slots[index].saved.clone()
+            }
+            None => None,
+        };
+        for interval in &description.needs.bar_intervals {
+            self.history.want(*interval);
+        }
+        let config = self.config_for(deployment, &description).map_err(|error| error.to_string())?;
+        let mut instance = self.source.instantiate(&deployment.version, &config).map_err(said)?;
+        if let Some(state) = state {
+            instance.restore(&state).map_err(|fault| format!("it can't take over the state: {fault}"))?;
+        }
+        Ok((description, instance))
+    }
+
+    fn take_over(
+        &mut self,
+        index: usize,
+        deployment: &Deployment,
+        description: Description,
+        instance: Box<dyn Strategy>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        let from = self.slots[index].deployment.version;
+        self.change_money(index, deployment.mode)?;
+        let slot = &mut self.slots[index];
+        let first = slot.status == SlotStatus::Removed;
+        slot.deployment = deployment.clone();
+        slot.description = description;
+        slot.recent_faults.clear();
+        self.run(index, instance);
+        self.route_bars();
+        self.rebalance()?;
+        let event = if first {
+            SlotEvent::Started(deployment.version)
+        } else {
+            SlotEvent::Replaced { from, to: deployment.version }
+        };
+        self.changed(index, event, outputs);
+        Ok(())
+    }
+
+    fn open_slot(
+        &mut self,
+        deployment: &Deployment,
+        description: Description,
+        instance: Box<dyn Strategy>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        let make_believe = (!Self::is_live(deployment.mode)).then_some(self.settings.cash);
+        let id = self.ledger.open(make_believe)?;
+        let index = self.slots.len();
+        self.slots.push(Slot {
+            id,
+            deployment: deployment.clone(),
+            description,
+            status: SlotStatus::Running,
+            instance: None,
+            inbox: Vec::new(),
+            spare_inbox: Vec::new(),
+            working: Vec::new(),
+            saved: None,
+            events_seen: 0,
+            next_save: 0,
+            next_timer: None,
+            recent_faults: VecDeque::new(),
+            faults: 0,
+            record: TradeRecord::default(),
+            last_closed: Vec::new(),
+        });
+        self.rebalance()?;
+        self.run(index, instance);
+        self.route_bars();
+        self.changed(index, SlotEvent::Started(deployment.version), outputs);
+        Ok(())
+    }
+
+    /// What an instance of the version is told at its start.
+    pub(super) fn config_for(
+        &self,
+        deployment: &Deployment,
+        description: &Description,
+    ) -> Result<InstanceConfig, StepError> {
+        let settings = description.settings(&deployment.parameters).map_err(|errors| {
+            StepError::Input(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
+        let traded =
+            |id: &InstrumentId| deployment.instruments.is_empty() || deployment.instruments.contains(id);
+        let instruments: Vec<_> = (0..)
+            .map(InstrumentId)
+            .zip(self.settings.instruments.iter().cloned())
+            .filter(|(id, _)| traded(id))
+            .collect();
+        let signals = (0..)
+            .map(SignalId)
+            .zip(self.settings.signals.iter().cloned())
+            .filter(|(_, name)| description.needs.signals.contains(name))
+            .collect();
+        let bars = usize::try_from(description.warm_up_bars).unwrap_or(usize::MAX);
+        let history = instruments
+            .iter()
+            .flat_map(|(id, _)| description.needs.bar_intervals.iter().map(|interval| (*id, *interval)))
+            .filter_map(|(id, interval)| self.history.recent(id, interval, bars))
+            .collect();
+        Ok(InstanceConfig { instruments, settings, signals, history })
+    }
+
+    /// Works out which slots want which bars.
+    fn route_bars(&mut self) {
+        for (place, routes) in self.bar_routes.iter_mut().enumerate() {
+            routes.clear();
+            let Ok(id) = u32::try_from(place).map(InstrumentId) else { continue };
+            for (index, slot) in self.slots.iter().enumerate().filter(|(_, slot)| slot.trades(id)) {
+                let mut intervals: Vec<Span> = slot.description.needs.bar_intervals.clone();
+                intervals.sort_unstable();
+                intervals.dedup();
+                routes.extend(intervals.into_iter().map(|interval| (interval, index)));
+            }
+        }
+    }
+
+    fn remove(&mut self, index: usize, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+        self.save(index, outputs);
+        self.cancel_all(index, "its strategy was removed", outputs);
+        let slot = &mut self.slots[index];
+        slot.status = SlotStatus::Removed;
+        slot.instance = None;
+        slot.inbox.clear();
+        self.plan_wake();
+        self.rebalance()?;
+        self.changed(index, SlotEvent::Removed, outputs);
+        Ok(())
+    }
+
+    fn set_weights(
+        &mut self,
+        weights: &BTreeMap<String, Decimal>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        for name in weights.keys() {
+            self.slot_index(name)?;
+        }
+        let live = self.slots.iter().filter(|slot| Self::is_live(slot.deployment.mode));
+        check_weights(live.map(|slot| weights.get(slot.name()).copied().unwrap_or_else(|| slot.share())))?;
+        for (name, weight) in weights {
+            let index = self.slot_index(name)?;
+            self.slots[index].deployment.weight = *weight;
+        }
+        self.rebalance()?;
+        for name in weights.keys() {
+            let index = self.slot_index(name)?;
+            self.tell_capital(index);
+            self.changed(index, SlotEvent::Adjusted, outputs);
+        }
+        Ok(())
+    }
+
+    fn set_mode(
+        &mut self,
+        index: usize,
+        mode: StrategyMode,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        self.change_money(index, mode)?;
+        self.slots[index].deployment.mode = mode;
+        if mode == StrategyMode::Off {
+            self.cancel_all(index, "its strategy was switched off", outputs);
+        }
+        self.rebalance()?;
+        self.tell_holdings(index);
+        self.changed(index, SlotEvent::Adjusted, outputs);
+        Ok(())
+    }
+
+    /// Between real and make-believe money a slot must be flat. Off keeps the money that it has.
+    fn change_money(&mut self, index: usize, mode: StrategyMode) -> Result<(), StepError> {
+        let id = self.slots[index].id;
+        let make_believe = self.books(id)?.is_make_believe();
+        match mode {
+            StrategyMode::Live if make_believe => self.ledger.refit(id, None)?,
+            StrategyMode::Shadow if !make_believe => self.ledger.refit(id, Some(self.settings.cash))?,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+fn check_weights(weights: impl Iterator<Item = Decimal>) -> Result<(), StepError> {
+    let mut sum = Decimal::ZERO;
+    for weight in weights {
+        if !(Decimal::ZERO..=Decimal::ONE).contains(&weight) {
+            return Err(StepError::Input(format!("weight {weight} is not from 0 to 1")));
+        }
+        sum += weight;
+    }
+    if sum > Decimal::ONE {
+        return Err(StepError::Input(format!("the weights sum to {sum}; at most 1 is allowed")));
+    }
+    Ok(())
+}

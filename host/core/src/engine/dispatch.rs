@@ -1,0 +1,293 @@
+//! Calling strategies, and what follows when one fails.
+
+use super::{Engine, SlotStatus, StepError};
+use crate::identifier::InstrumentId;
+use crate::output::{Consequence, FaultReport, Output, SlotChange, SlotEvent};
+use crate::strategy::{
+    Action, CapitalUpdate, Event, Fault, FaultKind, InstanceConfig, LogLine, PositionUpdate, Strategy,
+};
+use crate::time::Span;
+
+/// Doublings of the restart pause are bounded, so that the pause stays within the range of time.
+const MAX_DOUBLINGS: usize = 16;
+
+impl Engine {
+    /// Hands every slot that has something in its inbox its events, in the order of the slots.
+    pub(super) fn dispatch(&mut self, outputs: &mut Vec<Output>) {
+        if self.buffers.ready.is_empty() {
+            return;
+        }
+        let mut ready = std::mem::take(&mut self.buffers.ready);
+        if ready.len() > 1 {
+            ready.sort_unstable();
+            ready.dedup();
+        }
+        // What the strategies' proposals bring about is told with the next input.
+        std::mem::swap(&mut self.buffers.ready, &mut self.buffers.spare_ready);
+        for index in ready.drain(..) {
+            self.call(index, outputs);
+        }
+        self.buffers.spare_ready = ready;
+    }
+
+    /// Tells a slot something of its own, if it listens.
+    pub(super) fn tell(&mut self, index: usize, event: Event) {
+        let slot = &mut self.slots[index];
+        if slot.listens() {
+            slot.inbox.push(event);
+            self.buffers.ready.push(index);
+        }
+    }
+
+    fn call(&mut self, index: usize, outputs: &mut Vec<Output>) {
+        let slot = &mut self.slots[index];
+        if !slot.listens() {
+            slot.inbox.clear();
+            return;
+        }
+        let Some(mut instance) = slot.instance.take() else { return };
+        let mut events = std::mem::take(&mut slot.inbox);
+        slot.inbox = std::mem::take(&mut slot.spare_inbox);
+
+        let result = self.hand_over(index, instance.as_mut(), &mut events, outputs);
+        self.collect_log(index, instance.as_mut(), outputs);
+        match result {
+            Ok(()) => {
+                let slot = &mut self.slots[index];
+                let due = slot.events_seen >= slot.next_save;
+                slot.instance = Some(instance);
+                if due {
+                    self.save(index, outputs);
+                }
+            }
+            Err(fault) => {
+                drop(instance);
+                self.fault(index, fault, outputs);
+            }
+        }
+        events.clear();
+        self.slots[index].spare_inbox = events;
+    }
+
+    /// Calls until all events are handled. After an event that made the strategy act, what its proposals
+    /// brought about is told before the rest.
+    fn hand_over(
+        &mut self,
+        index: usize,
+        instance: &mut dyn Strategy,
+        events: &mut Vec<Event>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Fault> {
+        let mut actions = std::mem::take(&mut self.buffers.actions);
+        let mut start = 0;
+        let mut result = Ok(());
+        while start < events.len() {
+            actions.clear();
+            match instance.on_events(&events[start..], &mut actions) {
+                Ok(consumed) if consumed >= 1 && consumed <= events.len() - start => start += consumed,
+                Ok(consumed) => {
+                    let answer = format!("handled {consumed} events of {}", events.len() - start);
+                    result = Err(FaultKind::Contract(answer).into());
+                    break;
+                }
+                Err(fault) => {
+                    result = Err(fault);
+                    break;
+                }
+            }
+            if actions.is_empty() {
+                continue;
+            }
+            if let Err(kind) = self.validate(index, &actions) {
+                result = Err(kind.into());
+                break;
+            }
+            for action in actions.drain(..) {
+                self.act(index, action, outputs);
+            }
+            if start < events.len() {
+                events.splice(start..start, self.slots[index].inbox.drain(..));
+            }
+        }
+        self.slots[index].events_seen += u64::try_from(start).unwrap_or(u64::MAX);
+        actions.clear();
+        self.buffers.actions = actions;
+        result
+    }
+
+    fn validate(&self, index: usize, actions: &[Action]) -> Result<(), FaultKind> {
+        let slot = &self.slots[index];
+        let instruments = self.settings.instruments.len();
+        let knows = |id: InstrumentId| {
+            usize::try_from(id.0).is_ok_and(|place| place < instruments) && slot.trades(id)
+        };
+        actions.iter().try_for_each(|action| action.validate(knows))
+    }
+
+    fn collect_log(&mut self, index: usize, instance: &mut dyn Strategy, outputs: &mut Vec<Output>) {
+        let mut lines: Vec<LogLine> = Vec::new();
+        instance.drain_log(&mut lines);
+        let strategy = self.slots[index].id;
+        outputs.extend(lines.into_iter().map(|line| Output::StrategyLog { strategy, line }));
+    }
+
+    /// Keeps the strategy's state for a restart. A strategy that reports that it can't goes on.
+    pub(super) fn save(&mut self, index: usize, outputs: &mut Vec<Output>) {
+        let every = self.settings.save_every_events.max(1);
+        let slot = &mut self.slots[index];
+        slot.next_save = slot.events_seen.saturating_add(every);
+        let Some(instance) = slot.instance.as_mut() else { return };
+        match instance.save() {
+            Ok(state) => slot.saved = Some(state),
+            Err(Fault { kind: FaultKind::Reported(reason) }) => {
+                let line = LogLine {
+                    level: crate::strategy::LogLevel::Warn,
+                    message: format!("could not save its state: {reason}"),
+                };
+                outputs.push(Output::StrategyLog { strategy: slot.id, line });
+            }
+            Err(fault) => {
+                slot.instance = None;
+                self.fault(index, fault, outputs);
+            }
+        }
+    }
+
+    /// Stops a strategy that misbehaved. Its working orders are taken back; its positions stay, guarded.
+    pub(super) fn fault(&mut self, index: usize, fault: Fault, outputs: &mut Vec<Output>) {
+        let (now, policy) = (self.now, &self.settings.faults);
+        let slot = &mut self.slots[index];
+        slot.inbox.clear();
+        slot.faults += 1;
+        slot.recent_faults.push_back(now);
+        while slot.recent_faults.front().is_some_and(|time| now.since(*time) > policy.window) {
+            slot.recent_faults.pop_front();
+        }
+        let recent = slot.recent_faults.len();
+        let consequence = if recent >= policy.quarantine_after {
+            slot.status = SlotStatus::Quarantined;
+            Consequence::Quarantined
+        } else {
+            let pause = policy.restart_after.times(1 << recent.saturating_sub(1).min(MAX_DOUBLINGS));
+            let at = now.plus(pause.max(Span::from_nanos(1)));
+            slot.status = SlotStatus::Restarting(at);
+            Consequence::RestartAt(at)
+        };
+        outputs.push(Output::StrategyFault(FaultReport {
+            strategy: slot.id,
+            version: slot.deployment.version,
+            time: now,
+            event: slot.events_seen,
+            fault: fault.kind,
+            consequence,
+        }));
+        self.cancel_all(index, "its strategy failed", outputs);
+        self.plan_wake();
+    }
+
+    pub(super) fn restart_if_due(&mut self, index: usize, outputs: &mut Vec<Output>) {
+        if matches!(self.slots[index].status, SlotStatus::Restarting(at) if self.now >= at) {
+            self.restart(index, outputs);
+        }
+    }
+
+    /// Starts the slot's version again from its last saved state.
+    pub(super) fn restart(&mut self, index: usize, outputs: &mut Vec<Output>) {
+        let slot = &self.slots[index];
+        let config = match self.instance_config(index) {
+            Ok(config) => config,
+            Err(error) => {
+                self.fault(index, FaultKind::Start(error.to_string()).into(), outputs);
+                return;
+            }
+        };
+        let started = self.source.instantiate(&slot.deployment.version, &config).and_then(|mut instance| {
+            slot.saved.as_ref().map_or(Ok(()), |state| instance.restore(state))?;
+            Ok(instance)
+        });
+        match started {
+            Ok(instance) => {
+                self.run(index, instance);
+                let slot = &self.slots[index];
+                outputs.push(Output::SlotChanged(SlotChange {
+                    strategy: slot.id,
+                    slot: slot.name().to_owned(),
+                    time: self.now,
+                    event: SlotEvent::Restarted,
+                }));
+            }
+            Err(fault) => self.fault(index, fault, outputs),
+        }
+    }
+
+    /// Puts an instance to work and tells it what it owns.
+    pub(super) fn run(&mut self, index: usize, instance: Box<dyn Strategy>) {
+        let slot = &mut self.slots[index];
+        slot.instance = Some(instance);
+        slot.status = SlotStatus::Running;
+        slot.next_timer =
+            slot.description.needs.timer.map(|interval| self.now.floor(interval).plus(interval));
+        slot.next_save = slot.events_seen.saturating_add(self.settings.save_every_events.max(1));
+        self.tell_holdings(index);
+        self.plan_wake();
+    }
+
+    /// Tells a strategy its positions and capital.
+    pub(super) fn tell_holdings(&mut self, index: usize) {
+        let id = self.slots[index].id;
+        let held: Vec<InstrumentId> = self
+            .ledger
+            .sub_ledger(id)
+            .map(|books| books.positions().iter().map(|position| position.instrument).collect())
+            .unwrap_or_default();
+        for instrument in held {
+            self.tell_position(index, instrument);
+        }
+        self.tell_capital(index);
+    }
+
+    pub(super) fn tell_position(&mut self, index: usize, instrument: InstrumentId) {
+        let held = self.ledger.sub_ledger(self.slots[index].id).and_then(|books| books.position(instrument));
+        let update = match held {
+            Some(position) => PositionUpdate {
+                instrument,
+                time: self.now,
+                quantity: position.quantity.approximate(),
+                average_price: position.cost.approximate() / position.quantity.approximate(),
+                realised: position.realised.approximate(),
+            },
+            None => PositionUpdate {
+                instrument,
+                time: self.now,
+                quantity: 0.0,
+                average_price: 0.0,
+                realised: 0.0,
+            },
+        };
+        self.tell(index, Event::Position(update));
+    }
+
+    pub(super) fn tell_capital(&mut self, index: usize) {
+        let Some(books) = self.ledger.sub_ledger(self.slots[index].id) else { return };
+        let invested: f64 = books
+            .positions()
+            .iter()
+            .map(|position| {
+                let last = self.prices.market(position.instrument).and_then(|market| market.last());
+                last.unwrap_or(0.0) * position.quantity.approximate()
+            })
+            .sum();
+        let update = CapitalUpdate {
+            time: self.now,
+            equity: books.cash().approximate() + invested,
+            free_cash: books.free().approximate(),
+        };
+        self.tell(index, Event::Capital(update));
+    }
+
+    /// What an instance of the slot's version is told at its start.
+    pub(super) fn instance_config(&self, index: usize) -> Result<InstanceConfig, StepError> {
+        let slot = &self.slots[index];
+        self.config_for(&slot.deployment, &slot.description)
+    }
+}

@@ -1,0 +1,510 @@
+//! What venues report, booked; and exits, executed.
+
+use super::{Engine, StepError};
+use crate::exits::{GuardedPosition, TriggeredExit};
+use crate::identifier::{InstrumentId, OrderId, OrderTag, StrategyId};
+use crate::instrument::Rounding;
+use crate::ledger::{LedgerError, Settlement};
+use crate::market::{Bar, Quote};
+use crate::money::{Money, Price, Quantity};
+use crate::order::{Fill, Order, OrderState, OrderTerms, Origin, Pricing, Side, Transition};
+use crate::output::{ClosedTrade, OrderChange, Output};
+use crate::position::ClosedPart;
+use crate::risk::check_reduction;
+use crate::strategy::{Event, ExitPlan, FillCause, FillEvent, OrderStatus};
+use crate::time::Timestamp;
+use crate::venue::paper::BarPhase;
+use crate::venue::{Report, ReportedEvent};
+
+impl Engine {
+    pub(super) fn execute_on_bar(&mut self, bar: &Bar, phase: BarPhase, outputs: &mut Vec<Output>) {
+        let Some(instrument) = self.settings.instruments.get(place(bar.instrument)) else { return };
+        self.venue.on_bar(bar, phase, instrument, &mut self.buffers.reports);
+        self.apply_reports(outputs);
+    }
+
+    pub(super) fn execute_on_quote(&mut self, quote: &Quote, outputs: &mut Vec<Output>) {
+        let Some(instrument) = self.settings.instruments.get(place(quote.instrument)) else { return };
+        if !self.venue.is_idle(quote.instrument) {
+            self.venue.on_quote(quote, instrument, &mut self.buffers.reports);
+            self.apply_reports(outputs);
+        }
+    }
+
+    pub(super) fn execute_on_price(
+        &mut self,
+        id: InstrumentId,
+        price: f64,
+        volume: f64,
+        time: Timestamp,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(instrument) = self.settings.instruments.get(place(id)) else { return };
+        if !self.venue.is_idle(id) {
+            self.venue.on_price(id, price, volume, time, instrument, &mut self.buffers.reports);
+            self.apply_reports(outputs);
+        }
+    }
+
+    /// Stops first, then tiers one by one, then the levels move.
+    pub(super) fn exits_on_bar(&mut self, bar: &Bar, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+        let mut triggered = std::mem::take(&mut self.buffers.triggered);
+        self.keeper.stops_on_bar(bar, &mut triggered);
+        for exit in triggered.drain(..) {
+            self.exit(&exit, bar.volume, outputs)?;
+        }
+        loop {
+            self.keeper.tiers_on_bar(bar, &mut triggered);
+            let mut progress = false;
+            for exit in triggered.drain(..) {
+                progress |= self.exit(&exit, bar.volume, outputs)?;
+            }
+            if !progress {
+                break;
+            }
+        }
+        self.buffers.triggered = triggered;
+        if let Some(instrument) = self.settings.instruments.get(place(bar.instrument)) {
+            self.keeper.after_bar(bar, instrument)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn exits_on_price(
+        &mut self,
+        id: InstrumentId,
+        price: f64,
+        time: Timestamp,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        if self.keeper.is_idle(id) {
+            return Ok(());
+        }
+        let Some(instrument) = self.settings.instruments.get(place(id)) else { return Ok(()) };
+        let mut triggered = std::mem::take(&mut self.buffers.triggered);
+        let moved = self.keeper.on_price(id, price, time, instrument, &mut triggered);
+        let volume = self.prices.market(id).map_or(0.0, crate::price_board::InstrumentMarket::last_volume);
+        for exit in triggered.drain(..) {
+            self.exit(&exit, volume, outputs)?;
+        }
+        self.buffers.triggered = triggered;
+        Ok(moved?)
+    }
+
+    /// Sells what an exit wants sold; whether that was done. A failed one is triggered again by the next
+    /// price.
+    fn exit(
+        &mut self,
+        exit: &TriggeredExit,
+        volume: f64,
+        outputs: &mut Vec<Output>,
+    ) -> Result<bool, StepError> {
+        let index = place_of(exit.strategy);
+        // The position's own working sales would hold back what the exit must sell.
+        self.cancel_sales(index, exit.instrument, "an exit was triggered", outputs);
+        let instrument = self.instrument(exit.instrument)?;
+        let Some(position) = self.books(exit.strategy)?.position(exit.instrument) else {
+            self.keeper.forget(exit.strategy, exit.instrument);
+            return Ok(false);
+        };
+        let free = position.free()?;
+        let quantity = match exit.quantity {
+            Some(part) => instrument.round_quantity(part.min(free), Rounding::Down).unwrap_or(free),
+            None => free,
+        };
+        let tier = exit.cause == FillCause::TakeProfit;
+        if quantity.is_zero() && tier {
+            // The position is too small to be split: the tier counts as taken.
+            let instrument = instrument.clone();
+            self.keeper.tier_taken(exit.strategy, exit.instrument, &instrument)?;
+            return Ok(true);
+        }
+        let terms = OrderTerms {
+            id: OrderId(self.next_order),
+            strategy: exit.strategy,
+            tag: OrderTag(0),
+            instrument: exit.instrument,
+            side: Side::Sell,
+            quantity,
+            pricing: Pricing::Market,
+            origin: Origin::Exit(exit.cause),
+            created: self.now,
+            reference_price: instrument.price(exit.price, Rounding::Nearest).unwrap_or(Price::ZERO),
+            confidence: 1.0,
+            reason: String::new(),
+            exits: None,
+        };
+        let Ok(approved) = check_reduction(terms.clone(), free) else { return Ok(false) };
+        let Some(order) = self.accept(terms, approved, outputs) else { return Ok(false) };
+        let (id, instrument) = (order.terms().id, self.instrument(exit.instrument)?.clone());
+        self.venue.execute_exit(
+            order.terms(),
+            exit.price,
+            volume,
+            exit.time,
+            &instrument,
+            &mut self.buffers.reports,
+        );
+        let executed = self
+            .buffers
+            .reports
+            .iter()
+            .any(|report| report.order == id && matches!(report.event, ReportedEvent::Executed { .. }));
+        self.orders.insert(id, order);
+        if executed && tier {
+            self.keeper.tier_taken(exit.strategy, exit.instrument, &instrument)?;
+        }
+        self.apply_reports(outputs);
+        Ok(executed)
+    }
+
+    /// Books what the venue has reported.
+    pub(super) fn apply_reports(&mut self, outputs: &mut Vec<Output>) {
+        let mut reports = std::mem::take(&mut self.buffers.reports);
+        for report in reports.drain(..) {
+            if let Err(error) = self.apply_report(report, outputs) {
+                outputs.push(Output::InputRefused { time: self.now, reason: error.to_string() });
+            }
+        }
+        self.buffers.reports = reports;
+    }
+
+    fn apply_report(&mut self, report: Report, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+        let Some(mut order) = self.orders.remove(&report.order) else {
+            let reason = format!("the venue reported on {}, which is not open", report.order);
+            return Err(StepError::Input(reason));
+        };
+        match report.event {
+            ReportedEvent::Acknowledged => {
+                if order.apply(Transition::Acknowledge).is_ok() {
+                    outputs.push(Output::OrderChanged(change(&order, report.time, String::new())));
+                }
+                self.orders.insert(report.order, order);
+                Ok(())
+            }
+            ReportedEvent::Executed { quantity, price, fee } => {
+                self.book(order, quantity, price, fee, report.time, outputs)
+            }
+            ReportedEvent::Rejected { reason, gas } => {
+                let strategy = order.terms().strategy;
+                self.end(order, Transition::Reject, report.time, reason, outputs);
+                let booked = self.ledger.charge(strategy, gas)?;
+                if booked.is_positive() {
+                    outputs.push(Output::Charged { strategy, time: report.time, amount: booked });
+                    self.tell_capital(place_of(strategy));
+                }
+                Ok(())
+            }
+            ReportedEvent::Expired => {
+                self.end(order, Transition::Expire, report.time, "no price came in time".to_owned(), outputs);
+                Ok(())
+            }
+        }
+    }
+
+    /// Books an execution. When the books can't pay for it, the order ends as rejected and nothing is
+    /// booked.
+    fn book(
+        &mut self,
+        mut order: Order,
+        quantity: Quantity,
+        price: Price,
+        fee: Money,
+        time: Timestamp,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        let terms = order.terms();
+        let settlement = Settlement {
+            strategy: terms.strategy,
+            instrument: terms.instrument,
+            quantity,
+            value: price.value_of(quantity)?,
+            fee,
+            time,
+        };
+        let complete = quantity == order.remaining();
+        let settled = match terms.side {
+            Side::Buy => self.settle_buy(&mut order, &settlement, complete).map(|()| None),
+            Side::Sell => self.settle_sell(&mut order, &settlement).map(Some),
+        };
+        let closed = match settled {
+            Ok(closed) => closed,
+            Err(error) => {
+                self.venue.cancel(order.terms().instrument, order.terms().id);
+                self.end(order, Transition::Reject, time, error.to_string(), outputs);
+                return Ok(());
+            }
+        };
+        let transition = if complete { Transition::FillRest } else { Transition::FillPart };
+        order.apply(transition).map_err(|error| StepError::Input(error.to_string()))?;
+        self.after_fill(order, &settlement, price, closed, outputs)
+    }
+
+    fn settle_buy(
+        &mut self,
+        order: &mut Order,
+        settlement: &Settlement,
+        complete: bool,
+    ) -> Result<(), LedgerError> {
+        let total = settlement.value.plus(settlement.fee)?;
+        let reserved = order.reserved_money();
+        if total > reserved {
+            // The price moved past the margin: more is reserved before it is spent.
+            self.ledger.reserve(settlement.strategy, total.minus(reserved)?)?;
+        }
+        self.ledger.settle_buy(settlement, total)?;
+        let mut left = reserved.max(total).minus(total)?;
+        if complete {
+            self.ledger.release(settlement.strategy, left)?;
+            left = Money::ZERO;
+        }
+        order.set_progress(order.filled().plus(settlement.quantity)?, left, Quantity::ZERO);
+        Ok(())
+    }
+
+    fn settle_sell(&mut self, order: &mut Order, settlement: &Settlement) -> Result<ClosedPart, LedgerError> {
+        let part = self.ledger.settle_sell(settlement)?;
+        let left = order.reserved_quantity().minus(settlement.quantity)?;
+        order.set_progress(order.filled().plus(settlement.quantity)?, Money::ZERO, left);
+        Ok(part)
+    }
+
+    /// Makes a booked fill known, and has its position guarded.
+    fn after_fill(
+        &mut self,
+        order: Order,
+        settlement: &Settlement,
+        price: Price,
+        closed: Option<ClosedPart>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        let terms = order.terms();
+        let (strategy, instrument, index) = (terms.strategy, terms.instrument, place_of(terms.strategy));
+        let fill = Fill {
+            order: terms.id,
+            strategy,
+            tag: terms.tag,
+            instrument,
+            side: terms.side,
+            quantity: settlement.quantity,
+            price,
+            fee: settlement.fee,
+            time: settlement.time,
+            cause: terms.origin.cause(),
+        };
+        if let (Some(slot), Some(traded)) =
+            (self.slots.get(index), self.settings.instruments.get(place(instrument)))
+        {
+            self.digest.fill(&fill, slot.name(), &traded.symbol);
+        }
+        match closed {
+            None => {
+                let plan = if self.keeper.guard(strategy, instrument).is_some() && terms.exits.is_none() {
+                    None
+                } else {
+                    Some(self.settings.risk.exits.bounded(terms.exits.as_ref()))
+                };
+                self.guard(strategy, instrument, plan)?;
+            }
+            Some(part) => self.after_sale(&fill, part, outputs)?,
+        }
+        self.tell(
+            index,
+            Event::Fill(FillEvent {
+                tag: fill.tag,
+                instrument,
+                time: fill.time,
+                side: fill.side,
+                price: price.approximate(),
+                quantity: fill.quantity.approximate(),
+                fee: fill.fee.approximate(),
+                cause: fill.cause,
+            }),
+        );
+        outputs.push(Output::Filled(fill));
+        outputs.push(Output::OrderChanged(change(&order, settlement.time, String::new())));
+        let status = match order.state() {
+            OrderState::Filled => OrderStatus::Filled,
+            _ => OrderStatus::PartiallyFilled,
+        };
+        self.tell_order(order.terms(), status, order.filled(), String::new());
+        self.tell_position(index, instrument);
+        self.tell_capital(index);
+        if order.state().is_final() {
+            self.forget_tag(order.terms());
+        } else {
+            self.orders.insert(order.terms().id, order);
+        }
+        Ok(())
+    }
+
+    fn after_sale(
+        &mut self,
+        fill: &Fill,
+        part: ClosedPart,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        let now = self.now;
+        let still_open = self
+            .ledger
+            .sub_ledger(fill.strategy)
+            .is_some_and(|books| books.position(fill.instrument).is_some());
+        if !still_open {
+            self.keeper.forget(fill.strategy, fill.instrument);
+        }
+        if let Some(slot) = self.slot_mut(fill.strategy) {
+            slot.record.add(part.pnl)?;
+            if !still_open {
+                slot.note_closed(fill.instrument, now);
+            }
+        }
+        outputs.push(Output::TradeClosed(ClosedTrade {
+            strategy: fill.strategy,
+            instrument: fill.instrument,
+            side: Side::Buy,
+            entry_time: part.opened,
+            exit_time: fill.time,
+            entry_price: part.entry_price,
+            exit_price: fill.price,
+            quantity: fill.quantity,
+            fees: part.entry_fees.plus(fill.fee)?,
+            pnl: part.pnl,
+            exit_reason: fill.cause,
+        }));
+        Ok(())
+    }
+
+    /// Guards a position with a plan, or with the one it has.
+    pub(super) fn guard(
+        &mut self,
+        strategy: StrategyId,
+        id: InstrumentId,
+        plan: Option<ExitPlan>,
+    ) -> Result<(), StepError> {
+        let Some(position) = self.ledger.sub_ledger(strategy).and_then(|books| books.position(id)) else {
+            return Ok(());
+        };
+        let guarded = GuardedPosition {
+            strategy,
+            instrument: id,
+            opened: position.opened,
+            entry: position.average_price()?,
+            entered: position.entered,
+        };
+        let instrument = self
+            .settings
+            .instruments
+            .get(place(id))
+            .ok_or_else(|| StepError::Input(format!("{id} does not exist")))?;
+        self.keeper.guard_position(&guarded, plan, instrument)?;
+        Ok(())
+    }
+
+    /// Ends an order that was not wholly filled: what is still set aside is freed.
+    fn end(
+        &mut self,
+        mut order: Order,
+        transition: Transition,
+        time: Timestamp,
+        reason: String,
+        outputs: &mut Vec<Output>,
+    ) {
+        let (money, quantity) = (order.reserved_money(), order.reserved_quantity());
+        let (strategy, instrument) = (order.terms().strategy, order.terms().instrument);
+        let freed = self.ledger.release(strategy, money).and_then(|()| {
+            if quantity.is_zero() {
+                Ok(())
+            } else {
+                self.ledger.release_quantity(strategy, instrument, quantity)
+            }
+        });
+        order.set_progress(order.filled(), Money::ZERO, Quantity::ZERO);
+        let moved = order.apply(transition);
+        for problem in
+            [freed.err().map(|e| e.to_string()), moved.err().map(|e| e.to_string())].into_iter().flatten()
+        {
+            outputs.push(Output::InputRefused { time, reason: problem });
+        }
+        let status = match transition {
+            Transition::Reject => OrderStatus::Rejected,
+            Transition::Expire => OrderStatus::Expired,
+            _ => OrderStatus::Cancelled,
+        };
+        self.forget_tag(order.terms());
+        self.tell_order(order.terms(), status, order.filled(), reason.clone());
+        outputs.push(Output::OrderChanged(change(&order, time, reason)));
+    }
+
+    /// Takes an order back, if the venue still has it.
+    pub(super) fn cancel(&mut self, id: OrderId, why: &str, outputs: &mut Vec<Output>) {
+        let Some(order) = self.orders.get(&id) else { return };
+        if !self.venue.cancel(order.terms().instrument, id) {
+            return;
+        }
+        if let Some(order) = self.orders.remove(&id) {
+            let now = self.now;
+            self.end(order, Transition::Cancel, now, why.to_owned(), outputs);
+        }
+    }
+
+    /// Takes all of a slot's working orders back.
+    pub(super) fn cancel_all(&mut self, index: usize, why: &str, outputs: &mut Vec<Output>) {
+        let strategy = self.slots[index].id;
+        self.cancel_where(|terms| terms.strategy == strategy, why, outputs);
+    }
+
+    /// Takes a slot's working sales of an instrument back.
+    pub(super) fn cancel_sales(
+        &mut self,
+        index: usize,
+        id: InstrumentId,
+        why: &str,
+        outputs: &mut Vec<Output>,
+    ) {
+        let Some(strategy) = self.slots.get(index).map(super::slot::Slot::id) else { return };
+        let of_position = |terms: &OrderTerms| {
+            terms.strategy == strategy && terms.instrument == id && terms.side == Side::Sell
+        };
+        self.cancel_where(of_position, why, outputs);
+    }
+
+    fn cancel_where(&mut self, matches: impl Fn(&OrderTerms) -> bool, why: &str, outputs: &mut Vec<Output>) {
+        let ids: Vec<OrderId> = self
+            .orders
+            .values()
+            .map(Order::terms)
+            .filter(|terms| matches(terms))
+            .map(|terms| terms.id)
+            .collect();
+        for id in ids {
+            self.cancel(id, why, outputs);
+        }
+    }
+
+    fn forget_tag(&mut self, terms: &OrderTerms) {
+        let id = terms.id;
+        if let Some(slot) = self.slot_mut(terms.strategy) {
+            slot.working.retain(|(_, order)| *order != id);
+        }
+    }
+}
+
+fn change(order: &Order, time: Timestamp, reason: String) -> OrderChange {
+    let terms = order.terms();
+    OrderChange {
+        order: terms.id,
+        strategy: terms.strategy,
+        time,
+        state: order.state(),
+        filled: order.filled(),
+        reason,
+    }
+}
+
+fn place(id: InstrumentId) -> usize {
+    usize::try_from(id.0).unwrap_or(usize::MAX)
+}
+
+fn place_of(id: StrategyId) -> usize {
+    usize::try_from(id.0).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,283 @@
+//! The engine: one input in, outputs out, nothing else.
+//!
+//! What one market event does, in this order:
+//! 1. time passes: timers fire, failed strategies restart, a new day rebalances the capital;
+//! 2. the venue executes what waits for this event, and the books take the fills;
+//! 3. the position keeper checks its exits;
+//! 4. the event, with the bars it completes, goes to the strategies that want it;
+//! 5. what they propose goes through sizing and the gate, and becomes orders at the venue.
+//!
+//! So an order never fills on the event that made a strategy want it (but see
+//! [`FillTiming::SameClose`](crate::venue::paper::FillTiming)).
+//!
+//! The steps are in files of their own: `market_events` (1, 2, 4), `execution` (2, 3), `dispatch` (4),
+//! `proposals` (5), and `commands` for what operators do.
+
+mod commands;
+mod dispatch;
+mod execution;
+mod history;
+mod market_events;
+mod proposals;
+mod settings;
+mod slot;
+
+use std::collections::{BTreeMap, VecDeque};
+
+pub use settings::{EngineSettings, FaultPolicy};
+pub use slot::{Slot, SlotStatus};
+
+use self::history::BarHistory;
+use crate::digest::RunDigest;
+use crate::exits::{PositionKeeper, TriggeredExit};
+use crate::identifier::{InstrumentId, OrderId, StrategyId};
+use crate::input::{Input, InputKind};
+use crate::instrument::Instrument;
+use crate::ledger::{Ledger, LedgerError, SubLedger};
+use crate::money::{Money, Overflow, Price};
+use crate::order::Order;
+use crate::output::Output;
+use crate::price_board::PriceBoard;
+use crate::strategy::{Action, StrategySource};
+use crate::time::{Span, Timestamp};
+use crate::venue::Report;
+use crate::venue::paper::PaperVenue;
+
+/// Why a step could not do what its input asked. The state is as it was.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StepError {
+    /// The books refused.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// An amount left the range of the books.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
+    /// The input is unusable.
+    #[error("{0}")]
+    Input(String),
+}
+
+/// One account's engine.
+pub struct Engine {
+    settings: EngineSettings,
+    source: Box<dyn StrategySource>,
+    now: Timestamp,
+    ledger: Ledger,
+    prices: PriceBoard,
+    history: BarHistory,
+    venue: PaperVenue,
+    keeper: PositionKeeper,
+    slots: Vec<Slot>,
+    /// For each instrument, which slots want its bars of which length.
+    bar_routes: Vec<Vec<(Span, usize)>>,
+    orders: BTreeMap<OrderId, Order>,
+    next_order: u64,
+    /// When the orders of the last minute were made.
+    recent_orders: VecDeque<Timestamp>,
+    halted: Option<String>,
+    day: Timestamp,
+    day_start_equity: Money,
+    peak_equity: Money,
+    next_rebalance: Timestamp,
+    /// The earliest moment at which a timer or a restart is due.
+    next_wake: Option<Timestamp>,
+    digest: RunDigest,
+    buffers: Buffers,
+}
+
+/// Memory that is used again in every step.
+#[derive(Default)]
+struct Buffers {
+    reports: Vec<Report>,
+    triggered: Vec<TriggeredExit>,
+    actions: Vec<Action>,
+    /// Slots with something in their inbox.
+    ready: Vec<usize>,
+    spare_ready: Vec<usize>,
+}
+
+impl Engine {
+    /// An engine with money and without strategies.
+    ///
+    /// # Errors
+    ///
+    /// [`StepError`] when the cash is negative.
+    pub fn new(settings: EngineSettings, source: Box<dyn StrategySource>) -> Result<Self, StepError> {
+        let mut ledger = Ledger::new();
+        ledger.deposit(settings.cash)?;
+        let instruments = settings.instruments.len();
+        Ok(Self {
+            source,
+            now: Timestamp::EPOCH,
+            ledger,
+            prices: PriceBoard::new(instruments),
+            history: BarHistory::new(instruments, settings.history_bars),
+            venue: PaperVenue::new(settings.venue.clone(), instruments),
+            keeper: PositionKeeper::new(instruments),
+            slots: Vec::new(),
+            bar_routes: vec![Vec::new(); instruments],
+            orders: BTreeMap::new(),
+            next_order: 1,
+            recent_orders: VecDeque::new(),
+            halted: None,
+            day: Timestamp::EPOCH,
+            day_start_equity: settings.cash,
+            peak_equity: settings.cash,
+            next_rebalance: Timestamp::EPOCH,
+            next_wake: None,
+            digest: RunDigest::default(),
+            buffers: Buffers::default(),
+            settings,
+        })
+    }
+
+    /// Takes one input and pushes what follows from it to `outputs`.
+    ///
+    /// An input that can't be used changes nothing and gives [`Output::InputRefused`].
+    pub fn step(&mut self, input: &Input, outputs: &mut Vec<Output>) {
+        if let Err(error) = self.try_step(input, outputs) {
+            outputs.push(Output::InputRefused { time: input.time, reason: error.to_string() });
+        }
+    }
+
+    fn try_step(&mut self, input: &Input, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+        if input.time < self.now {
+            let late = self.now.since(input.time);
+            return Err(StepError::Input(format!("the input is {late} older than the one before it")));
+        }
+        match &input.kind {
+            InputKind::Bar(bar) => self.on_bar(input.time, bar, outputs),
+            InputKind::Quote(quote) => self.on_quote(input.time, quote, outputs),
+            InputKind::Trade(trade) => self.on_trade(input.time, trade, outputs),
+            InputKind::Signal(signal) => self.on_signal(input.time, signal, outputs),
+            InputKind::Timer => {
+                self.pass_time(input.time, outputs)?;
+                self.dispatch(outputs);
+                Ok(())
+            }
+            InputKind::Command(command) => {
+                self.pass_time(input.time, outputs)?;
+                self.on_command(command, outputs)?;
+                self.dispatch(outputs);
+                Ok(())
+            }
+        }
+    }
+
+    /// Event time: the moment of the last input.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What the engine was set up with.
+    #[must_use]
+    pub const fn settings(&self) -> &EngineSettings {
+        &self.settings
+    }
+
+    /// The books.
+    #[must_use]
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The last known markets.
+    #[must_use]
+    pub const fn prices(&self) -> &PriceBoard {
+        &self.prices
+    }
+
+    /// The strategies, in the order in which they were deployed.
+    #[must_use]
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// The slot of this name.
+    #[must_use]
+    pub fn slot(&self, name: &str) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.name() == name)
+    }
+
+    /// The orders that have not ended.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values()
+    }
+
+    /// Why trading is halted, if it is.
+    #[must_use]
+    pub fn halted(&self) -> Option<&str> {
+        self.halted.as_deref()
+    }
+
+    /// The digest over all orders and fills so far.
+    #[must_use]
+    pub const fn digest(&self) -> &RunDigest {
+        &self.digest
+    }
+
+    /// The account's value at the last prices.
+    ///
+    /// # Errors
+    ///
+    /// [`Overflow`] when it leaves the range of the books.
+    pub fn equity(&self) -> Result<Money, Overflow> {
+        self.ledger.equity(|instrument| self.price(instrument))
+    }
+
+    /// A strategy's value at the last prices.
+    ///
+    /// # Errors
+    ///
+    /// [`Overflow`] when it leaves the range of the books.
+    pub fn slot_equity(&self, strategy: StrategyId) -> Result<Money, Overflow> {
+        self.ledger
+            .sub_ledger(strategy)
+            .map_or(Ok(Money::ZERO), |books| books.equity(|instrument| self.price(instrument)))
+    }
+
+    /// The account's value at the last prices in floating point, and the part of it that is invested: for
+    /// charts and statistics.
+    #[must_use]
+    pub fn equity_estimate(&self) -> (f64, f64) {
+        let cash = self.ledger.cash().approximate();
+        let invested: f64 = self
+            .ledger
+            .holdings()
+            .iter()
+            .map(|(instrument, quantity)| {
+                let price = self.prices.market(*instrument).and_then(|market| market.last()).unwrap_or(0.0);
+                price * quantity.approximate()
+            })
+            .sum();
+        let equity = cash + invested;
+        (equity, if equity > 0.0 { invested / equity } else { 0.0 })
+    }
+
+    fn instrument(&self, id: InstrumentId) -> Result<&Instrument, StepError> {
+        usize::try_from(id.0).ok().and_then(|index| self.settings.instruments.get(index)).ok_or_else(|| {
+            let known = self.settings.instruments.len();
+            StepError::Input(format!("{id} does not exist; there are {known}"))
+        })
+    }
+
+    fn price(&self, id: InstrumentId) -> Option<Price> {
+        self.prices.price(id, self.instrument(id).ok()?)
+    }
+
+    fn slot_index(&self, name: &str) -> Result<usize, StepError> {
+        self.slots.iter().position(|slot| slot.name() == name).ok_or_else(|| {
+            let known = self.slots.iter().map(Slot::name).collect::<Vec<_>>().join(", ");
+            StepError::Input(format!("there is no slot \"{name}\"; there are: {known}"))
+        })
+    }
+
+    fn slot_mut(&mut self, id: StrategyId) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::try_from(id.0).ok()?)
+    }
+
+    fn books(&self, id: StrategyId) -> Result<&SubLedger, StepError> {
+        self.ledger.sub_ledger(id).ok_or_else(|| LedgerError::UnknownStrategy(id).into())
+    }
+}

@@ -1,0 +1,71 @@
+//! What an engine is set up with.
+
+use serde::{Deserialize, Serialize};
+
+use crate::instrument::Instrument;
+use crate::money::Money;
+use crate::risk::RiskLimits;
+use crate::sizing::Sizing;
+use crate::time::Span;
+use crate::venue::paper::PaperSettings;
+
+/// Everything that is fixed while an engine lives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineSettings {
+    /// What can be traded; an instrument's place is its number.
+    pub instruments: Vec<Instrument>,
+    /// What signals there can be; a signal's place is its number.
+    pub signals: Vec<String>,
+    /// What the account starts with. Each shadow gets as much make-believe money.
+    pub cash: Money,
+    /// The gate's limits.
+    pub risk: RiskLimits,
+    /// The size of standard orders.
+    pub sizing: Sizing,
+    /// The paper venue.
+    pub venue: PaperSettings,
+    /// What follows from a strategy's faults.
+    pub faults: FaultPolicy,
+    /// How often capital is moved back to the weights, in event time, besides when weights change.
+    pub rebalance_every: Span,
+    /// A strategy's state is saved each time it was handed this many events.
+    pub save_every_events: u64,
+    /// Bars kept per instrument and interval for the warm-up of strategies that start later.
+    pub history_bars: usize,
+}
+
+impl EngineSettings {
+    /// Defaults for these instruments and this much money.
+    #[must_use]
+    pub fn new(instruments: Vec<Instrument>, cash: Money) -> Self {
+        Self {
+            instruments,
+            signals: Vec::new(),
+            cash,
+            risk: RiskLimits::default(),
+            sizing: Sizing::default(),
+            venue: PaperSettings::default(),
+            faults: FaultPolicy::default(),
+            rebalance_every: Span::DAY,
+            save_every_events: 4_096,
+            history_bars: 512,
+        }
+    }
+}
+
+/// What follows from a strategy's faults. Times are event time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultPolicy {
+    /// This many faults within the window quarantine the strategy.
+    pub quarantine_after: usize,
+    /// How far back faults count.
+    pub window: Span,
+    /// The pause before the first restart; it doubles with each further fault in the window.
+    pub restart_after: Span,
+}
+
+impl Default for FaultPolicy {
+    fn default() -> Self {
+        Self { quarantine_after: 3, window: Span::from_seconds(3_600), restart_after: Span::from_seconds(60) }
+    }
+}
