@@ -67,8 +67,13 @@ pub enum Stance {
 }
 
 impl Context {
-    pub(crate) fn new(mut instruments: Vec<Instrument>, signals: Vec<SignalName>) -> Self {
-        instruments.sort_by_key(|instrument| instrument.id);
+    pub(crate) fn new(listed: Vec<Instrument>, signals: Vec<SignalName>) -> Self {
+        // Hosts list by rising id, so that this appends; a library's sort would be a tenth of a small plugin.
+        let mut instruments: Vec<Instrument> = Vec::with_capacity(listed.len());
+        for instrument in listed {
+            let place = instruments.partition_point(|other| other.id <= instrument.id);
+            instruments.insert(place, instrument);
+        }
         let holdings = instruments
             .iter()
             .map(|instrument| Holding {

@@ -86,6 +86,10 @@ pub mod indicators;
 /// The loop between the host's calls and a strategy's handlers.
 pub mod runner;
 
+/// A strategy run natively, for its tests.
+#[cfg(not(target_arch = "wasm32"))]
+pub mod harness;
+
 /// How a strategy's memory is written down.
 mod state;
 

@@ -188,8 +188,9 @@ impl<'a> Reader<'a> {
         match number(found) {
             Some(value) if value.is_finite() && !(minimum..=maximum).contains(&value) => {
                 self.errors.push(format!(
-                    "parameter \"{}\" is {value}; it must be {}",
+                    "parameter \"{}\" is {}; it must be {}",
                     parameter.name,
+                    describe_number(value),
                     describe_range(parameter.minimum, parameter.maximum)
                 ));
                 return default;
@@ -244,7 +245,7 @@ const fn number(value: &ParameterValue) -> Option<f64> {
 
 fn describe_value(value: &ParameterValue) -> String {
     match value {
-        ParameterValue::Number(number) => number.to_string(),
+        ParameterValue::Number(number) => describe_number(*number),
         ParameterValue::Integer(number) => number.to_string(),
         ParameterValue::Flag(flag) => flag.to_string(),
         ParameterValue::Text(text) => format!("\"{text}\""),
@@ -252,10 +253,33 @@ fn describe_value(value: &ParameterValue) -> String {
 }
 
 fn describe_range(minimum: Option<f64>, maximum: Option<f64>) -> String {
-    match (minimum, maximum) {
+    match (minimum.map(describe_number), maximum.map(describe_number)) {
         (Some(minimum), Some(maximum)) => format!("from {minimum} to {maximum}"),
         (Some(minimum), None) => format!("{minimum} or more"),
         (None, Some(maximum)) => format!("{maximum} or less"),
         (None, None) => "a number".to_owned(),
     }
+}
+
+/// A number with at most nine decimals.
+///
+/// The standard library's exact formatting of `f64` would be a sixth of a small plugin's size.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "what is cast is not negative; above 2^64 the largest number is as good a message"
+)]
+fn describe_number(value: f64) -> String {
+    const BILLIONTHS: f64 = 1e9;
+    if !value.is_finite() {
+        return "not a finite number".to_owned();
+    }
+    let sign = if value < 0.0 { "-" } else { "" };
+    let size = value.abs();
+    if size >= BILLIONTHS {
+        return format!("{sign}{}", size as u64);
+    }
+    let billionths = libm::round(size * BILLIONTHS) as u64;
+    let text = format!("{sign}{}.{:09}", billionths / 1_000_000_000, billionths % 1_000_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Bar, ExitPlan, Quote, TakeProfit, Timestamp};
+use crate::{Action, Bar, ExitPlan, Intent, Proposal, Quote, Submit, TakeProfit, Timestamp};
 
 impl Timestamp {
     /// A moment at a whole second since 1970, UTC.
@@ -113,5 +113,31 @@ impl ExitPlan {
     pub const fn max_holding_seconds(mut self, seconds: u32) -> Self {
         self.max_holding_seconds = Some(seconds);
         self
+    }
+}
+
+impl Action {
+    /// The order that the action proposes.
+    #[must_use]
+    pub const fn submit(&self) -> Option<&Submit> {
+        if let Proposal::Submit(submit) = &self.proposal { Some(submit) } else { None }
+    }
+
+    /// Whether it proposes to buy.
+    #[must_use]
+    pub fn is_buy(&self) -> bool {
+        self.submit().is_some_and(|submit| matches!(submit.intent, Intent::Buy(_)))
+    }
+
+    /// Whether it proposes to sell a part.
+    #[must_use]
+    pub fn is_sell(&self) -> bool {
+        self.submit().is_some_and(|submit| matches!(submit.intent, Intent::Sell(_)))
+    }
+
+    /// Whether it proposes to sell the whole position.
+    #[must_use]
+    pub fn is_close(&self) -> bool {
+        self.submit().is_some_and(|submit| submit.intent == Intent::Close)
     }
 }

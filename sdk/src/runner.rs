@@ -69,9 +69,18 @@ impl<S: Strategy> Runner<S> {
         };
         let mut strategies: Vec<S> = (0..count).map(|_| S::new(&parameters)).collect();
         let needs = S::needs(&parameters);
-        for bar in past_bars(&config.history, &needs)? {
-            let place = context.place(bar.instrument).ok_or_else(|| unknown_instrument(bar.instrument))?;
-            strategies[index::<S>(place)].observe(&bar);
+        for history in &config.history {
+            check_columns(history)?;
+            context.place(history.instrument).ok_or_else(|| unknown_instrument(history.instrument))?;
+        }
+        for (place, strategy) in strategies.iter_mut().enumerate() {
+            let id = context.instruments().get(place).map(|instrument| instrument.id);
+            let is_for_it = |history: &&History| {
+                let is_of_its_scope = S::SCOPE == Scope::AllInstruments || Some(history.instrument) == id;
+                is_of_its_scope && needs.bar_intervals.contains(&history.interval)
+            };
+            let histories: Vec<&History> = config.history.iter().filter(is_for_it).collect();
+            replay(&histories, |bar| strategy.observe(bar));
         }
         Ok(Self { parameters, needs, strategies, context, has_told_of_unwanted_bars: false })
     }
@@ -231,32 +240,42 @@ const fn index<S: Strategy>(place: usize) -> usize {
     }
 }
 
-/// The bars of all histories that the strategy wants, in the order in which they were complete; of two that
-/// were complete at once the shorter first.
-fn past_bars(histories: &[History], needs: &Needs) -> Result<Vec<Bar>, String> {
-    let mut bars = Vec::new();
-    for history in histories {
-        let length = history.open_time.len();
-        let columns = [&history.open, &history.high, &history.low, &history.close, &history.volume];
-        if columns.iter().any(|column| column.len() != length) {
-            return Err(format!(
-                "the columns of the history of instrument {} differ in length",
-                history.instrument
-            ));
-        }
-        if needs.bar_intervals.contains(&history.interval) {
-            bars.extend((0..length).map(|row| Bar {
-                instrument: history.instrument,
-                interval: history.interval,
-                open_time: Timestamp::from_seconds(history.open_time[row]),
-                open: history.open[row],
-                high: history.high[row],
-                low: history.low[row],
-                close: history.close[row],
-                volume: history.volume[row],
-            }));
-        }
+/// Calls `observe` with the bars of all histories, in the order in which they were complete; of two that were
+/// complete at once the shorter comes first.
+fn replay(histories: &[&History], mut observe: impl FnMut(&Bar)) {
+    let mut next_rows = vec![0; histories.len()];
+    loop {
+        let candidates = histories.iter().zip(&mut next_rows).filter_map(|(history, row)| {
+            let bar = bar_at(history, *row)?;
+            Some((bar, row))
+        });
+        let Some((bar, row)) = candidates.min_by_key(|(bar, _)| (bar.close_time(), bar.interval)) else {
+            return;
+        };
+        *row += 1;
+        observe(&bar);
     }
-    bars.sort_by_key(|bar| (bar.close_time(), bar.interval));
-    Ok(bars)
+}
+
+fn bar_at(history: &History, row: usize) -> Option<Bar> {
+    Some(Bar {
+        instrument: history.instrument,
+        interval: history.interval,
+        open_time: Timestamp::from_seconds(*history.open_time.get(row)?),
+        open: *history.open.get(row)?,
+        high: *history.high.get(row)?,
+        low: *history.low.get(row)?,
+        close: *history.close.get(row)?,
+        volume: *history.volume.get(row)?,
+    })
+}
+
+fn check_columns(history: &History) -> Result<(), String> {
+    let length = history.open_time.len();
+    let columns = [&history.open, &history.high, &history.low, &history.close, &history.volume];
+    if columns.iter().all(|column| column.len() == length) {
+        Ok(())
+    } else {
+        Err(format!("the columns of the history of instrument {} differ in length", history.instrument))
+    }
 }

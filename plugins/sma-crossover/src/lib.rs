@@ -133,3 +133,144 @@ impl Strategy for SmaCrossover {
 }
 
 bulkhead_sdk::export!(SmaCrossover);
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_sdk::harness::{Harness, Setup};
+
+    use super::*;
+
+    const FLAT: [f64; 5] = [10.0; 5];
+
+    fn start() -> Harness<SmaCrossover> {
+        start_with(Setup::new())
+    }
+
+    fn start_with(setup: Setup) -> Harness<SmaCrossover> {
+        let settings = Settings { fast: 2, slow: 4, retry_bars: 3, ..Settings::default() };
+        setup.parameters(&settings).start().unwrap()
+    }
+
+    /// The averages become known with the fast one above, which brings a buy with tag 1.
+    fn enter(harness: &mut Harness<SmaCrossover>) {
+        assert!(harness.closes(&[10.0, 10.0, 11.0]).is_empty());
+        let actions = harness.close(11.0);
+        assert!(actions.len() == 1 && actions[0].is_buy(), "{actions:?}");
+    }
+
+    #[test]
+    fn buys_on_the_first_bar_that_shows_the_fast_average_above() {
+        let mut harness = start();
+        enter(&mut harness);
+        assert!(harness.close(12.0).is_empty());
+        assert!(harness.position().quantity > 0.0);
+    }
+
+    #[test]
+    fn closes_when_the_fast_average_falls_below() {
+        let mut harness = start();
+        enter(&mut harness);
+        assert!(harness.closes(&[12.0, 13.0, 12.5]).is_empty(), "12.75 is above 12.125");
+        let actions = harness.close(8.0);
+        assert!(actions.len() == 1 && actions[0].is_close(), "{actions:?}");
+        assert!(harness.close(8.0).is_empty());
+        assert!(harness.position().quantity <= 0.0);
+    }
+
+    #[test]
+    fn does_nothing_while_the_averages_are_equal_or_falling() {
+        let mut harness = start();
+        assert!(harness.closes(&FLAT).is_empty());
+        assert!(harness.closes(&[9.0, 8.0, 7.0, 6.0]).is_empty());
+    }
+
+    #[test]
+    fn keeps_its_position_while_the_averages_are_equal() {
+        let mut harness = start();
+        enter(&mut harness);
+        assert!(harness.closes(&[12.0, 12.0, 12.0, 12.0, 12.0]).is_empty());
+        assert!(harness.position().quantity > 0.0);
+    }
+
+    #[test]
+    fn decimals_whose_sums_are_equal_count_as_equal() {
+        // Both averages are 0.3, but in binary the fast one comes out above.
+        assert!(start().closes(&[0.1, 0.5, 0.2, 0.4]).is_empty());
+    }
+
+    #[test]
+    fn is_warm_at_once_with_past_bars() {
+        let mut harness = start_with(Setup::new().past_closes(0, 60, &[10.0, 10.0, 11.0, 11.0]));
+        assert!(harness.close(11.0)[0].is_buy());
+    }
+
+    #[test]
+    fn a_refused_entry_waits() {
+        let mut harness = start_with(Setup::new().manual_fills());
+        enter(&mut harness);
+        harness.deny(1, "EXPOSURE_LIMIT: limit=0");
+        assert!(harness.closes(&[12.0, 13.0]).is_empty());
+        let again = harness.close(14.0);
+        assert!(again[0].is_buy(), "{again:?}");
+        harness.reject(2, "reverted");
+        assert!(harness.closes(&[15.0, 16.0]).is_empty());
+        assert!(harness.close(17.0)[0].is_buy());
+    }
+
+    #[test]
+    fn a_fresh_cross_does_not_wait_for_an_older_refusal() {
+        let mut harness = start_with(Setup::new().manual_fills());
+        enter(&mut harness);
+        harness.deny(1, "EXPOSURE_LIMIT: limit=0");
+        assert!(harness.close(5.0).is_empty());
+        assert!(harness.close(40.0)[0].is_buy());
+    }
+
+    #[test]
+    fn a_refused_exit_is_tried_on_the_next_bar() {
+        let mut harness = start_with(Setup::new().manual_fills());
+        enter(&mut harness);
+        harness.fill(1, 11.0, 100.0);
+        assert!(harness.close(5.0)[0].is_close());
+        harness.reject(2, "reverted");
+        assert!(harness.close(5.0)[0].is_close());
+    }
+
+    #[test]
+    fn waits_while_an_order_is_working() {
+        let mut harness = start_with(Setup::new().manual_fills());
+        enter(&mut harness);
+        assert!(harness.closes(&[12.0, 5.0, 4.0]).is_empty());
+        harness.fill(1, 4.0, 250.0);
+        assert!(harness.close(4.0)[0].is_close());
+    }
+
+    #[test]
+    fn stays_out_after_the_host_closed_until_the_averages_cross_anew() {
+        let mut harness = start();
+        enter(&mut harness);
+        harness.close(12.0);
+        harness.host_sells(FillCause::StopLoss, 11.5);
+        assert!(harness.closes(&[13.0, 14.0, 15.0]).is_empty());
+        assert!(harness.closes(&[5.0, 5.0]).is_empty());
+        assert!(harness.closes(&[30.0]).iter().any(bulkhead_sdk::Action::is_buy));
+    }
+
+    #[test]
+    fn goes_on_from_a_saved_memory() {
+        let mut harness = start();
+        enter(&mut harness);
+        harness.close(12.0);
+        let state = harness.save().unwrap();
+        harness.restart_from(&state).unwrap();
+        assert!(harness.close(12.5).is_empty(), "it knows that it is long");
+        assert!(harness.close(3.0)[0].is_close(), "and its averages");
+    }
+
+    #[test]
+    fn a_fast_average_that_is_slower_is_refused() {
+        let settings = Settings { fast: 30, slow: 30, ..Settings::default() };
+        let error = Setup::new().parameters(&settings).start::<SmaCrossover>().err();
+        assert_eq!(error.as_deref(), Some("fast is 30 and slow is 30; fast must be below slow"));
+    }
+}

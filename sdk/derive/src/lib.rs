@@ -17,7 +17,7 @@ use syn::{DeriveInput, parse_macro_input};
 #[proc_macro_derive(Parameters, attributes(parameter))]
 pub fn derive_parameters(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
-    parameters::expand(&input).unwrap_or_else(|error| error.write_errors()).into()
+    parameters::expand(&input).unwrap_or_else(darling::Error::write_errors).into()
 }
 
 /// Makes a strategy's memory savable: derives serde's `Serialize` and `Deserialize` from the copy of serde
