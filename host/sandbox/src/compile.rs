@@ -9,12 +9,13 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use wasmparser::{Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 use wit_component::ComponentEncoder;
 
-use crate::contract::Contract;
-use crate::inspect::{Inspection, Kind, inspect};
+use crate::contract::{Contract, STRATEGY};
+use crate::inspect::{Inspection, Kind, inspect, is_type_section};
 use crate::limits::{Limits, count};
 use crate::refused::Refused;
 
@@ -115,16 +116,44 @@ pub(crate) fn encode(bytes: &[u8], contract: &Contract, limits: &Limits) -> Resu
             };
             let component = ComponentEncoder::default()
                 .validate(false)
-                .module(bytes)
+                .module(&with_own_types(bytes, contract)?)
                 .and_then(|encoder| encoder.encode())
                 .map_err(|error| not_encodable(&format!("{error:#}")))?;
-            // The type section may claim other types than the contract's for exports that have the right
-            // core signature; what wit-component made of it is checked as if it had come from outside.
+            // What wit-component made of it is checked as if it had come from outside.
             let roomy = Limits { wasm_bytes: u64::MAX, functions: u64::MAX, ..limits.clone() };
             inspect(&component, contract, &roomy)?;
             Ok((component, inspection))
         }
     }
+}
+
+/// The module with the host's own type section in place of its own.
+fn with_own_types(bytes: &[u8], contract: &Contract) -> Result<Vec<u8>, Refused> {
+    let damaged = |_| Refused::NotEncodable("it is damaged".to_owned());
+    let mut module = wasm_encoder::Module::new();
+    let mut types = None;
+    for payload in Parser::new(0).parse_all(bytes) {
+        let payload = payload.map_err(damaged)?;
+        match &payload {
+            Payload::CustomSection(section) if is_type_section(section.name()) => continue,
+            Payload::ExportSection(exports) => {
+                for export in exports.clone() {
+                    let name = export.map_err(damaged)?.name;
+                    if types.is_none() && name.starts_with(STRATEGY) {
+                        types = Some(contract.type_section(name)?);
+                    }
+                }
+            }
+            _ => {}
+        }
+        if let Some((id, range)) = payload.as_section() {
+            let data = bytes.get(count(range.start)..count(range.end)).unwrap_or_default();
+            module.section(&wasm_encoder::RawSection { id, data });
+        }
+    }
+    let data = types.ok_or(Refused::NoTypeSection)?;
+    module.section(&wasm_encoder::CustomSection { name: "component-type".into(), data: data.into() });
+    Ok(module.finish())
 }
 
 /// Compiles a component's bytes.

@@ -1,11 +1,15 @@
 //! What a strategy must export and may import, read from the WIT file, and how a file's types are held
 //! against it.
 
+use std::fmt;
+
 use wasmparser::component_types::{
-    ComponentDefinedType, ComponentEntityType, ComponentFuncType, ComponentValType,
+    ComponentAnyTypeId, ComponentDefinedType, ComponentEntityType, ComponentFuncType, ComponentTypeId,
+    ComponentValType,
 };
 use wasmparser::types::TypesRef;
-use wasmparser::{PrimitiveValType, ValType};
+use wasmparser::{Parser, Payload, PrimitiveValType, ValType, Validator};
+use wit_component::StringEncoding;
 use wit_parser::abi::{AbiVariant, WasmType};
 use wit_parser::{Function, InterfaceId, Resolve, Type, TypeDefKind};
 
@@ -17,6 +21,9 @@ const WIT: &str = include_str!("../../../wit/strategy.wit");
 pub(crate) const STRATEGY: &str = "bulkhead:strategy/strategy";
 const LOGGING: &str = "bulkhead:strategy/logging";
 const TYPES: &str = "bulkhead:strategy/types";
+
+/// What a type section holds when texts are in UTF-8: the section's format, and the encoding's number.
+const UTF8_ENCODING: &[u8] = &[4, 0];
 
 /// The contract of this host.
 #[derive(Debug)]
@@ -181,21 +188,79 @@ impl Contract {
         Ok(())
     }
 
-    /// Checks that a component exports the contract's interface with exactly its types; gives the export's
-    /// name.
-    pub(crate) fn check_component_exports(&self, types: TypesRef<'_>, exports: &[String]) -> Result<String, Refused> {
-        let interface = exports.iter().find(|name| split_version(name).0 == STRATEGY);
-        let Some(interface) = interface else {
+    /// Checks the version of the contract that a file's exports name, if they name one.
+    pub(crate) fn check_export_version<'n>(&self, mut exports: impl Iterator<Item = &'n str>) -> Result<(), Refused> {
+        let interface = exports.find(|name| split_version(name).0 == STRATEGY);
+        interface.map_or(Ok(()), |interface| self.check_version(interface))
+    }
+
+    /// Checks that a component exports the contract's interface with exactly its types.
+    pub(crate) fn check_component_exports(&self, types: TypesRef<'_>, exports: &[String]) -> Result<(), Refused> {
+        let Some(interface) = exports.iter().find(|name| split_version(name).0 == STRATEGY) else {
             return Err(self.missing_interface(exports.iter().map(String::as_str)));
         };
+        let found = types.component_item_for_export(interface).map(|item| item.ty);
+        self.check_interface(types, interface, found)
+    }
+
+    /// Checks a core module's type section: the same contract, described as a component's type.
+    ///
+    /// A module's own signatures say only what is passed in registers. What lies in memory is what the section
+    /// says, so a section of another contract would have the host read other fields than the guest wrote.
+    pub(crate) fn check_type_section(&self, section: &[u8]) -> Result<(), Refused> {
+        let damaged = |error: wasmparser::BinaryReaderError| {
+            Refused::NotEncodable(format!("its type section is damaged: {}", error.message()))
+        };
+        let types = Validator::new_with_features(crate::inspect::features()).validate_all(section).map_err(damaged)?;
+        let types = types.as_ref();
+        for payload in Parser::new(0).parse_all(section) {
+            match payload.map_err(damaged)? {
+                Payload::CustomSection(custom)
+                    if custom.name() == "wit-component-encoding" && custom.data() != UTF8_ENCODING =>
+                {
+                    return Err(Refused::NotEncodable("its texts are not in UTF-8".to_owned()));
+                }
+                Payload::ComponentExportSection(exports) => {
+                    for export in exports {
+                        let export = export.map_err(damaged)?;
+                        let item = types.component_item_for_export(export.name.name).map(|item| item.ty);
+                        if let Some(ComponentEntityType::Type { referenced: ComponentAnyTypeId::Component(id), .. }) =
+                            item
+                        {
+                            return self.check_world(types, id);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Err(Refused::NoTypeSection)
+    }
+
+    /// Checks what the worlds in a type section export.
+    fn check_world(&self, types: TypesRef<'_>, package: ComponentTypeId) -> Result<(), Refused> {
+        for item in types[package].exports.values() {
+            let ComponentEntityType::Component(world) = item.ty else { continue };
+            let exports = &types[world].exports;
+            if let Some((interface, item)) = exports.iter().find(|(name, _)| split_version(name).0 == STRATEGY) {
+                return self.check_interface(types, interface, Some(item.ty));
+            }
+        }
+        Err(Refused::NoTypeSection)
+    }
+
+    fn check_interface(
+        &self,
+        types: TypesRef<'_>,
+        interface: &str,
+        found: Option<ComponentEntityType>,
+    ) -> Result<(), Refused> {
         self.check_version(interface)?;
         let wrong = |export: String, difference: String| {
             Err(Refused::WrongExport { export, difference, looks_like: looks_like(interface) })
         };
-        let Some(ComponentEntityType::Instance(instance)) =
-            types.component_item_for_export(interface).map(|item| item.ty)
-        else {
-            return wrong(interface.clone(), "it is not an interface".to_owned());
+        let Some(ComponentEntityType::Instance(instance)) = found else {
+            return wrong(interface.to_owned(), "it is not an interface".to_owned());
         };
         for function in self.functions() {
             let export = format!("{interface}#{}", function.name);
@@ -209,7 +274,23 @@ impl Contract {
                 Some(_) => return wrong(export, "it is not a function".to_owned()),
             }
         }
-        Ok(interface.clone())
+        Ok(())
+    }
+
+    /// The type section of the contract as this host has it, in the version that a module's exports name.
+    ///
+    /// Making a component of a module, wit-component trusts the section: one that refers to itself sends it
+    /// into endless recursion. So it never sees the guest's, which was checked against this one, but this.
+    pub(crate) fn type_section(&self, export: &str) -> Result<Vec<u8>, Refused> {
+        let not_encodable = |error: &dyn fmt::Display| Refused::NotEncodable(format!("{error:#}"));
+        let version = export.split_once('#').and_then(|(interface, _)| split_version(interface).1);
+        let version = version.ok_or_else(|| not_encodable(&"its exports name no version"))?;
+        let wit = WIT.replace(&format!("@{}", self.version), &format!("@{version}"));
+        let mut resolve = Resolve::default();
+        let package = resolve.push_source("strategy.wit", &wit).map_err(|error| not_encodable(&error))?;
+        let world = resolve.select_world(&[package], Some("plugin")).map_err(|error| not_encodable(&error))?;
+        wit_component::metadata::encode(&resolve, world, StringEncoding::UTF8, None, false)
+            .map_err(|error| not_encodable(&error))
     }
 
     fn check_version(&self, interface: &str) -> Result<(), Refused> {

@@ -39,7 +39,7 @@ pub struct Inspection {
 }
 
 /// The proposals that are switched on; `engine` tells wasmtime the same.
-fn features() -> WasmFeatures {
+pub(crate) fn features() -> WasmFeatures {
     WasmFeatures::MVP
         | WasmFeatures::MUTABLE_GLOBAL
         | WasmFeatures::SATURATING_FLOAT_TO_INT
@@ -86,13 +86,19 @@ pub(crate) fn inspect(bytes: &[u8], contract: &Contract, limits: &Limits) -> Res
                 imports.push(format!("{module}#{name}"));
             }
             contract.check_module_exports(types)?;
-            if !walk.has_type_section {
+            if walk.type_sections.is_empty() {
                 return Err(Refused::NoTypeSection);
+            }
+            for section in &walk.type_sections {
+                contract.check_type_section(section)?;
             }
         }
         Kind::Component => {
             // WASI first: its remedy is another than that of the rest.
             walk.imports.sort_by_key(|name| !name.starts_with("wasi:"));
+            if !walk.imports.first().is_some_and(|name| name.starts_with("wasi:")) {
+                contract.check_export_version(walk.exports.iter().map(String::as_str))?;
+            }
             for name in &walk.imports {
                 contract.check_component_import(types, name)?;
             }
@@ -114,7 +120,7 @@ fn malformed(error: wasmparser::BinaryReaderError) -> Refused {
     Refused::Malformed { offset: error.offset(), why: error.message().to_owned() }
 }
 
-struct Walk<'l> {
+struct Walk<'l, 'b> {
     limits: &'l Limits,
     validator: Validator,
     allocations: FuncValidatorAllocations,
@@ -123,14 +129,15 @@ struct Walk<'l> {
     modules: u64,
     functions: u64,
     largest_function: u64,
-    has_type_section: bool,
+    /// Of the outermost module.
+    type_sections: Vec<&'b [u8]>,
     imports: Vec<String>,
     exports: Vec<String>,
     /// Those of the outermost module or component.
     types: Option<Types>,
 }
 
-impl<'l> Walk<'l> {
+impl<'l, 'b> Walk<'l, 'b> {
     fn new(limits: &'l Limits) -> Self {
         Self {
             limits,
@@ -140,14 +147,14 @@ impl<'l> Walk<'l> {
             modules: 0,
             functions: 0,
             largest_function: 0,
-            has_type_section: false,
+            type_sections: Vec::new(),
             imports: Vec::new(),
             exports: Vec::new(),
             types: None,
         }
     }
 
-    fn payload(&mut self, payload: Payload<'_>) -> Result<(), Refused> {
+    fn payload(&mut self, payload: Payload<'b>) -> Result<(), Refused> {
         match &payload {
             Payload::FunctionSection(section) => {
                 self.functions += u64::from(section.count());
@@ -174,8 +181,8 @@ impl<'l> Walk<'l> {
             }
             Payload::ComponentSection { .. } => self.depth += 1,
             Payload::End(_) if self.depth > 0 => self.depth -= 1,
-            Payload::CustomSection(section) => {
-                self.has_type_section |= self.depth == 0 && section.name().starts_with("component-type");
+            Payload::CustomSection(section) if self.depth == 0 && is_type_section(section.name()) => {
+                self.type_sections.push(section.data());
             }
             Payload::ComponentImportSection(section) if self.depth == 0 => {
                 for import in section.clone() {
@@ -242,6 +249,11 @@ impl<'l> Walk<'l> {
         self.allocations = validator.into_allocations();
         Ok(())
     }
+}
+
+/// Whether a custom section tells wit-component of a module's component types.
+pub(crate) fn is_type_section(name: &str) -> bool {
+    name.starts_with("component-type")
 }
 
 fn at_most(what: &str, found: u64, limit: u64, key: &'static str) -> Result<(), Refused> {

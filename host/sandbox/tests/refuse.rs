@@ -253,16 +253,27 @@ fn a_slow_compilation() {
 #[test]
 fn a_lying_describe() {
     let guest = Guest::default();
-    let describe = format!(
-        "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
-         (i32.store8 (i32.const 512) (i32.add (i32.const 0) (global.get $calls)))
-         {}",
-        guest.describe
-    );
-    // The name's address moves by one each time.
-    let sandbox = sandbox(Limits::default());
-    let refused = try_prepare(&sandbox, &Guest { name: "abcdefgh".to_owned(), describe, ..guest }).unwrap_err();
+    let counted = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
+        (i32.store (i32.const 564) (global.get $calls))";
+    let describe = format!("{counted} {}", guest.describe);
+    // The warm-up grows by one bar with each call.
+    let refused = try_prepare(&sandbox(Limits::default()), &Guest { describe, ..guest }).unwrap_err();
     assert!(matches!(refused, Refused::DescribeDiffers(_)), "{refused:?}");
+}
+
+/// A type section that refers to itself sends a naive encoder into endless recursion.
+#[test]
+fn a_damaged_type_section() {
+    let sandbox = sandbox(Limits::default());
+    let whole = Guest::default().module();
+    let section = whole.windows(14).position(|window| window == b"component-type").unwrap();
+    for position in section + 14..whole.len() {
+        for flip in [0x01, 0x80] {
+            let mut bytes = whole.clone();
+            bytes[position] ^= flip;
+            let _ = sandbox.prepare(&bytes);
+        }
+    }
 }
 
 /// A description that makes no sense is refused with all that is wrong.

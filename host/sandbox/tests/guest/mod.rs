@@ -14,12 +14,12 @@ use wit_component::{ComponentEncoder, StringEncoding};
 use wit_parser::Resolve;
 
 /// The contract, as a guest's author has it.
-pub const WIT: &str = include_str!("../../../../wit/strategy.wit");
+pub(crate) const WIT: &str = include_str!("../../../../wit/strategy.wit");
 
 /// Where the answer to an event call lies: `result<reaction, string>`.
-pub const ANSWER: u32 = 256;
+pub(crate) const ANSWER: u32 = 256;
 /// Where `ok` without a value lies.
-pub const OK: u32 = 320;
+pub(crate) const OK: u32 = 320;
 /// Where the answer to `save` lies.
 const SAVED: u32 = 384;
 /// Where an error is put together: `result<_, string>`.
@@ -27,34 +27,34 @@ const ERROR: u32 = 448;
 /// Where the description lies.
 const DESCRIPTION: u32 = 512;
 /// Where an action is put together.
-pub const ACTION: u32 = 1024;
+pub(crate) const ACTION: u32 = 1024;
 /// Where texts lie.
 const TEXTS: u32 = 4096;
 /// Where memory that the host asks for begins.
 const HEAP: u32 = 16384;
 /// Size of an event in a list.
-pub const EVENT_BYTES: u32 = 64;
+pub(crate) const EVENT_BYTES: u32 = 64;
 /// Size of an action in a list.
-pub const ACTION_BYTES: u32 = 144;
+pub(crate) const ACTION_BYTES: u32 = 144;
 
 /// A strategy in pieces.
 #[derive(Debug, Clone)]
-pub struct Guest {
-    pub name: String,
-    pub imports: String,
-    pub memory: String,
-    pub describe: String,
-    pub init: String,
-    pub on_events: String,
-    pub save: String,
-    pub restore: String,
-    pub realloc: String,
+pub(crate) struct Guest {
+    pub(crate) name: String,
+    pub(crate) imports: String,
+    pub(crate) memory: String,
+    pub(crate) describe: String,
+    pub(crate) init: String,
+    pub(crate) on_events: String,
+    pub(crate) save: String,
+    pub(crate) restore: String,
+    pub(crate) realloc: String,
     /// More definitions.
-    pub more: String,
+    pub(crate) more: String,
     /// The contract in its type section.
-    pub wit: String,
+    pub(crate) wit: String,
     /// The interface's name in its exports.
-    pub interface: String,
+    pub(crate) interface: String,
 }
 
 impl Default for Guest {
@@ -86,7 +86,7 @@ impl Default for Guest {
 }
 
 /// An answer that all events were handled, without actions.
-pub fn handled_all() -> String {
+pub(crate) fn handled_all() -> String {
     format!(
         "(i32.store8 (i32.const {ANSWER}) (i32.const 0))
          (i32.store (i32.const {}) (local.get 1))
@@ -99,7 +99,7 @@ pub fn handled_all() -> String {
 }
 
 /// An error as the answer of any function.
-pub fn error() -> String {
+pub(crate) fn error() -> String {
     let (at, length) = LINE;
     format!(
         "(i32.store8 (i32.const {ERROR}) (i32.const 1))
@@ -110,7 +110,7 @@ pub fn error() -> String {
 }
 
 /// An answer with `count` market buys of `quantity`, after the first event.
-pub fn buys(quantity: &str, count: u32) -> String {
+pub(crate) fn buys(quantity: &str, count: u32) -> String {
     format!("(local $at i32) (local $left i32) {}", buys_after("(i32.const 1)", quantity, count))
 }
 
@@ -143,13 +143,13 @@ fn buys_after(handled: &str, quantity: &str, count: u32) -> String {
 }
 
 impl Guest {
-    pub fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
     /// A well-behaved strategy with a memory: buys when the close is above its exponential average, then
     /// gives back the rest of the events.
-    pub fn steady() -> Self {
+    pub(crate) fn steady() -> Self {
         let buy = buys_after("(local.get $handled)", "(f64.div (local.get $close) (f64.const 1000))", 1);
         let on_events = format!(
             "(local $at i32) (local $left i32) (local $handled i32) (local $close f64)
@@ -179,18 +179,18 @@ impl Guest {
         )
     }
 
-    pub fn on_events(mut self, body: impl Into<String>) -> Self {
+    pub(crate) fn on_events(mut self, body: impl Into<String>) -> Self {
         self.on_events = body.into();
         self
     }
 
-    pub fn import_log(mut self) -> Self {
+    pub(crate) fn import_log(mut self) -> Self {
         self.imports = "(import \"bulkhead:strategy/logging@0.1.0\" \"log\" (func $log (param i32 i32 i32)))".into();
         self
     }
 
     /// The module's text.
-    pub fn wat(&self) -> String {
+    pub(crate) fn wat(&self) -> String {
         let Self { imports, memory, describe, init, on_events, save, restore, realloc, more, interface, .. } = self;
         let data = self.data();
         format!(
@@ -242,25 +242,25 @@ impl Guest {
     }
 
     /// The module with its type section.
-    pub fn module(&self) -> Vec<u8> {
+    pub(crate) fn module(&self) -> Vec<u8> {
         let mut module = wat::parse_str(self.wat()).unwrap_or_else(|error| panic!("{error}\n{}", self.wat()));
         embed(&mut module, &self.wit);
         module
     }
 
     /// The same as a ready component.
-    pub fn component(&self) -> Vec<u8> {
+    pub(crate) fn component(&self) -> Vec<u8> {
         ComponentEncoder::default().module(&self.module()).unwrap().encode().unwrap()
     }
 }
 
 /// Eight bytes of a guest's memory that `save` writes down.
-pub const STATE: u32 = 128;
+pub(crate) const STATE: u32 = 128;
 /// A log line in a guest's memory, and its length.
-pub const LINE: (u32, u32) = (TEXTS + 200, 14);
+pub(crate) const LINE: (u32, u32) = (TEXTS + 200, 14);
 
 /// Adds the type section of a contract to a module.
-pub fn embed(module: &mut Vec<u8>, wit: &str) {
+pub(crate) fn embed(module: &mut Vec<u8>, wit: &str) {
     let mut resolve = Resolve::default();
     let package = resolve.push_str("strategy.wit", wit).unwrap();
     let world = resolve.select_world(&[package], Some("plugin")).unwrap();
@@ -283,24 +283,24 @@ impl Record {
 }
 
 /// A sandbox with the given limits, without directories.
-pub fn sandbox(limits: Limits) -> Sandbox {
+pub(crate) fn sandbox(limits: Limits) -> Sandbox {
     Sandbox::new(Settings { limits, ..Settings::default() }).unwrap()
 }
 
-pub fn prepare(sandbox: &Sandbox, guest: &Guest) -> ContentHash {
+pub(crate) fn prepare(sandbox: &Sandbox, guest: &Guest) -> ContentHash {
     try_prepare(sandbox, guest).unwrap_or_else(|refused| panic!("{}: {refused}", guest.name))
 }
 
-pub fn try_prepare(sandbox: &Sandbox, guest: &Guest) -> Result<ContentHash, Refused> {
+pub(crate) fn try_prepare(sandbox: &Sandbox, guest: &Guest) -> Result<ContentHash, Refused> {
     sandbox.prepare(&guest.module()).map(|(version, _)| version)
 }
 
-pub fn start(sandbox: &Sandbox, guest: &Guest) -> WasmStrategy {
+pub(crate) fn start(sandbox: &Sandbox, guest: &Guest) -> WasmStrategy {
     let version = prepare(sandbox, guest);
     sandbox.start(&version, &config()).unwrap()
 }
 
-pub fn config() -> InstanceConfig {
+pub(crate) fn config() -> InstanceConfig {
     InstanceConfig {
         instruments: vec![(InstrumentId(0), Instrument::new("BTC-USD", 2, 8))],
         ..InstanceConfig::default()
@@ -308,7 +308,7 @@ pub fn config() -> InstanceConfig {
 }
 
 /// The minute bar number `index`, with a price that goes up and down.
-pub fn bar(index: u32) -> Event {
+pub(crate) fn bar(index: u32) -> Event {
     let wave = f64::from((index * 7) % 13) - 6.0;
     let close = 100.0 + wave;
     Event::Bar(Bar {
@@ -323,12 +323,12 @@ pub fn bar(index: u32) -> Event {
     })
 }
 
-pub fn bars(count: u32) -> Vec<Event> {
+pub(crate) fn bars(count: u32) -> Vec<Event> {
     (0..count).map(bar).collect()
 }
 
 /// Hands over one event.
-pub fn one(strategy: &mut dyn Strategy, event: &Event) -> Result<Vec<Action>, Fault> {
+pub(crate) fn one(strategy: &mut dyn Strategy, event: &Event) -> Result<Vec<Action>, Fault> {
     let mut actions = Vec::new();
     let handled = strategy.on_events(std::slice::from_ref(event), &mut actions)?;
     assert_eq!(handled, 1);
@@ -336,7 +336,7 @@ pub fn one(strategy: &mut dyn Strategy, event: &Event) -> Result<Vec<Action>, Fa
 }
 
 /// Hands over all events, `batch` at most in a call, and collects what is proposed.
-pub fn run(strategy: &mut dyn Strategy, events: &[Event], batch: usize) -> Result<Vec<Action>, Fault> {
+pub(crate) fn run(strategy: &mut dyn Strategy, events: &[Event], batch: usize) -> Result<Vec<Action>, Fault> {
     let mut actions = Vec::new();
     let mut at = 0;
     while at < events.len() {
