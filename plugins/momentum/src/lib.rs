@@ -310,3 +310,6 @@ fn entry_reason(probability: f64, evidence: &Evidence) -> String {
 }
 
 bulkhead_sdk::export!(Momentum);
+
+#[cfg(test)]
+mod tests;

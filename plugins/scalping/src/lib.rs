@@ -197,3 +197,6 @@ impl Scalping {
 }
 
 bulkhead_sdk::export!(Scalping);
+
+#[cfg(test)]
+mod tests;
