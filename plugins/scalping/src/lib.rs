@@ -53,7 +53,7 @@ pub struct Settings {
     /// One-minute bars in the mean to which the price is expected to return.
     #[parameter(default = 20, min = 3, max = 1_000)]
     pub mean_bars: u32,
-    /// Standard deviations below the mean at which it buys; can't exceed the root of mean_bars − 1.
+    /// Standard deviations below the mean at which it buys.
     #[parameter(default = 2.0, min = 0.1, max = 10)]
     pub entry_deviations: f64,
     /// Standard deviations from the mean at which it sells; 0 is the mean itself, negative is below it.

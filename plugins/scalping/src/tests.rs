@@ -167,11 +167,7 @@ fn looks_at_each_instrument_by_itself() {
         assert_eq!(harness.close_of(0, 50.0), []);
         assert_eq!(harness.close_of(1, close), []);
     }
-    assert_eq!(
-        harness.close_of(0, 45.0),
-        [],
-        "no swings before, so a volatility of 10 % from this bar alone"
-    );
+    assert_eq!(harness.close_of(0, 49.0), [], "many deviations, but a volatility of 2 %");
     let actions = harness.close_of(1, 90.0);
     assert_eq!(actions.len(), 1);
     assert_eq!(actions[0].submit().unwrap().instrument, 1);
