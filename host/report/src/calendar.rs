@@ -2,10 +2,18 @@
 
 use std::fmt;
 
-use bulkhead_core::time::Span;
+use bulkhead_core::time::{Span, Timestamp};
 use jiff::ToSpan as _;
 use jiff::civil::{Date, date};
 use serde::{Serialize, Serializer};
+
+/// The start of the period of this length that holds a moment; stays within the range of moments.
+pub(crate) const fn period_start(time: Timestamp, length: Span) -> Timestamp {
+    if length.nanos() <= 0 {
+        return time;
+    }
+    Timestamp::from_nanos(time.nanos().saturating_sub(time.nanos().rem_euclid(length.nanos())))
+}
 
 /// A day of UTC, as days since 1970-01-01.
 ///
@@ -59,17 +67,6 @@ pub struct Month {
     pub month: i8,
 }
 
-impl Month {
-    /// The month after.
-    pub(crate) const fn next(self) -> Self {
-        if self.month == 12 {
-            Self { year: self.year + 1, month: 1 }
-        } else {
-            Self { year: self.year, month: self.month + 1 }
-        }
-    }
-}
-
 impl fmt::Display for Month {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{:04}-{:02}", self.year, self.month)
@@ -95,12 +92,6 @@ mod tests {
         assert_eq!(Day::of(0).to_string(), "1969-12-31");
         assert_eq!(Day::of(DAY).end(), DAY);
         assert_eq!(Day::of(1_643_673_600_000_000_000).month().to_string(), "2022-01");
-    }
-
-    #[test]
-    fn months_follow_each_other() {
-        assert_eq!(Month { year: 2021, month: 12 }.next(), Month { year: 2022, month: 1 });
-        assert_eq!(Month { year: 2022, month: 1 }.next(), Month { year: 2022, month: 2 });
     }
 
     #[test]

@@ -4,6 +4,8 @@
 use bulkhead_core::market::Bar;
 use bulkhead_core::time::{Span, Timestamp};
 
+use crate::calendar::period_start;
+
 /// Customary candle lengths in seconds.
 const CUSTOMARY: [i64; 15] =
     [1, 5, 15, 30, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 43_200, 86_400, 604_800, 2_419_200];
@@ -95,7 +97,7 @@ impl Candles {
             self.interval = longer(self.interval);
             let interval = self.interval;
             for candle in &mut self.candles {
-                candle.open_time = candle.open_time.floor(interval);
+                candle.open_time = period_start(candle.open_time, interval);
             }
             self.candles.dedup_by(|later, earlier| {
                 let same = later.open_time == earlier.open_time;
@@ -105,7 +107,7 @@ impl Candles {
                 same
             });
         }
-        candle.open_time = candle.open_time.floor(self.interval);
+        candle.open_time = period_start(candle.open_time, self.interval);
         self.current_end = candle.open_time.plus(self.interval);
         match self.candles.last_mut() {
             Some(last) if last.open_time == candle.open_time => last.join(&candle),

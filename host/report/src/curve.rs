@@ -4,6 +4,8 @@
 
 use bulkhead_core::time::{NANOS_PER_SECOND, Span, Timestamp};
 
+use crate::calendar::period_start;
+
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
     start: i64,
@@ -29,6 +31,20 @@ impl Bucket {
         }
         self.last = value;
         self.samples += 1;
+    }
+
+    fn start_seconds(&self) -> i64 {
+        Timestamp::from_nanos(self.start).seconds()
+    }
+
+    /// The extremes in their order, `half` seconds apart; only the first when they have no room.
+    fn push_extremes(&self, half: i64, points: &mut Vec<Point>) {
+        let (first, second) = if self.low_first { (self.low, self.high) } else { (self.high, self.low) };
+        let time = self.start_seconds();
+        points.push(Point { time, equity: first, benchmark: Some(self.benchmark) });
+        if half > 0 {
+            points.push(Point { time: time + half, equity: second, benchmark: None });
+        }
     }
 
     /// Takes over the bucket that follows this one.
@@ -64,6 +80,7 @@ pub(crate) struct Curve {
     buckets: Vec<Bucket>,
     current: Option<Bucket>,
     current_end: i64,
+    last_time: Timestamp,
 }
 
 impl Curve {
@@ -75,12 +92,14 @@ impl Curve {
             buckets: Vec::with_capacity(limit),
             current: None,
             current_end: i64::MIN,
+            last_time: Timestamp::EPOCH,
         }
     }
 
     /// Adds a sample; times never go back. `benchmark` is asked for at the start of a bucket only.
     #[inline]
     pub(crate) fn sample(&mut self, time: Timestamp, equity: f64, benchmark: impl FnOnce() -> f64) {
+        self.last_time = time;
         match &mut self.current {
             Some(bucket) if time.nanos() < self.current_end => bucket.add(equity),
             _ => self.start_bucket(time, equity, benchmark()),
@@ -95,7 +114,8 @@ impl Curve {
         while self.buckets.len() >= self.limit {
             self.interval = self.interval.times(2);
             let interval = self.interval;
-            let start_of = |bucket: &Bucket| Timestamp::from_nanos(bucket.start).floor(interval).nanos();
+            let start_of =
+                |bucket: &Bucket| period_start(Timestamp::from_nanos(bucket.start), interval).nanos();
             self.buckets.dedup_by(|later, earlier| {
                 let same = start_of(later) == start_of(earlier);
                 if same {
@@ -107,7 +127,7 @@ impl Curve {
                 bucket.start = start_of(bucket);
             }
         }
-        let start = time.floor(self.interval);
+        let start = period_start(time, self.interval);
         self.current_end = start.plus(self.interval).nanos();
         let bucket = Bucket {
             start: start.nanos(),
@@ -130,30 +150,24 @@ impl Curve {
 
     /// The curve's points: the two extremes of each bucket in the order in which they came, and the end.
     pub(crate) fn points(&self, benchmark_now: f64) -> Vec<Point> {
-        let buckets = || self.buckets.iter().chain(&self.current);
+        let Some(current) = &self.current else { return Vec::new() };
         // One point a bucket while no bucket holds more than a sample, else two in each: the time axis of
         // the chart is even only when the points are.
-        let single = buckets().all(|bucket| bucket.samples == 1);
-        let half = self.interval.seconds() / 2;
-        let mut points = Vec::with_capacity(2 * self.buckets.len() + 2);
-        for bucket in buckets() {
-            let time = Timestamp::from_nanos(bucket.start).seconds();
-            let (first, second) =
-                if bucket.low_first { (bucket.low, bucket.high) } else { (bucket.high, bucket.low) };
-            points.push(Point { time, equity: first, benchmark: Some(bucket.benchmark) });
-            if !single && half > 0 {
-                points.push(Point { time: time + half, equity: second, benchmark: None });
-            }
+        let single = current.samples == 1 && self.buckets.iter().all(|bucket| bucket.samples == 1);
+        let half = if single { 0 } else { self.interval.seconds() / 2 };
+        let mut points = Vec::with_capacity(2 * self.buckets.len() + 3);
+        for bucket in &self.buckets {
+            bucket.push_extremes(half, &mut points);
         }
-        if let (Some(end), Some(bucket)) = (points.last_mut(), &self.current) {
-            end.benchmark = Some(benchmark_now);
-            if single || half == 0 {
-                end.equity = bucket.last;
-            } else {
-                let time = end.time + 1;
-                end.benchmark = None;
-                points.push(Point { time, equity: bucket.last, benchmark: Some(benchmark_now) });
+        let (start, end) = (current.start_seconds(), self.last_time.seconds());
+        // The last bucket isn't over: none of its points may lie behind the last sample.
+        current.push_extremes(half.min((end - start) / 2), &mut points);
+        match points.last_mut() {
+            Some(last) if last.time >= end => {
+                last.equity = current.last;
+                last.benchmark = Some(benchmark_now);
             }
+            _ => points.push(Point { time: end, equity: current.last, benchmark: Some(benchmark_now) }),
         }
         points
     }
@@ -189,7 +203,8 @@ mod tests {
         let curve = curve(100, (0..10_000).map(value));
         assert!(curve.buckets.len() <= 100);
         let points = curve.points(1.0);
-        assert!(points.len() <= 202);
+        assert!(points.len() <= 203);
+        assert_eq!(points.last().map(|p| p.time), Some(60 * 9_999));
         let equity: Vec<f64> = points.iter().map(|p| p.equity).collect();
         assert_eq!(equity.iter().copied().fold(f64::INFINITY, f64::min).to_bits(), (-50.0_f64).to_bits());
         assert_eq!(equity.iter().copied().fold(0.0, f64::max).to_bits(), 500.0_f64.to_bits());
@@ -204,7 +219,10 @@ mod tests {
             curve.sample(Timestamp::from_seconds(100), value, || 1.0);
         }
         curve.interval = Span::from_seconds(4);
-        assert_eq!(curve.points(1.0).iter().map(|p| p.equity).collect::<Vec<_>>(), [1.0, 9.0, 4.0]);
+        curve.last_time = Timestamp::from_seconds(103);
+        let points = curve.points(1.0);
+        assert_eq!(points.iter().map(|p| p.equity).collect::<Vec<_>>(), [1.0, 9.0, 4.0]);
+        assert_eq!(points.iter().map(|p| p.time).collect::<Vec<_>>(), [100, 101, 103]);
     }
 
     #[test]

@@ -43,6 +43,11 @@ pub(crate) fn signed_percent(fraction: f64) -> String {
     signed(&percent(fraction.abs()), fraction < 0.0)
 }
 
+/// "+12.3".
+pub(crate) fn signed_tenths(value: f64) -> String {
+    signed(&format!("{:.1}", value.abs()), value < 0.0)
+}
+
 /// "12.34%".
 pub(crate) fn percent(fraction: f64) -> String {
     let percent = fraction * 100.0;
@@ -118,6 +123,11 @@ pub(crate) fn duration(seconds: f64) -> String {
 #[expect(clippy::cast_precision_loss, reason = "for people, to one decimal place")]
 pub(crate) fn bytes(bytes: u64) -> String {
     format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+/// Names and texts of strategies are not ours: what could steer a terminal is made visible.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars().map(|char| if char.is_control() { char::REPLACEMENT_CHARACTER } else { char }).collect()
 }
 
 /// "1.2M", "830k".

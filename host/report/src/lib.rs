@@ -29,6 +29,9 @@ mod equity;
 /// Numbers, times and durations for people.
 mod format;
 
+/// The figures that people are shown.
+mod figures;
+
 /// The report as a web page.
 mod html;
 
@@ -44,6 +47,9 @@ pub mod recorder;
 /// Risk-adjusted ratios of daily returns.
 mod returns;
 
+/// The rows of the report's tables.
+pub mod rows;
+
 /// Sums over closed trades.
 mod statistics;
 
@@ -53,7 +59,9 @@ mod terminal;
 pub use amount::{Amount, Moment};
 pub use calendar::{Day, Month};
 pub use document::Report;
+pub use html::HtmlError;
 pub use metrics::Metrics;
 pub use recorder::{
     DataFile, Final, OpenPosition, Performance, Recorder, RecorderSettings, Slot, StrategyVersion,
 };
+pub use terminal::Colours;

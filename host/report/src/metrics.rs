@@ -96,8 +96,10 @@ pub struct Metrics {
     pub realised_pnl: Option<Amount>,
     /// Profit of the positions that are still open.
     pub unrealised_pnl: Option<Amount>,
-    /// Fees and gas of all executions.
+    /// Fees and gas of all executions, and charges.
     pub fees: Option<Amount>,
+    /// The part of the fees that belongs to no execution, such as the gas of failed transactions.
+    pub charges: Option<Amount>,
     /// Sum of price times quantity of all executions.
     pub turnover: Option<Amount>,
     /// Turnover as a multiple of the initial equity.
@@ -215,6 +217,7 @@ impl Metrics {
             realised_pnl: trades.pnl.amount(),
             unrealised_pnl: unrealised.map(Amount),
             fees: account.fees.amount(),
+            charges: account.charges.amount(),
             turnover: account.turnover.amount(),
             turnover_ratio: account
                 .turnover

@@ -65,11 +65,12 @@ fn sample_gap(recorder: &Recorder, end: &Final) -> Option<String> {
     })
 }
 
-/// What the account gained must be the profit of its closed trades and open positions, to the rounding of
-/// costs that are shared among parts of a position.
+/// What the account gained must be the profit of its closed trades and open positions less the charges, to
+/// the rounding of costs that are shared among parts of a position.
 fn unexplained(metrics: &Metrics) -> Option<String> {
     let gained = metrics.net_profit?.0;
-    let explained = metrics.realised_pnl?.0.checked_add(metrics.unrealised_pnl?.0)?;
+    let trading = metrics.realised_pnl?.0.checked_add(metrics.unrealised_pnl?.0)?;
+    let explained = trading.checked_sub(metrics.charges?.0)?;
     let gap = gained.checked_sub(explained)?;
     (gap.abs() > Decimal::new(1, 6))
         .then(|| format!("{} of the net profit is in neither closed trades nor open positions.", Amount(gap)))

@@ -166,6 +166,8 @@ pub(crate) struct Activity {
     pub(crate) expired: u64,
     pub(crate) fills: u64,
     pub(crate) fees: Sum,
+    /// The part of the fees that belongs to no execution.
+    pub(crate) charges: Sum,
     pub(crate) turnover: Sum,
     pub(crate) trades: TradeStatistics,
     pub(crate) refusals: BTreeMap<RefusalCode, u64>,
@@ -177,6 +179,11 @@ impl Activity {
         self.fills += 1;
         self.fees.add(fill.fee.0);
         self.turnover.add_product(fill.price.0, fill.quantity.0);
+    }
+
+    fn charge(&mut self, amount: Money) {
+        self.fees.add(amount.0);
+        self.charges.add(amount.0);
     }
 
     fn order_end(&mut self, state: OrderState) {
@@ -305,6 +312,9 @@ impl Recorder {
                 self.count(fill.strategy, Some(fill.instrument), |activity| activity.fill(fill));
             }
             Output::TradeClosed(trade) => self.trade(trade),
+            Output::Charged { strategy, amount, .. } => {
+                self.count(*strategy, None, |activity| activity.charge(*amount));
+            }
             Output::StrategyFault(fault) => {
                 self.count(fault.strategy, None, |activity| activity.faults += 1);
                 if self.faults.len() < LISTED_FAULTS {

@@ -26,6 +26,7 @@ impl Sum {
         self.0 = self.0.and_then(|sum| sum.checked_add(left.checked_mul(right)?));
     }
 
+    #[cfg(test)]
     pub(crate) fn exact(self) -> Option<Decimal> {
         self.0
     }
