@@ -102,17 +102,25 @@ impl Choice {
 /// Finds a compiler for wasm32; installs one when there is none.
 pub(crate) fn find_or_install() -> Result<WasmCompiler> {
     let choice = Choice::parse(std::env::var(CHOICE).ok().as_deref())?;
+    let find: [(bool, Way); 2] =
+        [(choice.allows_rustup(), find_in_use), (choice.allows_debian(), find_debian)];
+    let install: [(bool, Way); 2] =
+        [(choice.allows_rustup(), install_with_rustup), (choice.allows_debian(), install_with_apt)];
+
     let mut reasons = Vec::new();
-    let ways: [(bool, Way); 4] = [
-        (choice.allows_rustup(), find_in_use),
-        (choice.allows_debian(), find_debian),
-        (choice.allows_rustup(), install_with_rustup),
-        (choice.allows_debian(), install_with_apt),
-    ];
-    for (_, way) in ways.iter().filter(|(allowed, _)| *allowed) {
+    for (_, way) in find.into_iter().filter(|(allowed, _)| *allowed) {
         match way() {
             Ok(compiler) => return Ok(compiler),
             Err(reason) => reasons.push(format!("{reason:#}")),
+        }
+    }
+    for (_, way) in install.into_iter().filter(|(allowed, _)| *allowed) {
+        match way() {
+            Ok(compiler) => return Ok(compiler),
+            Err(reason) => {
+                eprintln!("That did not work: {reason:#}");
+                reasons.push(format!("{reason:#}"));
+            }
         }
     }
     bail!(nothing_works(&reasons))
