@@ -16,9 +16,12 @@
 use bulkhead_sdk::indicators::Sma;
 use bulkhead_sdk::prelude::*;
 
-/// Averages whose difference is at most this part of them are equal. Rounding moves them by some 1e-16; a
-/// real difference is at least one price step over `slow` bars, which is far more.
-pub const EQUAL_WITHIN: f64 = 1e-12;
+/// Averages whose difference is at most this part of them are equal.
+///
+/// Binary fractions and rounding move each of two averages by at most three units of 2^-53, together 6.7e-16
+/// of them. A real difference is far larger: with prices of eleven digits and the default lengths it is
+/// 3e-13 or more.
+pub const EQUAL_WITHIN: f64 = 1e-14;
 
 /// What the operator can set.
 #[derive(Debug, Clone, PartialEq, Parameters)]

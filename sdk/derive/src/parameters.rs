@@ -239,3 +239,94 @@ fn implementation(name: &Ident, fields: &[FieldCode]) -> TokenStream {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The messages of the derive for a source text.
+    fn errors(source: &str) -> Vec<String> {
+        let input = syn::parse_str(source).unwrap();
+        let errors = expand(&input).expect_err("it is to be refused").flatten();
+        errors.into_iter().map(|error| error.to_string()).collect()
+    }
+
+    fn error(source: &str) -> String {
+        let mut errors = errors(source);
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        errors.remove(0)
+    }
+
+    fn field(attributes: &str) -> String {
+        format!("struct Settings {{ {attributes} period: u32 }}")
+    }
+
+    #[test]
+    fn a_parameter_needs_a_meaning() {
+        let message = error(&field("#[parameter(default = 3)]"));
+        assert!(message.contains("say what `period` means"), "{message}");
+    }
+
+    #[test]
+    fn a_parameter_needs_a_default() {
+        let message = error(&field("/// Bars.\n"));
+        assert!(message.contains("`period` needs a default: #[parameter(default = …)]"), "{message}");
+    }
+
+    #[test]
+    fn the_default_must_be_in_range() {
+        let message = error(&field("/// Bars.\n#[parameter(default = 1, min = 2)]"));
+        assert_eq!(message, "the default 1 is below min 2");
+        let message = error(&field("/// Bars.\n#[parameter(default = 9, max = 8.5)]"));
+        assert_eq!(message, "the default 9 is above max 8.5");
+        let message = error(&field("/// Bars.\n#[parameter(default = -3, min = -2)]"));
+        assert_eq!(message, "the default -3 is below min -2");
+    }
+
+    #[test]
+    fn the_range_must_not_be_empty() {
+        let message = error(&field("/// Bars.\n#[parameter(default = some(), min = 5, max = 4)]"));
+        assert_eq!(message, "min 5 is above max 4");
+    }
+
+    #[test]
+    fn a_bound_is_a_number() {
+        let message = error(&field("/// Bars.\n#[parameter(default = 1, min = \"two\")]"));
+        assert!(message.contains("a number is expected"), "{message}");
+    }
+
+    #[test]
+    fn an_unknown_attribute_is_refused() {
+        let message = error(&field("/// Bars.\n#[parameter(default = 1, minimum = 2)]"));
+        assert!(message.contains("Unknown field: `minimum`"), "{message}");
+    }
+
+    #[test]
+    fn all_errors_are_told_at_once() {
+        let source = "struct Settings { #[parameter(default = 1)] first: u32, /// Bars.\n second: u32 }";
+        let messages = errors(source);
+        assert_eq!(messages.len(), 2);
+        assert!(
+            messages[0].contains("`first` means") && messages[1].contains("`second` needs"),
+            "{messages:?}"
+        );
+    }
+
+    #[test]
+    fn only_a_struct_with_names_will_do() {
+        assert!(error("enum Settings { A }").contains("a struct with a field for each"));
+        assert!(error("struct Settings(u32);").contains("parameters need names"));
+        assert!(
+            error("struct Settings<T> { /// M.\n #[parameter(default = 1)] a: u32 }").contains("generic")
+        );
+        let shouting = "struct Settings { /// M.\n #[parameter(default = 1)] Period: u32 }";
+        assert!(error(shouting).contains("lower case"));
+    }
+
+    #[test]
+    fn the_meaning_is_the_doc_comment_in_one_line() {
+        let source = "struct S { /// One,\n /// two.\n ///\n /// Three.\n #[parameter(default = 1)] a: u32 }";
+        let code = expand(&syn::parse_str(source).unwrap()).unwrap().to_string();
+        assert!(code.contains("\"One, two. Three.\""), "{code}");
+    }
+}
