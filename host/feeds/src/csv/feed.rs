@@ -212,7 +212,7 @@ pub(super) fn open_source(path: &Path, settings: &CsvSettings) -> Result<Source,
     }
     let mut decoder = RowDecoder::new(layout.columns.clone(), layout.time);
     // A file of which no row can be read is the wrong file, not one with a few bad rows.
-    let faults: Vec<RowFault> = data.iter().map_while(|row| decoder.decode(row).err()).collect();
+    let faults: Vec<RowFault> = data.iter().map_while(|row| decoder.decode((*row).into()).err()).collect();
     if let (Some(fault), true) = (faults.first(), faults.len() == data.len()) {
         return Err(value_error(path, line_of(usize::from(layout.has_header)), fault));
     }
@@ -233,7 +233,7 @@ fn sample_lines(sample: &[u8], whole_file: bool) -> io::Result<(Vec<u64>, Vec<Ve
     let mut reader = Lines::new(sample.get(..complete).unwrap_or_default());
     let (mut numbers, mut lines) = (Vec::new(), Vec::new());
     while let Some(line) = reader.next()? {
-        lines.push(line.to_vec());
+        lines.push(line.text().to_vec());
         numbers.push(reader.line());
     }
     Ok((numbers, lines))

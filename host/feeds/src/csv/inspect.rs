@@ -4,13 +4,14 @@ use std::path::Path;
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::time::{Span, Timestamp};
+use memchr::memchr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::feed::{CsvSettings, Source, io_error, open_source};
 use super::lines::Lines;
 use super::number::decimal_places;
-use super::row::{Content, split_fields};
+use super::row::{Columns, Content, Splitter, VOLUME};
 use crate::error::FeedError;
 
 /// The finest grid that an instrument gets from a file; digits beyond are noise of binary fractions.
@@ -58,7 +59,11 @@ pub fn inspect(path: &Path, settings: &CsvSettings) -> Result<Inspection, FeedEr
     let Source { file, layout, mut decoder, interval, bytes, .. } = open_source(path, settings)?;
     let mut lines = Lines::new(Hashing { source: file, hash: Sha256::new() });
     let mut header_is_next = layout.has_header;
-    let (mut rows, mut price_decimals, mut volume_decimals) = (0, 0, 0);
+    let columns = decoder.columns().clone();
+    let delimiter = columns.delimiter();
+    let mut splitter = Splitter::new(delimiter);
+    let mut decimals = Decimals { columns: &columns, price: 0, volume: 0 };
+    let mut rows = 0;
     let mut span: Option<(Timestamp, Timestamp)> = None;
     while let Some(line) = lines.next().map_err(|error| io_error(path, "read", error))? {
         if std::mem::take(&mut header_is_next) {
@@ -69,13 +74,11 @@ pub fn inspect(path: &Path, settings: &CsvSettings) -> Result<Inspection, FeedEr
         span = Some(
             span.map_or((row.time, row.time), |(first, last)| (first.min(row.time), last.max(row.time))),
         );
-        for value in 0..5 {
-            let column = decoder.columns().position(Content::Value(value));
-            let Some(places) = column.and_then(|at| places(line, decoder.columns().delimiter(), at)) else {
-                continue;
-            };
-            let decimals = if value == 4 { &mut volume_decimals } else { &mut price_decimals };
-            *decimals = places.max(*decimals);
+        let text = line.text();
+        if memchr(b'"', text).is_some() {
+            decimals.note(splitter.split(text).iter());
+        } else {
+            decimals.note(text.split(|byte| *byte == delimiter));
         }
     }
     let Some((first, last)) = span else { return Err(FeedError::Empty { path: path.to_owned() }) };
@@ -86,17 +89,30 @@ pub fn inspect(path: &Path, settings: &CsvSettings) -> Result<Inspection, FeedEr
         bytes,
         first,
         last,
-        price_decimals: price_decimals.min(MAX_DECIMALS),
-        volume_decimals: volume_decimals.min(MAX_DECIMALS),
+        price_decimals: decimals.price.min(MAX_DECIMALS),
+        volume_decimals: decimals.volume.min(MAX_DECIMALS),
         sha256: ContentHash::new(lines.into_source().hash.finalize().into()),
     })
 }
 
-fn places(line: &[u8], delimiter: u8, column: usize) -> Option<u32> {
-    if memchr::memchr(b'"', line).is_some() {
-        return decimal_places(split_fields(line, delimiter).get(column)?);
+/// The most decimal places seen in the columns of prices and of volumes.
+struct Decimals<'a> {
+    columns: &'a Columns,
+    price: u32,
+    volume: u32,
+}
+
+impl Decimals<'_> {
+    fn note<'a>(&mut self, fields: impl Iterator<Item = &'a [u8]>) {
+        for (content, field) in self.columns.content().iter().zip(fields) {
+            let places = match content {
+                Content::Value(VOLUME) => &mut self.volume,
+                Content::Value(_) => &mut self.price,
+                Content::Time | Content::Other => continue,
+            };
+            *places = decimal_places(field).unwrap_or(0).max(*places);
+        }
     }
-    decimal_places(line.split(|byte| *byte == delimiter).nth(column)?)
 }
 
 /// The symbol that a file's name suggests: its parts up to the first that begins with a digit, in capitals.

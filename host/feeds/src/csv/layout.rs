@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_core::time::{Span, Timestamp};
 
-use super::row::{Columns, RowDecoder, split_fields};
+use super::row::{Columns, Fields, RowDecoder, Splitter};
 use super::timestamp::TimeFormat;
 
 /// What a message says about the columns.
@@ -40,26 +40,26 @@ pub(super) enum LayoutFault {
 pub(super) fn detect(lines: &[&[u8]]) -> Result<Layout, LayoutFault> {
     let first = lines.first().copied().unwrap_or_default();
     let delimiter = delimiter(first);
-    let titles = split_fields(first, delimiter);
+    let mut splitter = Splitter::new(delimiter);
+    let titles = splitter.split(first);
     if titles.len() > MAX_COLUMNS {
         return Err(LayoutFault::Header(format!("{} columns are too many", titles.len())));
     }
-    let named = name_columns(&titles)?;
+    let titles_length = titles.len();
+    let named = name_columns(titles)?;
     let has_header = named.is_some();
     let positions = match named {
         Some(positions) => positions,
-        None if titles.len() < 5 => {
-            return Err(LayoutFault::Header(format!("{} columns are too few", titles.len())));
+        None if titles_length < 5 => {
+            return Err(LayoutFault::Header(format!("{titles_length} columns are too few")));
         }
-        None => [Some(0), Some(1), Some(2), Some(3), Some(4), (titles.len() > 5).then_some(5)],
+        None => [Some(0), Some(1), Some(2), Some(3), Some(4), (titles_length > 5).then_some(5)],
     };
     let columns = Columns::new(delimiter, positions);
     let time_column = positions[0].unwrap_or(0);
     let rows = lines.get(usize::from(has_header)..).unwrap_or_default();
-    let times: Vec<Vec<u8>> = rows
-        .iter()
-        .map(|line| split_fields(line, delimiter).into_iter().nth(time_column).unwrap_or_default())
-        .collect();
+    let times: Vec<Vec<u8>> =
+        rows.iter().map(|line| splitter.split(line).get(time_column).unwrap_or_default().to_vec()).collect();
     // The first row must be a good one: a format can't be told from a broken example.
     let time = TimeFormat::detect(times.iter().map(Vec::as_slice));
     match (time, times.first()) {
@@ -89,7 +89,7 @@ fn delimiter(line: &[u8]) -> u8 {
 }
 
 /// Where the columns of a bar are, in the order of [`NAMES`]; `None` when the line names no column of a bar.
-fn name_columns(titles: &[Vec<u8>]) -> Result<Option<[Option<usize>; 6]>, LayoutFault> {
+fn name_columns(titles: Fields<'_>) -> Result<Option<[Option<usize>; 6]>, LayoutFault> {
     let mut positions = [None; 6];
     let mut vague_volume = None;
     for (at, title) in titles.iter().enumerate() {
@@ -151,7 +151,7 @@ pub(super) enum Rhythm {
 /// The most common distance between rows; of several equally common ones the shortest.
 pub(super) fn rhythm(decoder: &mut RowDecoder, rows: &[&[u8]]) -> Rhythm {
     let times: Vec<Timestamp> =
-        rows.iter().filter_map(|row| decoder.decode(row).ok()).map(|row| row.time).collect();
+        rows.iter().filter_map(|row| decoder.decode((*row).into()).ok()).map(|row| row.time).collect();
     let mut distances: BTreeMap<Span, usize> = BTreeMap::new();
     let mut backwards = 0_usize;
     for (earlier, later) in times.iter().zip(times.iter().skip(1)) {
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
 
     fn positions(header: &str) -> Result<Option<[Option<usize>; 6]>, LayoutFault> {
-        name_columns(&split_fields(header.as_bytes(), delimiter(header.as_bytes())))
+        name_columns(Splitter::new(delimiter(header.as_bytes())).split(header.as_bytes()))
     }
 
     #[test]

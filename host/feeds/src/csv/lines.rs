@@ -10,6 +10,35 @@ const BUFFER: usize = 256 * 1024;
 /// The mark that some programs put before UTF-8 text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// A line without its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    /// The line and what follows it in the buffer: a reader that takes several bytes at once need not stop
+    /// for the end.
+    with_rest: &'a [u8],
+    length: usize,
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn text(self) -> &'a [u8] {
+        self.with_rest.get(..self.length).unwrap_or_default()
+    }
+
+    pub(super) const fn with_rest(self) -> &'a [u8] {
+        self.with_rest
+    }
+
+    pub(super) const fn length(self) -> usize {
+        self.length
+    }
+}
+
+impl<'a> From<&'a [u8]> for Line<'a> {
+    fn from(text: &'a [u8]) -> Self {
+        Self { with_rest: text, length: text.len() }
+    }
+}
+
 /// Hands out lines without their ends (`\n` or `\r\n`). Blank lines are passed over; memory stays the same
 /// however long the file is.
 #[derive(Debug)]
@@ -53,14 +82,15 @@ impl<R: Read> Lines<R> {
     /// # Errors
     /// When the source can't be read, or when a line is longer than the buffer.
     #[inline]
-    pub(super) fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         let (from, to) = loop {
             let Some((from, to)) = self.next_range()? else { return Ok(None) };
             if from < to {
                 break (from, to);
             }
         };
-        Ok(self.buffer.get(from..to))
+        let with_rest = self.buffer.get(from..self.end).unwrap_or_default();
+        Ok(Some(Line { with_rest, length: to - from }))
     }
 
     #[inline]
@@ -129,7 +159,7 @@ mod tests {
         let mut lines = Lines::with_buffer(text.as_bytes(), size);
         let mut out = Vec::new();
         while let Some(line) = lines.next()? {
-            let line = String::from_utf8_lossy(line).into_owned();
+            let line = String::from_utf8_lossy(line.text()).into_owned();
             out.push((lines.line(), line));
         }
         assert_eq!(lines.consumed(), text.len() as u64);
