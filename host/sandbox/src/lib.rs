@@ -10,8 +10,13 @@
 //! guest's behalf; offer a guest more than the log.
 //!
 //! Where to start reading: [`Sandbox`] for a version's way from bytes to instances, `instance` for the call
-//! path, `inspect` and `contract` for what is refused, `engine` for how wasmtime is set, `directory` for hot
+//! path, `inspect` and `contract` for what is refused, `engine` for how wasmtime is set, [`directory`] for hot
 //! reload.
+
+/// What a file is, what it costs, and whether it does the same twice.
+pub mod check;
+
+pub mod directory;
 
 mod artefact;
 mod bindings;
@@ -37,6 +42,20 @@ pub use limits::{InvalidLimits, Limits};
 pub use refused::Refused;
 pub use sandbox::{Sandbox, Settings, SetUpError};
 
+/// The engine and its major version, between which fuel amounts differ; a run's record names it.
+pub const ENGINE_VERSION: &str = "wasmtime 48";
+
 /// Stack for a thread that calls strategies: what a guest may use, with room for the host. A thread with less
 /// than the guest's share would end the process when a guest recurses.
 pub const THREAD_STACK_BYTES: usize = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_engines_version_is_the_one_that_is_built_in() {
+        let lock = include_str!("../../../Cargo.lock");
+        let major = super::ENGINE_VERSION.strip_prefix("wasmtime ").unwrap();
+        let entry = format!("name = \"wasmtime\"\nversion = \"{major}.");
+        assert!(lock.contains(&entry), "ENGINE_VERSION is not what Cargo.lock holds");
+    }
+}

@@ -53,11 +53,11 @@ pub enum SetUpError {
 }
 
 /// A version that was verified and compiled.
-pub(crate) struct Prepared {
+struct Prepared {
     pre: PluginPre<State>,
-    pub(crate) description: Description,
-    pub(crate) inspection: Inspection,
-    pub(crate) cached: bool,
+    description: Description,
+    inspection: Inspection,
+    cached: bool,
 }
 
 struct Shared {
@@ -178,6 +178,18 @@ impl Sandbox {
         self.shared.versions.as_ref().map_or_else(|| Ok(Vec::new()), Versions::list)
     }
 
+    /// Whether a prepared version's code was found compiled; `None` for a version that is not prepared.
+    #[must_use]
+    pub fn is_from_cache(&self, version: &ContentHash) -> Option<bool> {
+        self.prepared(version).map(|prepared| prepared.cached)
+    }
+
+    /// What a prepared version's file is made of; `None` for a version that is not prepared.
+    #[must_use]
+    pub fn inspection(&self, version: &ContentHash) -> Option<Inspection> {
+        self.prepared(version).map(|prepared| prepared.inspection.clone())
+    }
+
     /// Forgets a compiled version; running instances go on, and the kept file stays.
     pub fn forget(&self, version: &ContentHash) {
         self.shared.prepared.write().unwrap_or_else(PoisonError::into_inner).remove(version);
@@ -196,7 +208,7 @@ impl Sandbox {
         Ok(instance)
     }
 
-    pub(crate) fn prepared(&self, version: &ContentHash) -> Option<Arc<Prepared>> {
+    fn prepared(&self, version: &ContentHash) -> Option<Arc<Prepared>> {
         self.shared.prepared.read().unwrap_or_else(PoisonError::into_inner).get(version).cloned()
     }
 

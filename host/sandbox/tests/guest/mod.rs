@@ -148,16 +148,18 @@ impl Guest {
     }
 
     /// A well-behaved strategy with a memory: buys when the close is above its exponential average, then
-    /// gives back the rest of the events.
+    /// gives back the rest of the events. Events other than bars are nothing to it.
     pub(crate) fn steady() -> Self {
         let buy = buys_after("(local.get $handled)", "(f64.div (local.get $close) (f64.const 1000))", 1);
         let on_events = format!(
             "(local $at i32) (local $left i32) (local $handled i32) (local $close f64)
              (block $all (loop $next
                (br_if $all (i32.ge_u (local.get $handled) (local.get 1)))
-               (local.set $close (f64.load offset=48
-                 (i32.add (local.get 0) (i32.mul (local.get $handled) (i32.const {EVENT_BYTES})))))
+               (local.set $at
+                 (i32.add (local.get 0) (i32.mul (local.get $handled) (i32.const {EVENT_BYTES}))))
                (local.set $handled (i32.add (local.get $handled) (i32.const 1)))
+               (br_if $next (i32.load8_u (local.get $at)))
+               (local.set $close (f64.load offset=48 (local.get $at)))
                (f64.store (i32.const {STATE}) (f64.add
                  (f64.mul (f64.load (i32.const {STATE})) (f64.const 0.9))
                  (f64.mul (local.get $close) (f64.const 0.1))))
