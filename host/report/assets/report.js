@@ -151,8 +151,8 @@
 
   /** More marks than this at once are a blur; the reader is asked to zoom in. */
   const MOST_MARKS = 300;
-  /** The chart opens with about as many trades as can be told apart. */
-  const MARKS_AT_FIRST = 60;
+  /** The chart opens with about as many marks as can be told apart: one in this many pixels. */
+  const MARK_PIXELS = 20;
 
   const drawPrice = () => {
     if (!data.instruments.length) return;
@@ -240,9 +240,10 @@
       candles.setData(instrument.time.map((time, i) => ({
         time, open: instrument.open[i], high: instrument.high[i], low: instrument.low[i], close: instrument.close[i] })));
       paintCandles();
-      const first = shown.marks.at(-MARKS_AT_FIRST);
+      const atFirst = Math.max(10, Math.floor(document.getElementById("price-chart").clientWidth / MARK_PIXELS));
+      const first = shown.marks.at(-atFirst);
       const end = instrument.time.length - 1;
-      if (shown.marks.length <= MARKS_AT_FIRST) chart.timeScale().fitContent();
+      if (shown.marks.length <= atFirst) chart.timeScale().fitContent();
       else chart.timeScale().setVisibleLogicalRange({ from: Math.min(first.index, end - 40) - 2, to: end + 2 });
     };
 

@@ -1,6 +1,8 @@
 //! The report of a made-up run, against files that hold what it must look like. To renew them after a wanted
 //! change: `UPDATE_GOLDEN=1 cargo test -p bulkhead-report --test report`, then read the difference.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail this way")]
+
 mod sample;
 
 use std::fs;

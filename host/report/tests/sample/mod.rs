@@ -1,6 +1,8 @@
 //! A made-up run with exact books: two instruments that wander, a rule that follows the trend and one that
 //! trades against it, faults, refusals and a halt. The same arguments give the same run.
 
+#![expect(clippy::unwrap_used, reason = "the numbers are made here and fit")]
+
 use std::collections::BTreeMap;
 
 use bulkhead_core::identifier::{ContentHash, InstrumentId, OrderId, OrderTag, StrategyId};
@@ -119,7 +121,7 @@ impl Run {
                 reason: String::new(),
             })
         };
-        if self.orders % 41 == 0 {
+        if self.orders.is_multiple_of(41) {
             self.recorder.output(&changed(OrderState::Rejected));
             return;
         }
@@ -233,7 +235,7 @@ pub(crate) fn sample(sample: &Sample) -> Report {
                 });
                 let chance = numbers.next();
                 match held {
-                    None if enter && chance % 29 == 0 => {
+                    None if enter && chance.is_multiple_of(29) => {
                         run.recorder.output(&Output::Refused(RefusedProposal {
                             strategy: StrategyId(slot),
                             instrument: InstrumentId(instrument),
@@ -249,12 +251,12 @@ pub(crate) fn sample(sample: &Sample) -> Report {
                             },
                         }));
                     }
-                    None if enter && chance % 3 == 0 => {
+                    None if enter && chance.is_multiple_of(3) => {
                         let quantity = (Decimal::from(sample.notional) / exact_closes[index]).round_dp(6);
                         run.trade(slot, instrument, time, close, Some(quantity), FillCause::Order);
                     }
                     Some(_) if leave => run.trade(slot, instrument, time, close, None, FillCause::Order),
-                    Some(bars) if bars > 6 && chance % 5 == 0 && chance % 17 == 0 => {
+                    Some(bars) if bars > 6 && chance.is_multiple_of(5) && chance.is_multiple_of(17) => {
                         let cause = CAUSES[(chance as usize / 85) % CAUSES.len()];
                         run.trade(slot, instrument, time, close, None, cause);
                     }
