@@ -29,7 +29,8 @@ fn strategies() -> Vec<&'static str> {
 }
 
 fn plugin() -> PathBuf {
-    let folder = std::env::var_os("BULKHEAD_PLUGINS").map_or_else(|| PathBuf::from("target/plugins"), PathBuf::from);
+    let folder =
+        std::env::var_os("BULKHEAD_PLUGINS").map_or_else(|| PathBuf::from("target/plugins"), PathBuf::from);
     folder.join("sma_crossover.wasm")
 }
 
@@ -98,7 +99,9 @@ fn one_bar_with_an_order(bencher: Bencher<'_, '_>) {
     let mut actions = Vec::new();
     bencher.counter(ItemsCount::new(events.len())).bench_local(|| {
         for event in &events {
-            black_box(strategy.on_events(std::slice::from_ref(event), &mut actions).expect("the strategy is sound"));
+            black_box(
+                strategy.on_events(std::slice::from_ref(event), &mut actions).expect("the strategy is sound"),
+            );
             actions.clear();
         }
     });

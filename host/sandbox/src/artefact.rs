@@ -91,7 +91,10 @@ impl ArtefactCache {
 }
 
 /// Makes a component of compiled code.
-#[expect(unsafe_code, reason = "wasmtime runs what it is given here as machine code; see the safety argument")]
+#[expect(
+    unsafe_code,
+    reason = "wasmtime runs what it is given here as machine code; see the safety argument"
+)]
 fn deserialize(engine: &Engine, code: &[u8]) -> Result<Component, wasmtime::Error> {
     // SAFETY: the bytes must be what `Component::serialize` gave, unchanged. The one caller has them from a
     // file that this module wrote into a directory that belongs to this user and that nobody else may

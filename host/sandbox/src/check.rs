@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_core::identifier::{ContentHash, InstrumentId, SignalId};
 use bulkhead_core::instrument::Instrument;
-use bulkhead_core::strategy::{
-    Action, Description, Event, Fault, InstanceConfig, SavedState, Strategy as _,
-};
+use bulkhead_core::strategy::{Action, Description, Fault, InstanceConfig, SavedState, Strategy as _};
 use serde::Serialize;
 
 use crate::inspect::Inspection;
@@ -101,7 +99,8 @@ fn fill(report: &mut CheckReport, bytes: &[u8], limits: &Limits) -> Result<(), S
     let whole = Run::over(&description, start()?, None)?;
     let again = Run::over(&description, start()?, None)?;
     let restarted = Run::over(&description, start()?, Some(&start))?;
-    let deterministic = whole.actions == again.actions && whole.fuel == again.fuel && whole.state == again.state;
+    let deterministic =
+        whole.actions == again.actions && whole.fuel == again.fuel && whole.state == again.state;
     if !deterministic {
         report.problems.push("two runs over the same series differ".to_owned());
     }
@@ -111,9 +110,9 @@ fn fill(report: &mut CheckReport, bytes: &[u8], limits: &Limits) -> Result<(), S
 
 /// The defaults of every parameter, one instrument, no history.
 fn config(description: &Description) -> Result<InstanceConfig, String> {
-    let settings = description.settings(&BTreeMap::new()).map_err(|errors| {
-        errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-    })?;
+    let settings = description
+        .settings(&BTreeMap::new())
+        .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))?;
     let signals = (0..).map(SignalId).zip(description.needs.signals.iter().cloned()).collect();
     let instruments = vec![(InstrumentId(0), Instrument::new("TEST-USD", 2, 6))];
     Ok(InstanceConfig { instruments, settings, signals, history: Vec::new() })
@@ -150,10 +149,14 @@ impl Run {
                 actions.clear();
                 let number = fuel.len() + 1;
                 let at = |what: String| format!("at event {number} of the standard series it {what}");
-                strategy.on_events(std::slice::from_ref(&event), &mut actions).map_err(|fault| at(fault.to_string()))?;
+                strategy
+                    .on_events(std::slice::from_ref(&event), &mut actions)
+                    .map_err(|fault| at(fault.to_string()))?;
                 fuel.push(strategy.last_fuel());
                 for action in &actions {
-                    action.validate(|instrument| instrument == InstrumentId(0)).map_err(|kind| at(kind.to_string()))?;
+                    action
+                        .validate(|instrument| instrument == InstrumentId(0))
+                        .map_err(|kind| at(kind.to_string()))?;
                     all.push(format!("{action:?}"));
                     series.act(action);
                 }

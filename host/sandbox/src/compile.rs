@@ -83,7 +83,10 @@ impl Compiler {
                 // The other end may have given up waiting.
                 let _ = sender.send(work());
             })
-            .map_err(|source| Refused::Storage { what: "starting a thread to compile on".to_owned(), source })?;
+            .map_err(|source| Refused::Storage {
+                what: "starting a thread to compile on".to_owned(),
+                source,
+            })?;
         match receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(result) => result,
             Err(RecvTimeoutError::Timeout) => Err(timeout()),
@@ -106,7 +109,11 @@ fn message(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Checks a file and gives the component's bytes.
-pub(crate) fn encode(bytes: &[u8], contract: &Contract, limits: &Limits) -> Result<(Vec<u8>, Inspection), Refused> {
+pub(crate) fn encode(
+    bytes: &[u8],
+    contract: &Contract,
+    limits: &Limits,
+) -> Result<(Vec<u8>, Inspection), Refused> {
     let inspection = inspect(bytes, contract, limits)?;
     match inspection.kind {
         Kind::Component => Ok((bytes.to_vec(), inspection)),

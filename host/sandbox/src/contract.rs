@@ -83,8 +83,11 @@ impl Contract {
         let mut resolve = Resolve::default();
         let package = resolve.push_source("strategy.wit", WIT).map_err(|error| format!("{error:#}"))?;
         let package = resolve.packages.get(package).ok_or("the contract has no package")?;
-        let strategy =
-            package.interfaces.get("strategy").copied().ok_or("the contract has no interface \"strategy\"")?;
+        let strategy = package
+            .interfaces
+            .get("strategy")
+            .copied()
+            .ok_or("the contract has no interface \"strategy\"")?;
         let version = package.name.version.as_ref().map(ToString::to_string).unwrap_or_default();
         let version = semantic::Version::parse(&version).ok_or("the contract has no version")?;
         Ok(Self { resolve, strategy, version })
@@ -95,7 +98,11 @@ impl Contract {
     }
 
     fn functions(&self) -> impl Iterator<Item = &Function> {
-        self.resolve.interfaces.get(self.strategy).into_iter().flat_map(|interface| interface.functions.values())
+        self.resolve
+            .interfaces
+            .get(self.strategy)
+            .into_iter()
+            .flat_map(|interface| interface.functions.values())
     }
 
     fn refuse_import(&self, import: String) -> Refused {
@@ -166,21 +173,24 @@ impl Contract {
             let signature = self.resolve.wasm_signature(AbiVariant::GuestExport, function);
             let wanted = (signature.params.as_slice(), signature.results.as_slice());
             let difference = match ty {
-                wasmparser::types::EntityType::Func(id) => match types.get(*id).map(|ty| &ty.composite_type.inner) {
-                    Some(wasmparser::CompositeInnerType::Func(found))
-                        if same_core(found.params(), wanted.0) && same_core(found.results(), wanted.1) =>
-                    {
-                        continue;
+                wasmparser::types::EntityType::Func(id) => {
+                    match types.get(*id).map(|ty| &ty.composite_type.inner) {
+                        Some(wasmparser::CompositeInnerType::Func(found))
+                            if same_core(found.params(), wanted.0)
+                                && same_core(found.results(), wanted.1) =>
+                        {
+                            continue;
+                        }
+                        Some(wasmparser::CompositeInnerType::Func(found)) => format!(
+                            "the core function takes ({}) and gives ({}), but ({}) and ({}) are expected",
+                            list(found.params()),
+                            list(found.results()),
+                            list(&wanted.0.iter().map(core_type).collect::<Vec<_>>()),
+                            list(&wanted.1.iter().map(core_type).collect::<Vec<_>>()),
+                        ),
+                        _ => "it is not a function".to_owned(),
                     }
-                    Some(wasmparser::CompositeInnerType::Func(found)) => format!(
-                        "the core function takes ({}) and gives ({}), but ({}) and ({}) are expected",
-                        list(found.params()),
-                        list(found.results()),
-                        list(&wanted.0.iter().map(core_type).collect::<Vec<_>>()),
-                        list(&wanted.1.iter().map(core_type).collect::<Vec<_>>()),
-                    ),
-                    _ => "it is not a function".to_owned(),
-                },
+                }
                 _ => "it is not a function".to_owned(),
             };
             return Err(Refused::WrongExport { export, difference, looks_like: looks_like(interface) });
@@ -189,13 +199,20 @@ impl Contract {
     }
 
     /// Checks the version of the contract that a file's exports name, if they name one.
-    pub(crate) fn check_export_version<'n>(&self, mut exports: impl Iterator<Item = &'n str>) -> Result<(), Refused> {
+    pub(crate) fn check_export_version<'n>(
+        &self,
+        mut exports: impl Iterator<Item = &'n str>,
+    ) -> Result<(), Refused> {
         let interface = exports.find(|name| split_version(name).0 == STRATEGY);
         interface.map_or(Ok(()), |interface| self.check_version(interface))
     }
 
     /// Checks that a component exports the contract's interface with exactly its types.
-    pub(crate) fn check_component_exports(&self, types: TypesRef<'_>, exports: &[String]) -> Result<(), Refused> {
+    pub(crate) fn check_component_exports(
+        &self,
+        types: TypesRef<'_>,
+        exports: &[String],
+    ) -> Result<(), Refused> {
         let Some(interface) = exports.iter().find(|name| split_version(name).0 == STRATEGY) else {
             return Err(self.missing_interface(exports.iter().map(String::as_str)));
         };
@@ -207,11 +224,15 @@ impl Contract {
     ///
     /// A module's own signatures say only what is passed in registers. What lies in memory is what the section
     /// says, so a section of another contract would have the host read other fields than the guest wrote.
-    pub(crate) fn check_type_section(&self, section: &[u8]) -> Result<(), Refused> {
+    ///
+    /// Gives whether the section is about a strategy at all; generators add some that hold only imports.
+    pub(crate) fn check_type_section(&self, section: &[u8]) -> Result<bool, Refused> {
         let damaged = |error: wasmparser::BinaryReaderError| {
             Refused::NotEncodable(format!("its type section is damaged: {}", error.message()))
         };
-        let types = Validator::new_with_features(crate::inspect::features()).validate_all(section).map_err(damaged)?;
+        let types = Validator::new_with_features(crate::inspect::features())
+            .validate_all(section)
+            .map_err(damaged)?;
         let types = types.as_ref();
         for payload in Parser::new(0).parse_all(section) {
             match payload.map_err(damaged)? {
@@ -224,8 +245,10 @@ impl Contract {
                     for export in exports {
                         let export = export.map_err(damaged)?;
                         let item = types.component_item_for_export(export.name.name).map(|item| item.ty);
-                        if let Some(ComponentEntityType::Type { referenced: ComponentAnyTypeId::Component(id), .. }) =
-                            item
+                        if let Some(ComponentEntityType::Type {
+                            referenced: ComponentAnyTypeId::Component(id),
+                            ..
+                        }) = item
                         {
                             return self.check_world(types, id);
                         }
@@ -234,19 +257,21 @@ impl Contract {
                 _ => {}
             }
         }
-        Err(Refused::NoTypeSection)
+        Ok(false)
     }
 
     /// Checks what the worlds in a type section export.
-    fn check_world(&self, types: TypesRef<'_>, package: ComponentTypeId) -> Result<(), Refused> {
+    fn check_world(&self, types: TypesRef<'_>, package: ComponentTypeId) -> Result<bool, Refused> {
         for item in types[package].exports.values() {
             let ComponentEntityType::Component(world) = item.ty else { continue };
             let exports = &types[world].exports;
-            if let Some((interface, item)) = exports.iter().find(|(name, _)| split_version(name).0 == STRATEGY) {
-                return self.check_interface(types, interface, Some(item.ty));
+            if let Some((interface, item)) =
+                exports.iter().find(|(name, _)| split_version(name).0 == STRATEGY)
+            {
+                return self.check_interface(types, interface, Some(item.ty)).map(|()| true);
             }
         }
-        Err(Refused::NoTypeSection)
+        Ok(false)
     }
 
     fn check_interface(
@@ -288,7 +313,8 @@ impl Contract {
         let wit = WIT.replace(&format!("@{}", self.version), &format!("@{version}"));
         let mut resolve = Resolve::default();
         let package = resolve.push_source("strategy.wit", &wit).map_err(|error| not_encodable(&error))?;
-        let world = resolve.select_world(&[package], Some("plugin")).map_err(|error| not_encodable(&error))?;
+        let world =
+            resolve.select_world(&[package], Some("plugin")).map_err(|error| not_encodable(&error))?;
         wit_component::metadata::encode(&resolve, world, StringEncoding::UTF8, None, false)
             .map_err(|error| not_encodable(&error))
     }
@@ -367,7 +393,8 @@ impl Contract {
             (ComponentDefinedType::Record(found), TypeDefKind::Record(wanted)) => {
                 same_names(found.fields.keys(), wanted.fields.iter().map(|field| field.name.as_str()))?;
                 found.fields.iter().zip(&wanted.fields).try_for_each(|((name, found), wanted)| {
-                    self.same_type(types, *found, &wanted.ty).map_err(|difference| format!(".{name}{difference}"))
+                    self.same_type(types, *found, &wanted.ty)
+                        .map_err(|difference| format!(".{name}{difference}"))
                 })
             }
             (ComponentDefinedType::Variant(found), TypeDefKind::Variant(wanted)) => {

@@ -5,8 +5,8 @@ use bulkhead_core::identifier::{InstrumentId, OrderTag};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::order::Side;
 use bulkhead_core::strategy::{
-    Action, Amount, Description, Event, ExitPlan, FillCause, History, InstanceConfig, Intent, LogLevel, Needs,
-    OrderKind, OrderStatus, Parameter, ParameterValue, Proposal, Submit, TakeProfit,
+    Action, Amount, Description, Event, ExitPlan, FillCause, History, InstanceConfig, Intent, LogLevel,
+    Needs, OrderKind, OrderStatus, Parameter, ParameterValue, Proposal, Submit, TakeProfit,
 };
 use bulkhead_core::time::{Span, Timestamp};
 
@@ -16,7 +16,8 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Moments before 1970 and after 2106, which the contract has no numbers for, become its first and last.
 pub(crate) fn timestamp(time: Timestamp) -> wit::Timestamp {
-    let (seconds, nanos) = (time.nanos().div_euclid(NANOS_PER_SECOND), time.nanos().rem_euclid(NANOS_PER_SECOND));
+    let (seconds, nanos) =
+        (time.nanos().div_euclid(NANOS_PER_SECOND), time.nanos().rem_euclid(NANOS_PER_SECOND));
     match (u32::try_from(seconds), u32::try_from(nanos)) {
         (Ok(seconds), Ok(nanos)) => wit::Timestamp { seconds, nanos },
         _ if seconds < 0 => wit::Timestamp { seconds: 0, nanos: 0 },

@@ -49,7 +49,9 @@ pub(crate) fn validate(description: &Description, limits: &Limits) -> Result<(),
         || !needs.signals.is_empty()
         || needs.timer.is_some();
     if !wants_something {
-        problems.add("it wants no bars, quotes, trades, signals or timer, so it would never be called".to_owned());
+        problems.add(
+            "it wants no bars, quotes, trades, signals or timer, so it would never be called".to_owned(),
+        );
     }
     problems.items("parameters", description.parameters.len());
     for parameter in description.parameters.iter().take(count(limits.description_items)) {
@@ -203,7 +205,9 @@ mod tests {
         check("the default is not allowed", &|it| it.parameters[0].minimum = Some(11.0));
         check("above its maximum", &|it| it.parameters[0].maximum = Some(0.0));
         check("has a range", &|it| it.parameters[0].default = ParameterValue::Flag(true));
-        check("the default is not allowed", &|it| it.parameters[0].default = ParameterValue::Number(f64::NAN));
+        check("the default is not allowed", &|it| {
+            it.parameters[0].default = ParameterValue::Number(f64::NAN)
+        });
         check("says nothing of its meaning", &|it| it.parameters[0].meaning.clear());
         check("control characters", &|it| it.parameters[0].meaning = "\u{1b}[2J".to_owned());
         check("at most 64 (limit description_items)", &|it| {

@@ -391,7 +391,9 @@ mod tests {
         changes.extend(scan.look());
         let tell = |change| match change {
             DirectoryChange::Added(file) => format!("added {} {}", file.slot, file.bytes.escape_ascii()),
-            DirectoryChange::Replaced(file) => format!("replaced {} {}", file.slot, file.bytes.escape_ascii()),
+            DirectoryChange::Replaced(file) => {
+                format!("replaced {} {}", file.slot, file.bytes.escape_ascii())
+            }
             DirectoryChange::Removed { slot, .. } => format!("removed {slot}"),
             DirectoryChange::Broken { why, .. } => format!("broken: {why}"),
         };
@@ -492,7 +494,9 @@ mod tests {
     #[test]
     fn other_files_are_none_of_ours() {
         let (directory, mut scan) = scan();
-        for name in [".hidden.wasm", "~a.wasm", "#a.wasm", "a.wasm~", "a.wasm.tmp", "a.wasm.part", "a.wat", "README"] {
+        for name in
+            [".hidden.wasm", "~a.wasm", "#a.wasm", "a.wasm~", "a.wasm.tmp", "a.wasm.part", "a.wat", "README"]
+        {
             fs::write(directory.path().join(name), ONE).unwrap();
         }
         fs::create_dir(directory.path().join("folder.wasm")).unwrap();

@@ -5,8 +5,8 @@
 use serde::Serialize;
 use wasmparser::types::Types;
 use wasmparser::{
-    FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, ValidPayload, Validator,
-    ValidatorResources, WasmFeatures,
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, ValidPayload,
+    Validator, ValidatorResources, WasmFeatures,
 };
 
 use crate::contract::Contract;
@@ -86,11 +86,12 @@ pub(crate) fn inspect(bytes: &[u8], contract: &Contract, limits: &Limits) -> Res
                 imports.push(format!("{module}#{name}"));
             }
             contract.check_module_exports(types)?;
-            if walk.type_sections.is_empty() {
-                return Err(Refused::NoTypeSection);
-            }
+            let mut described = false;
             for section in &walk.type_sections {
-                contract.check_type_section(section)?;
+                described |= contract.check_type_section(section)?;
+            }
+            if !described {
+                return Err(Refused::NoTypeSection);
             }
         }
         Kind::Component => {

@@ -46,7 +46,10 @@ pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
     Ok(linker)
 }
 
-fn log(mut store: StoreContextMut<'_, State>, (level, message): (wit::LogLevel, WasmStr)) -> Result<(), Error> {
+fn log(
+    mut store: StoreContextMut<'_, State>,
+    (level, message): (wit::LogLevel, WasmStr),
+) -> Result<(), Error> {
     let message = message.to_str(&store)?.into_owned();
     let cost = LOG_FUEL.saturating_add(message.len() as u64);
     let fuel = store.get_fuel()?;
@@ -172,7 +175,9 @@ impl WasmStrategy {
         let handled = usize::try_from(reaction.consumed).unwrap_or(usize::MAX);
         let Some(last) = handled.checked_sub(1).and_then(|last| events.get(last)) else {
             let (consumed, handed) = (reaction.consumed, events.len());
-            return Err(FaultKind::Contract(format!("it says that it handled {consumed} of {handed} events")));
+            return Err(FaultKind::Contract(format!(
+                "it says that it handled {consumed} of {handed} events"
+            )));
         };
         let proposed = reaction.actions;
         if proposed.is_empty() {

@@ -40,7 +40,7 @@ pub use inspect::{Inspection, Kind};
 pub use instance::WasmStrategy;
 pub use limits::{InvalidLimits, Limits};
 pub use refused::Refused;
-pub use sandbox::{Sandbox, Settings, SetUpError};
+pub use sandbox::{Sandbox, SetUpError, Settings};
 
 /// The engine and its major version, between which fuel amounts differ; a run's record names it.
 pub const ENGINE_VERSION: &str = "wasmtime 48";

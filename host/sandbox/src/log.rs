@@ -84,7 +84,10 @@ mod tests {
         for _ in 0..5 {
             log.push(LogLevel::Info, "123456789");
         }
-        assert_eq!(drained(&mut log), ["123456789", "123456789", "dropped 3 log lines: more than 50 bytes in a minute"]);
+        assert_eq!(
+            drained(&mut log),
+            ["123456789", "123456789", "dropped 3 log lines: more than 50 bytes in a minute"]
+        );
         log.advance(Timestamp::from_seconds(59));
         log.push(LogLevel::Info, "same minute");
         log.advance(Timestamp::from_seconds(60));

@@ -54,7 +54,12 @@ impl MemoryLimiter {
 }
 
 impl ResourceLimiter for MemoryLimiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool, Error> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool, Error> {
         // Beyond the maximum that the module itself declares, growth fails as the standard says.
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
@@ -67,7 +72,12 @@ impl ResourceLimiter for MemoryLimiter {
         Err(error)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool, Error> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> Result<bool, Error> {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }

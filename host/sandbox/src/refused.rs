@@ -23,9 +23,11 @@ pub enum Refused {
     )]
     NotWasm,
     /// Damaged, cut off, or in need of WebAssembly features that are switched off.
-    #[error("the file is not valid at byte {offset}: {why}. If it was copied, copy it again; if it was built, \
+    #[error(
+        "the file is not valid at byte {offset}: {why}. If it was copied, copy it again; if it was built, \
              build it without WebAssembly threads, exceptions, garbage collection, 64-bit memory, several \
-             memories and relaxed SIMD")]
+             memories and relaxed SIMD"
+    )]
     Malformed {
         /// Where.
         offset: u64,
@@ -68,7 +70,9 @@ pub enum Refused {
     )]
     NoTypeSection,
     /// Exports another version of the contract.
-    #[error("it is built against version {found} of the contract; this host speaks {supported}. Rebuild it with the SDK of this host")]
+    #[error(
+        "it is built against version {found} of the contract; this host speaks {supported}. Rebuild it with the SDK of this host"
+    )]
     ContractVersion {
         /// The plugin's.
         found: String,

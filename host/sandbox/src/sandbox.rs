@@ -229,9 +229,10 @@ impl Sandbox {
             }
             let component = compile(&engine, &component)?;
             if let Some(cache) = artefacts {
-                let stored = component.serialize().map_err(|error| error.to_string()).and_then(|code| {
-                    cache.store(&version, &code).map_err(|error| error.to_string())
-                });
+                let stored = component
+                    .serialize()
+                    .map_err(|error| error.to_string())
+                    .and_then(|code| cache.store(&version, &code).map_err(|error| error.to_string()));
                 // The version runs all the same; only the next start is slower.
                 if let Err(error) = stored {
                     tracing::warn!(%version, %error, "compiled code could not be kept");
@@ -273,7 +274,11 @@ impl StrategySource for Sandbox {
         Ok(prepared.description.clone())
     }
 
-    fn instantiate(&self, version: &ContentHash, config: &InstanceConfig) -> Result<Box<dyn Strategy>, Fault> {
+    fn instantiate(
+        &self,
+        version: &ContentHash,
+        config: &InstanceConfig,
+    ) -> Result<Box<dyn Strategy>, Fault> {
         Ok(Box::new(self.start(version, config)?))
     }
 }

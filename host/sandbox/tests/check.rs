@@ -34,7 +34,10 @@ fn a_state_that_forgets_something_is_found() {
 fn what_speaks_against_a_strategy_is_told() {
     for (bytes, why) in [
         (b"nonsense".to_vec(), "not a WebAssembly file"),
-        (Guest::default().on_events("(unreachable)").module(), "at event 1 of the standard series it trapped"),
+        (
+            Guest::default().on_events("(unreachable)").module(),
+            "at event 1 of the standard series it trapped",
+        ),
         (Guest::default().on_events(buys("(f64.const nan)", 1)).module(), "quantity is NaN"),
         (Guest { save: "(unreachable)".to_owned(), ..Guest::default() }.module(), "save"),
     ] {

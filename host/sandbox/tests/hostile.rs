@@ -63,7 +63,10 @@ fn hostile(body: &str) -> Guest {
 
 #[test]
 fn an_infinite_loop_runs_out_of_fuel() {
-    assert_eq!(attack(&hostile("(loop $forever (br $forever)) (unreachable)")), FaultKind::OutOfFuel(2_000_000));
+    assert_eq!(
+        attack(&hostile("(loop $forever (br $forever)) (unreachable)")),
+        FaultKind::OutOfFuel(2_000_000)
+    );
 }
 
 /// With fuel for hours, the wall clock stops it.
@@ -91,11 +94,15 @@ fn a_memory_bomb_meets_the_limit() {
 
 #[test]
 fn a_table_bomb_meets_the_limit() {
-    let body = "(loop $more (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $more)) (unreachable)";
+    let body =
+        "(loop $more (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $more)) (unreachable)";
     let guest = Guest { more: "(table $t 1 funcref)".to_owned(), ..hostile(body) };
     assert_eq!(attack(&guest), FaultKind::MemoryLimit("limit of 100000 elements in a table".to_owned()));
     let limits = Limits { memory_bytes: 1_000_000, ..limits() };
-    assert_eq!(attack_under(limits, &guest), FaultKind::MemoryLimit("memory limit of 1000000 bytes".to_owned()));
+    assert_eq!(
+        attack_under(limits, &guest),
+        FaultKind::MemoryLimit("memory limit of 1000000 bytes".to_owned())
+    );
 }
 
 #[test]
@@ -160,7 +167,10 @@ fn a_list_of_billions_is_a_fault() {
 /// A list that is there, of more than the host copies.
 #[test]
 fn a_list_of_thousands_is_a_flood() {
-    let guest = Guest { memory: "(memory (export \"memory\") 100)".to_owned(), ..hostile(&buys("(f64.const 1)", 5_000)) };
+    let guest = Guest {
+        memory: "(memory (export \"memory\") 100)".to_owned(),
+        ..hostile(&buys("(f64.const 1)", 5_000))
+    };
     let fault = attack(&guest);
     assert!(matches!(&fault, FaultKind::Flood(why) if why.contains("more than 131072 bytes")), "{fault}");
 }
@@ -168,8 +178,10 @@ fn a_list_of_thousands_is_a_flood() {
 /// A discriminant that no case has.
 #[test]
 fn an_answer_of_no_known_kind_is_a_fault() {
-    let body = buys("(f64.const 1)", 1).replace("(i32.store8 offset=24 (local.get $at) (i32.const 1))",
-        "(i32.store8 offset=24 (local.get $at) (i32.const 200))");
+    let body = buys("(f64.const 1)", 1).replace(
+        "(i32.store8 offset=24 (local.get $at) (i32.const 1))",
+        "(i32.store8 offset=24 (local.get $at) (i32.const 200))",
+    );
     assert!(matches!(attack(&hostile(&body)), FaultKind::Contract(_)));
 }
 

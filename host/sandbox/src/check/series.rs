@@ -93,7 +93,13 @@ impl Series {
         }
         if self.needs.trades {
             let taker = if close >= open { Side::Buy } else { Side::Sell };
-            self.next.push_back(Event::Trade(MarketTrade { instrument, time, price: close, quantity: 1.0, taker }));
+            self.next.push_back(Event::Trade(MarketTrade {
+                instrument,
+                time,
+                price: close,
+                quantity: 1.0,
+                taker,
+            }));
         }
         for id in (0..).map(SignalId).take(self.needs.signals.len()) {
             let value = self.draw();
@@ -147,7 +153,14 @@ impl Series {
         };
         let change = change.clamp(-self.quantity, self.cash.max(0.0) / (price * (1.0 + FEE_RATE)));
         let update = |status, filled, reason: &str| {
-            Event::Order(OrderUpdate { tag: submit.tag, instrument, time, status, filled, reason: reason.to_owned() })
+            Event::Order(OrderUpdate {
+                tag: submit.tag,
+                instrument,
+                time,
+                status,
+                filled,
+                reason: reason.to_owned(),
+            })
         };
         if change.abs() * price < 0.01 {
             let reason = "SIZE_TOO_SMALL: nothing is left to trade";
@@ -158,7 +171,13 @@ impl Series {
         self.fill(submit.tag, change);
         self.next.push_back(update(OrderStatus::Filled, change.abs(), ""));
         let (quantity, average_price, realised) = (self.quantity, self.entry, self.realised);
-        self.next.push_back(Event::Position(PositionUpdate { instrument, time, quantity, average_price, realised }));
+        self.next.push_back(Event::Position(PositionUpdate {
+            instrument,
+            time,
+            quantity,
+            average_price,
+            realised,
+        }));
         let equity = self.cash + self.quantity * price;
         self.next.push_back(Event::Capital(CapitalUpdate { time, equity, free_cash: self.cash }));
     }

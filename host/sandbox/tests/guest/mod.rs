@@ -187,13 +187,16 @@ impl Guest {
     }
 
     pub(crate) fn import_log(mut self) -> Self {
-        self.imports = "(import \"bulkhead:strategy/logging@0.1.0\" \"log\" (func $log (param i32 i32 i32)))".into();
+        self.imports =
+            "(import \"bulkhead:strategy/logging@0.1.0\" \"log\" (func $log (param i32 i32 i32)))".into();
         self
     }
 
     /// The module's text.
     pub(crate) fn wat(&self) -> String {
-        let Self { imports, memory, describe, init, on_events, save, restore, realloc, more, interface, .. } = self;
+        let Self {
+            imports, memory, describe, init, on_events, save, restore, realloc, more, interface, ..
+        } = self;
         let data = self.data();
         format!(
             r#"(module
