@@ -283,3 +283,117 @@ fn describe_number(value: f64) -> String {
     let text = format!("{sign}{}.{:09}", billionths / 1_000_000_000, billionths % 1_000_000_000);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, crate::Parameters)]
+    struct Settings {
+        /// Bars in the average,
+        /// at least two.
+        #[parameter(default = 20, min = 2, max = 500)]
+        period: u32,
+        /// Smallest rise.
+        #[parameter(default = 1, min = -0.5)]
+        rise: f64,
+        /// Whether to trade.
+        #[parameter(default = true)]
+        enabled: bool,
+        /// The venue.
+        #[parameter(default = "any")]
+        venue: String,
+        /// An offset.
+        #[parameter(default = -3, max = 0)]
+        offset: i8,
+    }
+
+    fn setting(name: &str, value: ParameterValue) -> Setting {
+        Setting { name: name.to_owned(), value }
+    }
+
+    #[test]
+    fn describes_each_field() {
+        let parameters = Settings::describe();
+        let names: Vec<&str> = parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+        assert_eq!(names, ["period", "rise", "enabled", "venue", "offset"]);
+        assert_eq!(parameters[0].meaning, "Bars in the average, at least two.");
+        assert_eq!(parameters[0].default, ParameterValue::Integer(20));
+        assert_eq!((parameters[0].minimum, parameters[0].maximum), (Some(2.0), Some(500.0)));
+        assert_eq!(parameters[1].default, ParameterValue::Number(1.0));
+        assert_eq!((parameters[1].minimum, parameters[1].maximum), (Some(-0.5), None));
+        assert_eq!((parameters[2].minimum, parameters[2].maximum), (None, None));
+        assert_eq!(parameters[3].default, ParameterValue::Text("any".to_owned()));
+        assert_eq!((parameters[4].minimum, parameters[4].maximum), (Some(-128.0), Some(0.0)), "of the type");
+    }
+
+    #[test]
+    fn takes_settings_over_and_defaults_for_the_rest() {
+        let settings = [
+            setting("offset", ParameterValue::Integer(-7)),
+            setting("rise", ParameterValue::Integer(2)),
+            setting("venue", ParameterValue::Text("x".to_owned())),
+        ];
+        let expected = Settings { rise: 2.0, venue: "x".to_owned(), offset: -7, ..Settings::default() };
+        assert_eq!(Settings::from_settings(&settings), Ok(expected));
+    }
+
+    #[test]
+    fn settings_come_back_as_they_went() {
+        let settings = Settings { period: 7, enabled: false, rise: 0.1, ..Settings::default() };
+        assert_eq!(Settings::from_settings(&settings.to_settings()), Ok(settings));
+    }
+
+    #[test]
+    fn tells_everything_that_is_wrong_at_once() {
+        let settings = [
+            setting("period", ParameterValue::Integer(1)),
+            setting("rise", ParameterValue::Number(f64::NAN)),
+            setting("enabled", ParameterValue::Integer(1)),
+            setting("venue", ParameterValue::Flag(true)),
+            setting("offset", ParameterValue::Number(-1.25)),
+            setting("offset", ParameterValue::Integer(-1)),
+            setting("perod", ParameterValue::Integer(3)),
+        ];
+        let error = Settings::from_settings(&settings).unwrap_err();
+        let expected = [
+            "parameter \"period\" is 1; it must be from 2 to 500",
+            "parameter \"rise\" is not a finite number; a number is expected",
+            "parameter \"enabled\" is 1; true or false is expected",
+            "parameter \"venue\" is true; a text is expected",
+            "parameter \"offset\" is set more than once",
+            "parameter \"offset\" is -1.25; a whole number is expected",
+            "parameter \"perod\" does not exist; there are: period, rise, enabled, venue, offset",
+        ];
+        assert_eq!(error.split("; parameter").count(), expected.len());
+        assert_eq!(error, expected.join("; "));
+    }
+
+    #[test]
+    fn one_sided_ranges_are_told_as_such() {
+        let error = Settings::from_settings(&[setting("rise", ParameterValue::Number(-1.0))]).unwrap_err();
+        assert_eq!(error, "parameter \"rise\" is -1; it must be -0.5 or more");
+    }
+
+    #[test]
+    fn no_parameters_take_no_settings() {
+        assert_eq!(<()>::from_settings(&[]), Ok(()));
+        let error = <()>::from_settings(&[setting("a", ParameterValue::Flag(true))]).unwrap_err();
+        assert_eq!(error, "parameter \"a\" does not exist; there are: none");
+    }
+
+    #[test]
+    fn numbers_are_told_readably() {
+        let cases = [
+            (0.0, "0"),
+            (-0.25, "-0.25"),
+            (500.0, "500"),
+            (1e-9, "0.000000001"),
+            (12_345_678_901.0, "12345678901"),
+        ];
+        for (number, text) in cases {
+            assert_eq!(describe_number(number), text);
+        }
+        assert_eq!(describe_number(f64::INFINITY), "not a finite number");
+    }
+}

@@ -121,8 +121,8 @@ impl FieldCode {
             errors.push(Error::custom(message).with_span(&ident));
             return errors.finish().and(Err(Error::custom("no default")));
         };
-        errors.handle(check_default(&default, field.min.as_ref(), field.max.as_ref()));
         let ty = field.ty;
+        errors.handle(check_default(&default, &ty, field.min.as_ref(), field.max.as_ref()));
         let bound = |number: Option<&Number>, natural: &str| match number {
             Some(Number { value, .. }) => quote!(::core::option::Option::Some(#value)),
             None => {
@@ -155,9 +155,18 @@ impl FieldCode {
     }
 }
 
-fn check_default(default: &Expr, min: Option<&Number>, max: Option<&Number>) -> darling::Result<()> {
+fn check_default(
+    default: &Expr,
+    ty: &Type,
+    min: Option<&Number>,
+    max: Option<&Number>,
+) -> darling::Result<()> {
     let Some(value) = literal_number(default) else { return Ok(()) };
+    let whole_numbers = f64::from(i32::MIN)..=f64::from(i32::MAX);
     match (min, max) {
+        _ if !is_float(ty) && !whole_numbers.contains(&value) => {
+            Err(Error::custom("the contract's whole numbers have 32 bits with a sign").with_span(default))
+        }
         (Some(min), _) if value < min.value => {
             Err(Error::custom(format!("the default {value} is below min {}", min.value)).with_span(default))
         }
@@ -168,12 +177,15 @@ fn check_default(default: &Expr, min: Option<&Number>, max: Option<&Number>) -> 
     }
 }
 
+fn is_float(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.path.is_ident("f64"))
+}
+
 /// The default as an expression of the field's type: `1` may be written for an `f64`, and `"…"` for a
 /// `String`.
 fn default_code(default: &Expr, ty: &Type) -> TokenStream {
-    let is_float = matches!(ty, Type::Path(path) if path.path.is_ident("f64"));
     match (literal_number(default), default) {
-        (Some(value), _) if is_float => quote_spanned!(default.span()=> #value),
+        (Some(value), _) if is_float(ty) => quote_spanned!(default.span()=> #value),
         (None, Expr::Lit(ExprLit { lit: Lit::Str(text), .. })) => {
             quote_spanned!(default.span()=> ::core::convert::Into::<#ty>::into(#text))
         }
@@ -281,6 +293,14 @@ mod tests {
         assert_eq!(message, "the default 9 is above max 8.5");
         let message = error(&field("/// Bars.\n#[parameter(default = -3, min = -2)]"));
         assert_eq!(message, "the default -3 is below min -2");
+    }
+
+    #[test]
+    fn a_whole_number_must_fit_the_contract() {
+        let message = error(&field("/// Bars.\n#[parameter(default = 3_000_000_000)]"));
+        assert!(message.contains("32 bits"), "{message}");
+        let number = "struct S { /// M.\n #[parameter(default = 3_000_000_000)] a: f64 }";
+        assert!(expand(&syn::parse_str(number).unwrap()).is_ok());
     }
 
     #[test]

@@ -41,8 +41,8 @@ pub use setup::Setup;
 
 use crate::runner::Runner;
 use crate::{
-    Action, Bar, Config, Event, FillCause, LogLevel, OrderStatus, Position, Quote, SavedState, Side,
-    Signal, SignalName, Strategy, Submit, Timestamp, log,
+    Action, Bar, Config, Event, FillCause, LogLevel, OrderStatus, Position, Quote, SavedState, Side, Signal,
+    SignalName, Strategy, Submit, Timestamp, log,
 };
 
 /// When the first bar opens: midnight of 1 January 2024, UTC.

@@ -1,12 +1,17 @@
 //! What a handler sees of the account, and how it proposes actions.
 
+mod holding;
+mod proposal;
+
 use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+pub(crate) use holding::Holding;
+pub use holding::WorkingOrder;
+pub use proposal::{ProposedChange, ProposedOrder, Sizable, Whole};
 
 use crate::{
-    Action, Amount, Capital, ChangeExits, Event, ExitPlan, Fill, Instrument, Intent, OrderKind, OrderStatus,
-    OrderUpdate, Position, Proposal, Side, SignalName, Submit, Timestamp,
+    Action, Amount, Capital, ChangeExits, Event, ExitPlan, Instrument, Intent, OrderKind, Position, Proposal,
+    SignalName, Submit, Timestamp,
 };
 
 /// The account as the host last told it, turned to one instrument, and the proposals made so far.
@@ -26,31 +31,6 @@ pub struct Context {
     focus: usize,
     next_tag: u32,
     actions: Vec<Action>,
-}
-
-/// What the strategy has in one instrument.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub(crate) struct Holding {
-    pub(crate) position: Position,
-    /// By rising age.
-    pub(crate) orders: Vec<WorkingOrder>,
-}
-
-/// An order that is not done.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WorkingOrder {
-    /// The order's number.
-    pub tag: u32,
-    /// What it is to achieve.
-    pub intent: Intent,
-    /// At what price.
-    pub kind: OrderKind,
-    /// When it was proposed.
-    pub proposed: Timestamp,
-    /// Where it stands; `None` while the host has not answered.
-    pub status: Option<OrderStatus>,
-    /// Quantity executed so far.
-    pub filled: f64,
 }
 
 /// How the strategy stands in an instrument.
@@ -302,154 +282,174 @@ pub(crate) fn unknown_instrument(instrument: u32) -> String {
     format!("the host speaks of instrument {instrument}, which it did not list at the start")
 }
 
-impl Holding {
-    /// Counts a fill at once, so that a handler that runs before the host states the position is not misled.
-    fn count(&mut self, fill: &Fill) {
-        let position = &mut self.position;
-        position.time = fill.time;
-        match fill.side {
-            Side::Buy => {
-                let quantity = position.quantity + fill.quantity;
-                if quantity > 0.0 {
-                    let cost = position.quantity * position.average_price + fill.quantity * fill.price;
-                    position.average_price = cost / quantity;
-                }
-                position.quantity = quantity;
-            }
-            Side::Sell => {
-                position.realised += (fill.price - position.average_price) * fill.quantity - fill.fee;
-                position.quantity -= fill.quantity;
-                // What is left of a difference of decimals in binary is no position.
-                if position.quantity <= fill.quantity * 1e-12 {
-                    position.quantity = 0.0;
-                    position.average_price = 0.0;
-                }
-            }
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fill, OrderStatus, OrderUpdate, Side};
 
-    fn update(&mut self, update: &OrderUpdate) {
-        let Some(place) = self.orders.iter().position(|order| order.tag == update.tag) else { return };
-        if is_done(update.status) {
-            self.orders.remove(place);
-        } else {
-            let order = &mut self.orders[place];
-            order.status = Some(update.status);
-            order.filled = update.filled;
-        }
-    }
-}
-
-/// Whether nothing more can happen to an order.
-const fn is_done(status: OrderStatus) -> bool {
-    match status {
-        OrderStatus::Accepted | OrderStatus::PartiallyFilled => false,
-        OrderStatus::Filled
-        | OrderStatus::Denied
-        | OrderStatus::Rejected
-        | OrderStatus::Cancelled
-        | OrderStatus::Expired => true,
-    }
-}
-
-/// Marks an order whose amount can be chosen.
-#[derive(Debug)]
-pub struct Sizable;
-
-/// Marks an order whose amount follows from the position.
-#[derive(Debug)]
-pub struct Whole;
-
-/// An order that was just proposed, to be told more precisely. It is at market, with full confidence and
-/// the operator's exit plan, until something else is said.
-#[derive(Debug)]
-pub struct ProposedOrder<'a, A> {
-    action: &'a mut Action,
-    order: &'a mut WorkingOrder,
-    amount: PhantomData<A>,
-}
-
-impl<A> ProposedOrder<'_, A> {
-    /// At this price or better.
-    pub fn limit(self, price: f64) -> Self {
-        self.order.kind = OrderKind::Limit(price);
-        self.change(|submit| submit.kind = OrderKind::Limit(price))
-    }
-
-    /// With this exit plan for the position instead of the operator's.
-    pub fn exits(self, plan: ExitPlan) -> Self {
-        self.change(|submit| submit.exits = Some(plan))
-    }
-
-    /// How sure the strategy is, 0 to 1; scales the operator's standard size.
-    pub fn confidence(self, confidence: f64) -> Self {
-        self.action.confidence = confidence;
-        self
-    }
-
-    /// Why, for people. At most 200 bytes are kept.
-    pub fn reason(self, reason: impl Into<String>) -> Self {
-        self.action.reason = reason.into();
-        self
-    }
-
-    /// The order's number, by which later events name it.
-    #[must_use]
-    pub const fn tag(&self) -> u32 {
-        self.order.tag
-    }
-
-    fn change(self, change: impl FnOnce(&mut Submit)) -> Self {
-        if let Proposal::Submit(submit) = &mut self.action.proposal {
-            change(submit);
-        }
-        self
-    }
-}
-
-impl ProposedOrder<'_, Sizable> {
-    /// This many units of the base asset.
-    pub fn quantity(self, quantity: f64) -> Self {
-        self.amount(Amount::Quantity(quantity))
-    }
-
-    /// This much money's worth.
-    pub fn notional(self, money: f64) -> Self {
-        self.amount(Amount::Notional(money))
-    }
-
-    /// This fraction of the strategy's capital, above 0 and at most 1.
-    pub fn capital_share(self, share: f64) -> Self {
-        self.amount(Amount::CapitalShare(share))
-    }
-
-    /// This much.
-    pub fn amount(self, amount: Amount) -> Self {
-        let intent = match self.order.intent {
-            Intent::Sell(_) => Intent::Sell(amount),
-            _ => Intent::Buy(amount),
+    fn context(ids: &[u32]) -> Context {
+        let instrument = |id: &u32| Instrument {
+            id: *id,
+            symbol: format!("I{id}-USD"),
+            tick: 0.01,
+            lot: 0.001,
+            min_notional: 10.0,
         };
-        self.order.intent = intent;
-        self.change(|submit| submit.intent = intent)
-    }
-}
-
-/// A change that was just proposed, to be told more precisely.
-#[derive(Debug)]
-pub struct ProposedChange<'a> {
-    action: &'a mut Action,
-}
-
-impl ProposedChange<'_> {
-    /// How sure the strategy is, 0 to 1; 1 unless told otherwise.
-    pub fn confidence(self, confidence: f64) -> Self {
-        self.action.confidence = confidence;
-        self
+        Context::new(ids.iter().map(instrument).collect(), Vec::new())
     }
 
-    /// Why, for people. At most 200 bytes are kept.
-    pub fn reason(self, reason: impl Into<String>) -> Self {
-        self.action.reason = reason.into();
-        self
+    fn fill(side: Side, price: f64, quantity: f64) -> Event {
+        let (tag, instrument, time, fee) = (1, 0, Timestamp::from_seconds(9), 0.5);
+        Event::Fill(Fill {
+            tag,
+            instrument,
+            time,
+            side,
+            price,
+            quantity,
+            fee,
+            cause: crate::FillCause::Order,
+        })
+    }
+
+    fn update(tag: u32, status: OrderStatus, filled: f64) -> Event {
+        let (instrument, time) = (0, Timestamp::from_seconds(9));
+        Event::OrderUpdate(OrderUpdate { tag, instrument, time, status, filled, reason: String::new() })
+    }
+
+    #[test]
+    fn a_proposal_says_what_was_asked_for() {
+        let mut context = context(&[0]);
+        let plan = ExitPlan::none().stop_loss(0.02);
+        let tag = context
+            .buy()
+            .quantity(2.0)
+            .limit(99.5)
+            .exits(plan.clone())
+            .confidence(0.8)
+            .reason("because")
+            .tag();
+        let [action] = context.take_actions().try_into().unwrap();
+        let expected = Submit {
+            tag,
+            instrument: 0,
+            intent: Intent::Buy(Amount::Quantity(2.0)),
+            kind: OrderKind::Limit(99.5),
+            exits: Some(plan),
+        };
+        assert_eq!(
+            action,
+            Action { proposal: Proposal::Submit(expected), confidence: 0.8, reason: "because".to_owned() }
+        );
+        let order = context.working_order(tag).unwrap();
+        assert_eq!((order.intent, order.kind), (Intent::Buy(Amount::Quantity(2.0)), OrderKind::Limit(99.5)));
+    }
+
+    #[test]
+    fn every_kind_of_proposal_has_its_words() {
+        let mut context = context(&[0]);
+        context.buy();
+        context.buy().notional(50.0);
+        context.sell().capital_share(0.5);
+        context.target(3.0);
+        context.close();
+        context.cancel(1).reason("late").confidence(0.5);
+        context.change_exits(ExitPlan::none());
+        let actions = context.take_actions();
+        let intents: Vec<_> =
+            actions.iter().filter_map(|action| action.submit()).map(|submit| submit.intent).collect();
+        assert_eq!(
+            intents,
+            [
+                Intent::Buy(Amount::Standard),
+                Intent::Buy(Amount::Notional(50.0)),
+                Intent::Sell(Amount::CapitalShare(0.5)),
+                Intent::Target(3.0),
+                Intent::Close
+            ]
+        );
+        assert_eq!(actions[5].proposal, Proposal::Cancel(1));
+        assert_eq!((actions[5].confidence, actions[5].reason.as_str()), (0.5, "late"));
+        assert!(matches!(&actions[6].proposal, Proposal::ChangeExits(change) if change.instrument == 0));
+        assert!((actions[0].confidence - 1.0).abs() < f64::EPSILON, "full confidence unless told otherwise");
+    }
+
+    #[test]
+    fn tags_are_not_used_twice_and_never_zero() {
+        let mut context = context(&[0, 1]);
+        assert_eq!(context.buy().tag(), 1);
+        context.next_tag = u32::MAX;
+        assert_eq!(context.focus(1).unwrap().buy().tag(), u32::MAX);
+        assert_eq!(context.buy().tag(), 2, "1 is still working, in another instrument");
+    }
+
+    #[test]
+    fn stance_follows_orders_and_position() {
+        let mut context = context(&[0]);
+        assert_eq!(context.stance(), Stance::Flat);
+        let tag = context.buy().tag();
+        assert_eq!(context.stance(), Stance::Entering);
+        context.take_in(&update(tag, OrderStatus::Accepted, 0.0)).unwrap();
+        assert_eq!(context.working_order(tag).unwrap().status, Some(OrderStatus::Accepted));
+        context.take_in(&fill(Side::Buy, 100.0, 1.0)).unwrap();
+        context.take_in(&update(tag, OrderStatus::PartiallyFilled, 1.0)).unwrap();
+        assert_eq!(context.stance(), Stance::Changing);
+        context.take_in(&fill(Side::Buy, 110.0, 1.0)).unwrap();
+        context.take_in(&update(tag, OrderStatus::Filled, 2.0)).unwrap();
+        assert_eq!(context.stance(), Stance::Long);
+        let position = context.position();
+        assert!((position.quantity - 2.0).abs() < 1e-12 && (position.average_price - 105.0).abs() < 1e-12);
+        context.take_in(&fill(Side::Sell, 120.0, 2.0)).unwrap();
+        assert_eq!(context.stance(), Stance::Flat);
+    }
+
+    #[test]
+    fn every_end_of_an_order_ends_it_here() {
+        use OrderStatus as S;
+        for status in [S::Filled, S::Denied, S::Rejected, S::Cancelled, S::Expired] {
+            let mut context = context(&[0]);
+            let tag = context.buy().tag();
+            context.take_in(&update(tag, status, 0.0)).unwrap();
+            assert!(context.working_orders().is_empty(), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn the_hosts_word_on_position_and_capital_holds() {
+        let mut context = context(&[0]);
+        context.take_in(&fill(Side::Buy, 100.0, 1.0)).unwrap();
+        let position = Position { quantity: 5.0, average_price: 7.0, ..Position::default() };
+        context.take_in(&Event::Position(position)).unwrap();
+        assert_eq!(*context.position(), position);
+        let capital = Capital { time: Timestamp::from_seconds(3), equity: 10.0, free_cash: 4.0 };
+        context.take_in(&Event::Capital(capital)).unwrap();
+        assert_eq!(*context.capital(), capital);
+        assert_eq!(context.now(), Timestamp::from_seconds(3));
+    }
+
+    #[test]
+    fn finds_instruments_however_they_are_numbered() {
+        let mut context = context(&[900, 1, 0, 17]);
+        for (place, id) in [0, 1, 17, 900].into_iter().enumerate() {
+            assert_eq!(context.place(id), Some(place));
+        }
+        assert_eq!(context.place(2), None);
+        assert!(context.focus(2).is_none());
+        assert_eq!(context.focus(900).unwrap().instrument().symbol, "I900-USD");
+    }
+
+    #[test]
+    fn an_unknown_instrument_is_an_error() {
+        let quote = crate::Quote {
+            instrument: 3,
+            time: Timestamp::default(),
+            bid: 1.0,
+            ask: 1.0,
+            bid_size: 0.0,
+            ask_size: 0.0,
+            liquidity: 0.0,
+        };
+        let error = context(&[0]).take_in(&Event::Quote(quote)).unwrap_err();
+        assert_eq!(error, "the host speaks of instrument 3, which it did not list at the start");
     }
 }
