@@ -44,10 +44,11 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// An instrument on whose grid the file's prices and volumes lie.
+    /// An instrument on whose grid the file's prices lie, and its volumes up to eight decimal places: sums of
+    /// many trades show more, but quantities of single orders don't.
     #[must_use]
     pub fn instrument(&self) -> Instrument {
-        Instrument::new(&self.symbol, self.price_decimals, self.volume_decimals)
+        Instrument::new(&self.symbol, self.price_decimals, self.volume_decimals.min(8))
     }
 }
 

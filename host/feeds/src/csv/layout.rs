@@ -150,8 +150,10 @@ pub(super) enum Rhythm {
 
 /// The most common distance between rows; of several equally common ones the shortest.
 pub(super) fn rhythm(decoder: &mut RowDecoder, rows: &[&[u8]]) -> Rhythm {
-    let times: Vec<Timestamp> =
-        rows.iter().filter_map(|row| decoder.decode((*row).into()).ok()).map(|row| row.time).collect();
+    // Rows with bad prices tell the time all the same.
+    let mut time =
+        |row: &[u8]| decoder.decode(row.into()).map_or_else(|fault| fault.time, |row| Some(row.time));
+    let times: Vec<Timestamp> = rows.iter().filter_map(|row| time(row)).collect();
     let mut distances: BTreeMap<Span, usize> = BTreeMap::new();
     let mut backwards = 0_usize;
     for (earlier, later) in times.iter().zip(times.iter().skip(1)) {
@@ -214,6 +216,8 @@ mod tests {
     fn the_rhythm_is_the_most_common_distance() {
         let gap = ["0,1,1,1,1", "60,1,1,1,1", "120,1,1,1,1", "400,1,1,1,1"];
         assert_eq!(rhythm_of(&gap), Rhythm::Every(Span::MINUTE));
+        let bad = ["0,1,1,1,1", "60,?,1,1,1", "120,1,1,1,1", "240,1,1,1,1"];
+        assert_eq!(rhythm_of(&bad), Rhythm::Every(Span::MINUTE));
         let tie = ["0,1,1,1,1", "120,1,1,1,1", "180,1,1,1,1"];
         assert_eq!(rhythm_of(&tie), Rhythm::Every(Span::MINUTE));
         assert_eq!(rhythm_of(&["120,1,1,1,1", "60,1,1,1,1", "0,1,1,1,1"]), Rhythm::Descending);
