@@ -1,236 +1,231 @@
-//! An equity curve of bounded size for charts. Samples are gathered into buckets of equal length in time;
-//! when there are too many, neighbours are joined and the length doubles. A bucket keeps its lowest and
-//! highest value, so that no drawdown disappears from the picture.
+//! Buys when the price leaves its recent range upwards, and sells when it falls out of it downwards.
+//!
+//! **Rule.** It buys at market when it holds nothing and a bar
+//! - closes above the highest high of the `entry_bars` bars before it,
+//! - has risen by more than `momentum` over the last `momentum_bars` bars, and
+//! - comes after bars whose average true range, as a fraction of the close, is from `quiet` to `wild`: below,
+//!   a new high says little and fees eat the move; above, the stop would have to be too wide.
+//!
+//! It sells everything when a bar closes below the lowest low of the `exit_bars` bars before it. Until then
+//! the host guards the position with a stop `stop_ranges` average true ranges below the entry, and one
+//! `trailing_ranges` below the highest price since.
 
-use bulkhead_core::time::{NANOS_PER_SECOND, Span, Timestamp};
+use bulkhead_sdk::indicators::{Atr, Highest, Lowest, RateOfChange};
+use bulkhead_sdk::prelude::*;
 
-use crate::calendar::period_start;
-
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    start: i64,
-    low: f64,
-    high: f64,
-    last: f64,
-    /// Whether the low came before the high.
-    low_first: bool,
-    samples: u64,
-    /// What buy and hold was worth at the bucket's first sample.
-    benchmark: f64,
+/// What the operator can set.
+#[state]
+#[derive(Debug, Clone, Parameters)]
+pub struct Settings {
+    /// Length of a bar in seconds.
+    #[parameter(default = 60, min = 1, max = 604_800)]
+    pub interval_seconds: u32,
+    /// Bars before the present one whose highest high must be exceeded.
+    #[parameter(default = 20, min = 2, max = 10_000)]
+    pub entry_bars: u32,
+    /// Bars before the present one whose lowest low ends the trade.
+    #[parameter(default = 10, min = 2, max = 10_000)]
+    pub exit_bars: u32,
+    /// Bars over which the momentum is measured.
+    #[parameter(default = 10, min = 1, max = 10_000)]
+    pub momentum_bars: u32,
+    /// Rise over those bars that must be exceeded, as a fraction.
+    #[parameter(default = 0.003, min = 0, max = 10)]
+    pub momentum: f64,
+    /// Bars in the average true range.
+    #[parameter(default = 14, min = 2, max = 10_000)]
+    pub range_bars: u32,
+    /// Smallest average true range at which it buys, as a fraction of the price.
+    #[parameter(default = 0.0003, min = 0, max = 1)]
+    pub quiet: f64,
+    /// Largest average true range at which it buys, as a fraction of the price.
+    #[parameter(default = 0.08, min = 0, max = 1)]
+    pub wild: f64,
+    /// Distance of the stop from the entry, in average true ranges.
+    #[parameter(default = 3, min = 0.1, max = 100)]
+    pub stop_ranges: f64,
+    /// Distance of the trailing stop from the highest price since the entry, in average true ranges.
+    #[parameter(default = 5, min = 0.1, max = 100)]
+    pub trailing_ranges: f64,
 }
 
-impl Bucket {
-    fn add(&mut self, value: f64) {
-        if value < self.low {
-            self.low = value;
-            self.low_first = false;
-        }
-        if value > self.high {
-            self.high = value;
-            self.low_first = true;
-        }
-        self.last = value;
-        self.samples += 1;
-    }
-
-    fn start_seconds(&self) -> i64 {
-        Timestamp::from_nanos(self.start).seconds()
-    }
-
-    /// The extremes in their order, `half` seconds apart; only the first when they have no room.
-    fn push_extremes(&self, half: i64, points: &mut Vec<Point>) {
-        let (first, second) = if self.low_first { (self.low, self.high) } else { (self.high, self.low) };
-        let time = self.start_seconds();
-        points.push(Point { time, equity: first, benchmark: Some(self.benchmark) });
-        if half > 0 {
-            points.push(Point { time: time + half, equity: second, benchmark: None });
-        }
-    }
-
-    /// Takes over the bucket that follows this one.
-    fn join(&mut self, later: &Self) {
-        let (low_is_later, high_is_later) = (later.low < self.low, later.high > self.high);
-        self.low_first = match (low_is_later, high_is_later) {
-            (true, true) => later.low_first,
-            (true, false) => false,
-            (false, true) => true,
-            (false, false) => self.low_first,
-        };
-        self.low = self.low.min(later.low);
-        self.high = self.high.max(later.high);
-        self.last = later.last;
-        self.samples += later.samples;
-    }
-}
-
-/// One point of the finished curve.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Point {
-    /// Seconds since the epoch; strictly rising along the curve.
-    pub(crate) time: i64,
-    pub(crate) equity: f64,
-    pub(crate) benchmark: Option<f64>,
-}
-
-/// The curve while it grows.
+/// The rule's memory for one instrument.
+#[state]
 #[derive(Debug)]
-pub(crate) struct Curve {
-    limit: usize,
-    interval: Span,
-    buckets: Vec<Bucket>,
-    current: Option<Bucket>,
-    current_end: i64,
-    last_time: Timestamp,
+pub struct Breakout {
+    settings: Settings,
+    highs: Highest,
+    lows: Lowest,
+    change: RateOfChange,
+    range: Atr,
+    outlook: Outlook,
 }
 
-impl Curve {
-    pub(crate) fn new(limit: usize) -> Self {
-        let limit = limit.max(2);
+/// What the last bar says.
+#[state]
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Outlook {
+    /// Nothing.
+    Inside,
+    /// To buy, with this average true range as a fraction of the price.
+    Up { range: f64 },
+    /// To sell.
+    Down,
+}
+
+impl Strategy for Breakout {
+    type Parameters = Settings;
+
+    fn needs(settings: &Settings) -> Needs {
+        let Settings { interval_seconds, entry_bars, exit_bars, momentum_bars, range_bars, .. } = *settings;
+        // One more than a window, as windows end before the bar that is compared with them.
+        Needs::bars(interval_seconds)
+            .warm_up(1 + entry_bars.max(exit_bars).max(momentum_bars).max(range_bars))
+    }
+
+    fn check(settings: &Settings) -> Result<(), String> {
+        let Settings { quiet, wild, .. } = settings;
+        if quiet < wild { Ok(()) } else { Err("quiet must be below wild".to_owned()) }
+    }
+
+    fn new(settings: &Settings) -> Self {
         Self {
-            limit,
-            interval: Span::from_nanos(NANOS_PER_SECOND),
-            buckets: Vec::with_capacity(limit),
-            current: None,
-            current_end: i64::MIN,
-            last_time: Timestamp::EPOCH,
+            highs: Highest::new(settings.entry_bars),
+            lows: Lowest::new(settings.exit_bars),
+            change: RateOfChange::new(settings.momentum_bars),
+            range: Atr::new(settings.range_bars),
+            settings: settings.clone(),
+            outlook: Outlook::Inside,
         }
     }
 
-    /// Adds a sample; times never go back. `benchmark` is asked for at the start of a bucket only.
-    #[inline]
-    pub(crate) fn sample(&mut self, time: Timestamp, equity: f64, benchmark: impl FnOnce() -> f64) {
-        self.last_time = time;
-        match &mut self.current {
-            Some(bucket) if time.nanos() < self.current_end => bucket.add(equity),
-            _ => self.start_bucket(time, equity, benchmark()),
-        }
-    }
-
-    #[cold]
-    fn start_bucket(&mut self, time: Timestamp, equity: f64, benchmark: f64) {
-        if let Some(done) = self.current.take() {
-            self.buckets.push(done);
-        }
-        while self.buckets.len() >= self.limit {
-            self.interval = self.interval.times(2);
-            let interval = self.interval;
-            let start_of =
-                |bucket: &Bucket| period_start(Timestamp::from_nanos(bucket.start), interval).nanos();
-            self.buckets.dedup_by(|later, earlier| {
-                let same = start_of(later) == start_of(earlier);
-                if same {
-                    earlier.join(later);
-                }
-                same
-            });
-            for bucket in &mut self.buckets {
-                bucket.start = start_of(bucket);
+    fn observe(&mut self, bar: &Bar) {
+        let range = self.range.value().map(|range| range / bar.close);
+        let change = self.change.update(bar.close);
+        self.outlook = match (self.highs.value(), self.lows.value(), range, change) {
+            (_, Some(low), _, _) if bar.close < low => Outlook::Down,
+            (Some(high), _, Some(range), Some(change))
+                if bar.close > high
+                    && change > self.settings.momentum
+                    && (self.settings.quiet..=self.settings.wild).contains(&range) =>
+            {
+                Outlook::Up { range }
             }
-        }
-        let start = period_start(time, self.interval);
-        self.current_end = start.plus(self.interval).nanos();
-        let bucket = Bucket {
-            start: start.nanos(),
-            low: equity,
-            high: equity,
-            last: equity,
-            low_first: true,
-            samples: 1,
-            benchmark,
+            _ => Outlook::Inside,
         };
-        // After the interval grew, the new sample may fall into the last finished bucket.
-        match self.buckets.last_mut() {
-            Some(last) if last.start == bucket.start => {
-                last.join(&bucket);
-                self.current = self.buckets.pop();
-            }
-            _ => self.current = Some(bucket),
-        }
+        self.highs.update(bar.high);
+        self.lows.update(bar.low);
+        self.range.update(bar.high, bar.low, bar.close);
     }
 
-    /// The curve's points: the two extremes of each bucket in the order in which they came, and the end.
-    pub(crate) fn points(&self, benchmark_now: f64) -> Vec<Point> {
-        let Some(current) = &self.current else { return Vec::new() };
-        // One point a bucket while no bucket holds more than a sample, else two in each: the time axis of
-        // the chart is even only when the points are.
-        let single = current.samples == 1 && self.buckets.iter().all(|bucket| bucket.samples == 1);
-        let half = if single { 0 } else { self.interval.seconds() / 2 };
-        let mut points = Vec::with_capacity(2 * self.buckets.len() + 3);
-        for bucket in &self.buckets {
-            bucket.push_extremes(half, &mut points);
-        }
-        let (start, end) = (current.start_seconds(), self.last_time.seconds());
-        // The last bucket isn't over: none of its points may lie behind the last sample.
-        current.push_extremes(half.min((end - start) / 2), &mut points);
-        match points.last_mut() {
-            Some(last) if last.time >= end => {
-                last.equity = current.last;
-                last.benchmark = Some(benchmark_now);
+    fn on_bar(&mut self, _bar: &Bar, context: &mut Context) {
+        match (self.outlook, context.stance()) {
+            (Outlook::Up { range }, Stance::Flat) => {
+                let plan = ExitPlan::none()
+                    .stop_loss((range * self.settings.stop_ranges).clamp(MIN_STOP, MAX_STOP))
+                    .trailing((range * self.settings.trailing_ranges).clamp(MIN_STOP, MAX_STOP));
+                context.buy().exits(plan).reason("close above the highest high");
             }
-            _ => points.push(Point { time: end, equity: current.last, benchmark: Some(benchmark_now) }),
+            (Outlook::Down, Stance::Long) => {
+                context.close().reason("close below the lowest low");
+            }
+            _ => {}
         }
-        points
     }
 }
+
+/// Closer stops would be hit by the spread alone.
+const MIN_STOP: f64 = 0.001;
+/// The contract wants stops above 0 and below 1; a wider one than this guards nothing.
+const MAX_STOP: f64 = 0.5;
+
+bulkhead_sdk::export!(Breakout);
 
 #[cfg(test)]
 mod tests {
+    use bulkhead_sdk::harness::{Harness, Setup};
+
     use super::*;
 
-    fn curve(limit: usize, values: impl IntoIterator<Item = f64>) -> Curve {
-        let mut curve = Curve::new(limit);
-        for (index, value) in (0_i64..).zip(values) {
-            curve.sample(Timestamp::from_seconds(60 * index), value, || 1.0);
+    /// Channels of 3 and 2 bars, a rise of 1 % over 2, ranges from 0.5 % to 5 %.
+    fn settings() -> Settings {
+        Settings {
+            entry_bars: 3,
+            exit_bars: 2,
+            momentum_bars: 2,
+            momentum: 0.01,
+            range_bars: 2,
+            quiet: 0.005,
+            wild: 0.05,
+            ..Settings::default()
         }
-        curve
     }
 
-    #[test]
-    fn a_short_curve_is_kept_as_it_is() {
-        let points = curve(10, [1.0, 3.0, 2.0]).points(9.0);
-        assert_eq!(points.iter().map(|p| p.time / 60).collect::<Vec<_>>(), [0, 1, 2]);
-        assert_eq!(points.iter().map(|p| p.equity).collect::<Vec<_>>(), [1.0, 3.0, 2.0]);
-        assert_eq!(points[2].benchmark, Some(9.0));
-    }
-
-    #[test]
-    fn a_long_curve_keeps_its_extremes_and_its_end_in_bounded_space() {
-        let value = |index: u32| match index {
-            777 => -50.0,
-            8_888 => 500.0,
-            other => f64::from(other % 7),
-        };
-        let curve = curve(100, (0..10_000).map(value));
-        assert!(curve.buckets.len() <= 100);
-        let points = curve.points(1.0);
-        assert!(points.len() <= 203);
-        assert_eq!(points.last().map(|p| p.time), Some(60 * 9_999));
-        let equity: Vec<f64> = points.iter().map(|p| p.equity).collect();
-        assert_eq!(equity.iter().copied().fold(f64::INFINITY, f64::min).to_bits(), (-50.0_f64).to_bits());
-        assert_eq!(equity.iter().copied().fold(0.0, f64::max).to_bits(), 500.0_f64.to_bits());
-        assert_eq!(equity.last().copied(), Some(value(9_999)));
-        assert!(points.windows(2).all(|pair| pair[0].time < pair[1].time));
-    }
-
-    #[test]
-    fn extremes_come_in_their_order() {
-        let mut curve = Curve::new(10);
-        for value in [5.0, 1.0, 9.0, 4.0] {
-            curve.sample(Timestamp::from_seconds(100), value, || 1.0);
+    fn start(settings: &Settings) -> Harness<Breakout> {
+        let mut harness = Setup::new().parameters(settings).start().unwrap();
+        for _ in 0..4 {
+            assert!(harness.bar([100.0, 101.0, 99.0, 100.0], 1.0).is_empty(), "inside its range");
         }
-        curve.interval = Span::from_seconds(4);
-        curve.last_time = Timestamp::from_seconds(103);
-        let points = curve.points(1.0);
-        assert_eq!(points.iter().map(|p| p.equity).collect::<Vec<_>>(), [1.0, 9.0, 4.0]);
-        assert_eq!(points.iter().map(|p| p.time).collect::<Vec<_>>(), [100, 101, 103]);
+        harness
     }
 
     #[test]
-    fn a_gap_of_centuries_does_no_harm() {
-        let mut curve = Curve::new(4);
-        for nanos in [i64::MIN, -1, 0, 1, 5_000_000_000, i64::MAX - 1, i64::MAX] {
-            curve.sample(Timestamp::from_nanos(nanos), 1.0, || 1.0);
-        }
-        assert!(!curve.points(1.0).is_empty());
+    fn buys_a_close_above_the_highest_high_and_sells_below_the_lowest_low() {
+        let mut harness = start(&settings());
+        let actions = harness.bar([100.0, 102.5, 100.0, 102.0], 1.0);
+        assert!(actions.len() == 1 && actions[0].is_buy(), "{actions:?}");
+        assert!(harness.bar([102.0, 103.0, 101.0, 101.5], 1.0).is_empty());
+        assert!(harness.bar([101.5, 102.0, 101.0, 101.0], 1.0).is_empty(), "the lowest low is 100");
+        assert!(harness.bar([101.0, 102.0, 99.0, 101.0], 1.0).is_empty(), "only the low is below");
+        let actions = harness.bar([101.0, 101.0, 98.0, 98.5], 1.0);
+        assert!(actions.len() == 1 && actions[0].is_close(), "{actions:?}");
+    }
+
+    #[test]
+    fn its_plan_is_in_average_true_ranges() {
+        let mut harness = start(&settings());
+        let actions = harness.bar([100.0, 102.5, 100.0, 102.0], 1.0);
+        let plan = actions[0].submit().and_then(|submit| submit.exits.clone()).unwrap();
+        // The bars before have a true range of 2.
+        let near =
+            |level: Option<f64>, expected: f64| level.is_some_and(|level| (level - expected).abs() < 1e-12);
+        assert!(near(plan.stop_loss, 3.0 * 2.0 / 102.0), "{plan:?}");
+        assert!(near(plan.trailing, 5.0 * 2.0 / 102.0), "{plan:?}");
+    }
+
+    #[test]
+    fn a_high_above_the_range_is_not_enough() {
+        let mut harness = start(&Settings { momentum: 0.0, ..settings() });
+        assert!(
+            harness.bar([100.0, 105.0, 100.0, 101.0], 1.0).is_empty(),
+            "the close is at the highest high"
+        );
+    }
+
+    #[test]
+    fn does_nothing_without_momentum() {
+        let mut harness = start(&Settings { momentum: 0.03, ..settings() });
+        assert!(harness.bar([100.0, 102.5, 100.0, 102.0], 1.0).is_empty());
+    }
+
+    #[test]
+    fn does_nothing_when_it_is_too_quiet_or_too_wild() {
+        let mut harness = start(&Settings { quiet: 0.03, ..settings() });
+        assert!(harness.bar([100.0, 102.5, 100.0, 102.0], 1.0).is_empty());
+        let mut harness = start(&Settings { wild: 0.01, ..settings() });
+        assert!(harness.bar([100.0, 102.5, 100.0, 102.0], 1.0).is_empty());
+    }
+
+    #[test]
+    fn does_not_buy_twice() {
+        let mut harness = start(&settings());
+        assert_eq!(harness.bar([100.0, 102.5, 100.0, 102.0], 1.0).len(), 1);
+        assert!(harness.bar([102.0, 106.0, 102.0, 106.0], 1.0).is_empty());
+    }
+
+    #[test]
+    fn a_band_that_holds_nothing_is_refused() {
+        let error = Setup::new().parameters(&Settings { quiet: 0.1, ..settings() }).start::<Breakout>().err();
+        assert_eq!(error.as_deref(), Some("quiet must be below wild"));
     }
 }
