@@ -99,6 +99,18 @@ fn closes_when_momentum_is_lost_and_not_before() {
 }
 
 #[test]
+fn holds_when_a_rise_only_rests() {
+    let mut harness = start(Setup::new());
+    sideways(&mut harness);
+    rise(&mut harness);
+    for _ in 0..12 {
+        assert_eq!(minute(&mut harness, 103.6, USUAL), []);
+    }
+    // A negative change, but a close still above the slow average.
+    assert_eq!(minute(&mut harness, 103.5, USUAL), []);
+}
+
+#[test]
 fn longer_trends_against_the_rise_hold_it_back() {
     let mut harness = start(Setup::new());
     sideways(&mut harness);
