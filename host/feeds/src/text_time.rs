@@ -34,7 +34,6 @@ pub mod span {
     ///
     /// # Errors
     /// Those of the serializer.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives the signature")]
     pub fn serialize<S: Serializer>(span: &Span, serializer: S) -> Result<S::Ok, S::Error> {
         format!("{:#}", SignedDuration::from_nanos(span.nanos())).serialize(serializer)
     }
@@ -66,7 +65,6 @@ pub mod timestamp {
     ///
     /// # Errors
     /// Those of the serializer.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives the signature")]
     pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         moment(*time).to_string().serialize(serializer)
     }

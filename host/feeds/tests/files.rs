@@ -1,4 +1,5 @@
 //! Files from disk to inputs, through the crate's public interface.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helper functions too")]
 
 use std::path::{Path, PathBuf};
 

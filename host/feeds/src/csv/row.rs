@@ -156,7 +156,7 @@ impl RowDecoder {
         let time = fields.get(time_column).and_then(|field| self.time.read(field));
         let mut values = [0.0; 5];
         for (column, content) in self.columns.content.iter().enumerate() {
-            let field = fields.get(column).map(|field| field.trim_ascii());
+            let field = fields.get(column).map(<[u8]>::trim_ascii);
             let readable = match content {
                 Content::Other => true,
                 Content::Time => time.is_some(),
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn an_empty_volume_is_unknown() {
         let row = standard().decode(b"2022-01-01,1.5,2,0.5,1.25,".as_slice().into()).unwrap();
-        assert_eq!(row.values, [1.5, 2.0, 0.5, 1.25, 0.0]);
+        assert_eq!(row, Row { values: [1.5, 2.0, 0.5, 1.25, 0.0], ..ROW });
     }
 
     #[test]

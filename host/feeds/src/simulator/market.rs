@@ -217,10 +217,10 @@ mod tests {
             let id = InstrumentId(u32::try_from(place % 8 / 2).unwrap());
             match &input.kind {
                 InputKind::Bar(bar) => {
-                    assert_eq!((bar.instrument, bar.close_time(), place % 2), (id, close, 0))
+                    assert_eq!((bar.instrument, bar.close_time(), place % 2), (id, close, 0));
                 }
                 InputKind::Quote(quote) => {
-                    assert_eq!((quote.instrument, quote.time, place % 2), (id, close, 1))
+                    assert_eq!((quote.instrument, quote.time, place % 2), (id, close, 1));
                 }
                 other => panic!("{other:?}"),
             }

@@ -26,8 +26,7 @@ impl Regime {
         }
         let first = random.chance(0.5);
         match self {
-            Self::Trend { .. } if first => Self::Turbulence,
-            Self::Range { .. } if first => Self::Turbulence,
+            Self::Trend { .. } | Self::Range { .. } if first => Self::Turbulence,
             Self::Trend { .. } => Self::Range { middle: log_price },
             Self::Turbulence if first => Self::Range { middle: log_price },
             Self::Range { .. } | Self::Turbulence => {
