@@ -124,7 +124,7 @@ pub(crate) fn encode(
             let component = ComponentEncoder::default()
                 .validate(false)
                 .module(&with_own_types(bytes, contract)?)
-                .and_then(|encoder| encoder.encode())
+                .and_then(ComponentEncoder::encode)
                 .map_err(|error| not_encodable(&format!("{error:#}")))?;
             // What wit-component made of it is checked as if it had come from outside.
             let roomy = Limits { wasm_bytes: u64::MAX, functions: u64::MAX, ..limits.clone() };

@@ -206,7 +206,7 @@ mod tests {
         check("above its maximum", &|it| it.parameters[0].maximum = Some(0.0));
         check("has a range", &|it| it.parameters[0].default = ParameterValue::Flag(true));
         check("the default is not allowed", &|it| {
-            it.parameters[0].default = ParameterValue::Number(f64::NAN)
+            it.parameters[0].default = ParameterValue::Number(f64::NAN);
         });
         check("says nothing of its meaning", &|it| it.parameters[0].meaning.clear());
         check("control characters", &|it| it.parameters[0].meaning = "\u{1b}[2J".to_owned());

@@ -58,7 +58,7 @@ pub struct StrategyFile {
 }
 
 /// How a directory is watched.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WatchSettings {
     /// How long after a sign of a change the directory is looked at, and how far the two looks are apart
     /// between which a file must not change.

@@ -71,7 +71,7 @@ pub(crate) fn inspect(bytes: &[u8], contract: &Contract, limits: &Limits) -> Res
     }
     let mut walk = Walk::new(limits);
     for payload in Parser::new(0).parse_all(bytes) {
-        walk.payload(payload.map_err(malformed)?)?;
+        walk.payload(&payload.map_err(malformed)?)?;
     }
     let Some(types) = walk.types.take() else {
         return Err(Refused::Malformed { offset: size, why: "the file ends too early".to_owned() });
@@ -117,6 +117,7 @@ pub(crate) fn inspect(bytes: &[u8], contract: &Contract, limits: &Limits) -> Res
     })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "made to be handed to `map_err`")]
 fn malformed(error: wasmparser::BinaryReaderError) -> Refused {
     Refused::Malformed { offset: error.offset(), why: error.message().to_owned() }
 }
@@ -155,8 +156,8 @@ impl<'l, 'b> Walk<'l, 'b> {
         }
     }
 
-    fn payload(&mut self, payload: Payload<'b>) -> Result<(), Refused> {
-        match &payload {
+    fn payload(&mut self, payload: &Payload<'b>) -> Result<(), Refused> {
+        match payload {
             Payload::FunctionSection(section) => {
                 self.functions += u64::from(section.count());
                 at_most("functions", self.functions, self.limits.functions, "functions")?;
@@ -197,7 +198,7 @@ impl<'l, 'b> Walk<'l, 'b> {
             }
             _ => {}
         }
-        match self.validator.payload(&payload).map_err(malformed)? {
+        match self.validator.payload(payload).map_err(malformed)? {
             ValidPayload::Func(function, body) => self.function(function, &body),
             // The last of them is the outermost's.
             ValidPayload::End(types) => {
@@ -215,7 +216,6 @@ impl<'l, 'b> Walk<'l, 'b> {
     ) -> Result<(), Refused> {
         let index = function.index;
         let size = body.range().end - body.range().start;
-        let size = u64::try_from(size).unwrap_or(u64::MAX);
         self.largest_function = self.largest_function.max(size);
         at_most(&format!("bytes of function {index}"), size, self.limits.function_bytes, "function_bytes")?;
         let mut locals = 0_u64;

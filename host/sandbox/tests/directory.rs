@@ -1,5 +1,7 @@
 //! The strategies directory, with real files and a real clock.
 
+#![expect(clippy::unwrap_used, reason = "a failure here is the test's")]
+
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Whatever a strategy does, the host lives on, and another strategy proposes the same to the last bit.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failure here is the test's")]
+
 mod guest;
 
 use bulkhead_core::strategy::{Action, Fault, FaultKind, SavedState, Strategy as _};

@@ -3,6 +3,7 @@
 
 // Each test file uses its own part of this.
 #![allow(dead_code, reason = "shared by several test files")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a guest that can't be built is a mistake in the test")]
 
 use bulkhead_core::identifier::{ContentHash, InstrumentId};
 use bulkhead_core::instrument::Instrument;
@@ -69,7 +70,7 @@ impl Default for Guest {
             on_events: handled_all(),
             save: format!("(i32.const {SAVED})"),
             restore: format!("(i32.const {OK})"),
-            realloc: format!(
+            realloc:
                 "(global.set $heap (i32.and (i32.add (global.get $heap) (i32.const 15)) (i32.const -16)))
                  (local.set $at (global.get $heap))
                  (global.set $heap (i32.add (global.get $heap) (local.get 3)))
@@ -77,7 +78,7 @@ impl Default for Guest {
                    (br_if $enough (i32.le_u (global.get $heap) (i32.shl (memory.size) (i32.const 16))))
                    (drop (memory.grow (i32.add (i32.shr_u (local.get 3) (i32.const 16)) (i32.const 1)))))
                  (local.get $at)"
-            ),
+                    .to_owned(),
             more: String::new(),
             wit: WIT.to_owned(),
             interface: "bulkhead:strategy/strategy@0.1.0".to_owned(),
@@ -219,7 +220,7 @@ impl Guest {
     fn data(&self) -> String {
         let mut description = Record::default();
         let name = TEXTS;
-        description.word(name).word(self.name.len() as u32); // name
+        description.word(name).word(u32::try_from(self.name.len()).unwrap()); // name
         description.word(name + 100).word(5); // version
         description.word(1); // state-schema
         description.word(0).word(0); // parameters
