@@ -11,17 +11,15 @@
 //! - While an order is working it waits.
 //!
 //! The averages do not drift, however long it runs, and two that are equal in decimals count as equal though
-//! binary fractions may differ in the last digits: see [`EQUAL_WITHIN`].
+//! binary fractions may differ in the last digits.
 
-use bulkhead_sdk::indicators::Sma;
+mod averages;
+
+use std::cmp::Ordering;
+
 use bulkhead_sdk::prelude::*;
 
-/// Averages whose difference is at most this part of them are equal.
-///
-/// Binary fractions and rounding move each of two averages by at most three units of 2^-53, together 6.7e-16
-/// of them. A real difference is far larger: with prices of eleven digits and the default lengths it is
-/// 3e-13 or more.
-pub const EQUAL_WITHIN: f64 = 1e-14;
+use crate::averages::Averages;
 
 /// What the operator can set.
 #[derive(Debug, Clone, PartialEq, Parameters)]
@@ -44,8 +42,7 @@ pub struct Settings {
 #[state]
 #[derive(Debug)]
 pub struct SmaCrossover {
-    fast: Sma,
-    slow: Sma,
+    averages: Averages,
     retry_bars: u32,
     /// Where the fast average was when they last differed.
     trend: Option<Trend>,
@@ -84,8 +81,7 @@ impl Strategy for SmaCrossover {
 
     fn new(settings: &Settings) -> Self {
         Self {
-            fast: Sma::new(settings.fast),
-            slow: Sma::new(settings.slow),
+            averages: Averages::new(settings.fast, settings.slow),
             retry_bars: settings.retry_bars,
             trend: None,
             entry: None,
@@ -95,12 +91,11 @@ impl Strategy for SmaCrossover {
     }
 
     fn observe(&mut self, bar: &Bar) {
-        let (fast, slow) = (self.fast.update(bar.close), self.slow.update(bar.close));
-        let (Some(fast), Some(slow)) = (fast, slow) else { return };
-        if (fast - slow).abs() <= slow.abs() * EQUAL_WITHIN {
-            return;
-        }
-        let trend = if fast > slow { Trend::Up } else { Trend::Down };
+        let trend = match self.averages.update(bar.close) {
+            Some(Ordering::Greater) => Trend::Up,
+            Some(Ordering::Less) => Trend::Down,
+            Some(Ordering::Equal) | None => return,
+        };
         if self.trend != Some(trend) {
             self.trend = Some(trend);
             self.pause = 0;

@@ -41,7 +41,8 @@ impl Reference {
 /// Runs both and returns how many trades and how many bars with equal averages there were.
 fn compare(base: i128, spread: u64, decimals: i32, bars: usize) -> (usize, usize) {
     let settings = Settings::default();
-    let mut harness: Harness<SmaCrossover> = Setup::new().parameters(&settings).start().expect("the defaults are allowed");
+    let mut harness: Harness<SmaCrossover> =
+        Setup::new().parameters(&settings).start().expect("the defaults are allowed");
     let mut reference = Reference { closes: Vec::new(), fast: 10, slow: 30, wants_long: false };
     let mut random = Random(spread);
     let (mut trades, mut ties, mut is_long) = (0, 0, false);
