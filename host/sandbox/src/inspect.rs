@@ -128,7 +128,7 @@ struct Walk<'l, 'b> {
     allocations: FuncValidatorAllocations,
     /// How many modules and components the parser is inside of.
     depth: u32,
-    modules: u64,
+    parts: u64,
     functions: u64,
     largest_function: u64,
     /// Of the outermost module.
@@ -146,7 +146,7 @@ impl<'l, 'b> Walk<'l, 'b> {
             validator: Validator::new_with_features(features()),
             allocations: FuncValidatorAllocations::default(),
             depth: 0,
-            modules: 0,
+            parts: 0,
             functions: 0,
             largest_function: 0,
             type_sections: Vec::new(),
@@ -176,12 +176,12 @@ impl<'l, 'b> Walk<'l, 'b> {
                     }
                 }
             }
-            Payload::ModuleSection { .. } => {
-                self.modules += 1;
-                at_most("core modules", self.modules, self.limits.core_instances, "core_instances")?;
+            // Between components the compiler writes code of its own, so they count like modules.
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => {
+                self.parts += 1;
+                at_most("modules and components inside it", self.parts, self.limits.parts, "parts")?;
                 self.depth += 1;
             }
-            Payload::ComponentSection { .. } => self.depth += 1,
             Payload::End(_) if self.depth > 0 => self.depth -= 1,
             Payload::CustomSection(section) if self.depth == 0 && is_type_section(section.name()) => {
                 self.type_sections.push(section.data());

@@ -20,8 +20,8 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Elements of one table.
     pub table_elements: u64,
-    /// Core modules, and so core instances, that a component may be made of.
-    pub core_instances: u64,
+    /// Core modules and components that a component may be made of.
+    pub parts: u64,
     /// Memories of an instance.
     pub memories: u64,
     /// Tables of an instance.
@@ -71,7 +71,7 @@ impl Default for Limits {
             memory_bytes: 64 * MIB,
             // CPython fills some ten thousand.
             table_elements: 100_000,
-            core_instances: 64,
+            parts: 64,
             memories: 8,
             tables: 32,
             actions_per_call: 64,
@@ -119,7 +119,7 @@ impl Limits {
             // Memory growth beyond what the operating system gives would depend on the machine.
             ("memory_bytes", self.memory_bytes, 64 * 1024, 2 * GIB),
             ("table_elements", self.table_elements, 1, 10 * MILLION),
-            ("core_instances", self.core_instances, 3, 1_000),
+            ("parts", self.parts, 4, 1_000),
             ("memories", self.memories, 1, 100),
             ("tables", self.tables, 1, 1_000),
             ("actions_per_call", self.actions_per_call, 1, 100_000),

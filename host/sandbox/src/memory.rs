@@ -30,7 +30,7 @@ impl MemoryLimiter {
             limit: count(limits.memory_bytes),
             table_elements: count(limits.table_elements),
             // A component's instance has besides its modules' instances those that tie them together.
-            instances: count(limits.core_instances).saturating_mul(2),
+            instances: count(limits.parts).saturating_mul(2),
             tables: count(limits.tables),
             memories: count(limits.memories),
             used: 0,

@@ -36,6 +36,24 @@ fn an_action_arrives() {
     assert!(submit.exits.is_none());
 }
 
+/// A reason is kept up to 200 bytes, whole characters only, and shows nothing but text.
+#[test]
+fn a_reason_is_cut_and_cleaned() {
+    // Bell, then 150 times a letter of two bytes.
+    let body = guest::buys("(f64.const 1)", 1).replacen(
+        "(f64.store offset=128",
+        "(i32.store offset=136 (local.get $at) (i32.const 8000))
+         (i32.store offset=140 (local.get $at) (i32.const 301))
+         (f64.store offset=128",
+        1,
+    );
+    let more = format!("(data (i32.const 8000) \"\\07{}\")", "é".repeat(150));
+    let sandbox = sandbox(Limits::default());
+    let mut strategy = start(&sandbox, &Guest { more, ..Guest::default().on_events(body) });
+    let actions = one(&mut strategy, &bar(0)).unwrap();
+    assert_eq!(actions[0].reason, "é".repeat(100));
+}
+
 /// A new instance that takes over a saved state goes on as the old one would have.
 #[test]
 fn state_carries_over() {

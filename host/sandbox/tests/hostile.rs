@@ -139,13 +139,15 @@ fn too_many_orders_in_a_second_are_a_flood() {
     let guest = hostile(&buys("(f64.const 1)", 40));
     let mut strategy = start(&sandbox, &guest);
     let events = bars(4);
-    let mut call = |event| strategy.on_events(std::slice::from_ref(event), &mut Vec::new());
+    let mut actions = Vec::new();
+    let mut call = |event| strategy.on_events(std::slice::from_ref(event), &mut actions);
     // A minute lies between one bar and the next.
     call(&events[0]).unwrap();
     call(&events[1]).unwrap();
     call(&events[1]).unwrap();
     let fault = call(&events[1]).unwrap_err();
     assert_eq!(fault.kind, FaultKind::Flood("120 orders in one second; at most 100".to_owned()));
+    assert_eq!(actions.len(), 120, "the call that failed left actions");
 }
 
 /// Lists that are not there are not read, and not allocated for either.
@@ -254,6 +256,7 @@ fn a_log_flood_is_cut() {
     let sandbox = sandbox(Limits { log_bytes_per_minute: 200, ..limits() });
     let mut strategy = start(&sandbox, &flood(1_000));
     guest::one(&mut strategy, &guest::bar(0)).unwrap();
+    assert!(strategy.last_fuel() > 500_000, "{} units for a thousand lines", strategy.last_fuel());
     let mut lines = Vec::new();
     strategy.drain_log(&mut lines);
     assert_eq!(lines.len(), 7, "{lines:?}");

@@ -307,6 +307,17 @@ fn a_compile_bomb() {
     assert_refused!(limits, &results, Refused::TooComplex { .. }, "16 results");
 }
 
+/// Components inside components, side by side and one in the other.
+#[test]
+fn a_nest_of_components() {
+    let many = format!("(component {})", "(component)".repeat(65));
+    let deep = format!("{}{}", "(component ".repeat(66), ")".repeat(66));
+    for text in [many, deep, format!("(component {})", "(core module)".repeat(65))] {
+        let bytes = wat::parse_str(text).unwrap();
+        assert_refused!(Limits::default(), &bytes, Refused::TooComplex { .. }, "limit parts");
+    }
+}
+
 /// A compilation that takes too long is given up.
 #[test]
 fn a_slow_compilation() {
