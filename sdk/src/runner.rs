@@ -3,7 +3,7 @@
 //! on it.
 
 use crate::context::{Context, unknown_instrument};
-use crate::state::{Envelope, decode, encode};
+use crate::state::{Envelope, decode, encode, fingerprint};
 use crate::{
     Bar, Config, Description, Event, History, Inputs, Needs, Parameters, Reaction, SavedState, Scope,
     Strategy, Timestamp, log,
@@ -176,7 +176,7 @@ impl<S: Strategy> Runner<S> {
             .map(|(name, strategy)| Ok((name, encode(strategy)?)))
             .collect::<Result<_, String>>()?;
         let envelope = Envelope {
-            settings: self.parameters.to_settings(),
+            parameters: fingerprint(&self.parameters.to_settings()),
             next_tag: self.context.next_tag(),
             capital: *self.context.capital(),
             holdings: symbols.zip(self.context.holdings().iter().cloned()).collect(),
@@ -210,7 +210,7 @@ impl<S: Strategy> Runner<S> {
             .into_iter()
             .filter_map(|(symbol, holding)| Some((place_of(&symbol)?, holding)))
             .collect();
-        let has_new_parameters = envelope.settings != self.parameters.to_settings();
+        let has_new_parameters = envelope.parameters != fingerprint(&self.parameters.to_settings());
         if has_new_parameters {
             log::info!("parameters changed since the memory was saved");
         }
@@ -572,7 +572,7 @@ mod tests {
     #[test]
     fn an_older_layout_is_migrated() {
         let old = Envelope {
-            settings: Settings::default().to_settings(),
+            parameters: fingerprint(&Settings::default().to_settings()),
             next_tag: 8,
             capital: crate::Capital::default(),
             holdings: Vec::new(),
