@@ -64,37 +64,18 @@ extern crate self as bulkhead_sdk;
 
 #[doc(hidden)]
 pub mod bindings;
-
-/// What a strategy is: its memory, its needs, its handlers.
-pub mod strategy;
-
-/// What the operator can set, from a struct.
-pub mod parameters;
-
-/// What a handler sees of the account, and how it proposes actions.
 pub mod context;
-
-/// Additions to the contract's records: arithmetic on time, prices derived from quotes, exit plans.
-pub mod records;
-
-/// Lines for the operator's log.
-pub mod log;
-
-/// Technical indicators.
-pub mod indicators;
-
-/// The loop between the host's calls and a strategy's handlers.
-pub mod runner;
-
-/// A strategy run natively, for its tests.
-#[cfg(not(target_arch = "wasm32"))]
-pub mod harness;
-
-/// How a strategy's memory is written down.
-mod state;
-
 #[doc(hidden)]
 pub mod export;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod harness;
+pub mod indicators;
+pub mod log;
+pub mod parameters;
+pub mod records;
+pub mod runner;
+mod state;
+pub mod strategy;
 
 pub use bindings::bulkhead::strategy::types::{
     Action, Amount, Bar, Capital, ChangeExits, Config, Description, Event, ExitPlan, Fill, FillCause,
