@@ -213,6 +213,19 @@ mod tests {
     }
 
     #[test]
+    fn no_place_hides_an_extreme() {
+        for place in 0..300 {
+            for extreme in [-7.0, 7.0] {
+                let curve = curve(8, (0..300).map(|index| if index == place { extreme } else { 0.0 }));
+                assert!(
+                    curve.points(1.0).iter().any(|point| point.equity.to_bits() == extreme.to_bits()),
+                    "{place}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn extremes_come_in_their_order() {
         let mut curve = Curve::new(10);
         for value in [5.0, 1.0, 9.0, 4.0] {

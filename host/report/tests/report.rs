@@ -8,7 +8,8 @@ mod sample;
 use std::fs;
 use std::path::Path;
 
-use bulkhead_core::identifier::ContentHash;
+use bulkhead_core::identifier::{ContentHash, InstrumentId};
+use bulkhead_core::market::Bar;
 use bulkhead_core::money::Money;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_report::{Colours, Final, Performance, Recorder, RecorderSettings, Report};
@@ -91,6 +92,21 @@ fn the_page_loads_nothing_and_no_text_becomes_markup() {
         assert!(!own.contains(loading), "{loading}");
     }
     assert!(page.contains("https://www.tradingview.com/"));
+}
+
+#[test]
+fn a_symbol_cant_end_the_data() {
+    let mut settings = RecorderSettings::new(Money(Decimal::from(100)));
+    settings.instruments = vec!["</script><script>alert(1)</script><!--".to_owned()];
+    let mut recorder = Recorder::new(settings);
+    let (open_time, interval) = (Timestamp::EPOCH, Span::MINUTE);
+    let (open, high, low, close, volume) = (1.0, 1.0, 1.0, 1.0, 1.0);
+    recorder.bar(&Bar { instrument: InstrumentId(0), interval, open_time, open, high, low, close, volume });
+    recorder.equity(open_time.plus(interval), 100.0, 0.0);
+    let page = recorder.finish(end(100)).html().unwrap();
+    assert!(!page.contains("alert(1)</script>"));
+    assert_eq!(page.matches("</script>").count(), 3);
+    assert!(page.contains("\\u003c/script\\u003e"));
 }
 
 #[test]
