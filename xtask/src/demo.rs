@@ -11,6 +11,9 @@ use crate::plugins;
 use crate::process;
 use crate::workspace::Workspace;
 
+/// Tells the host where to keep compiled code and old plugin versions.
+const STORAGE_VARIABLE: &str = "BULKHEAD__STORAGE";
+
 /// Builds what is missing, then becomes `bulkhead run`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
     let demo = Demo::prepare(workspace)?;
@@ -22,24 +25,29 @@ pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
 /// Everything that the demo needs, built.
 pub(crate) struct Demo {
     binary: PathBuf,
-    strategies: PathBuf,
+    /// Where it keeps its plugins and what the host stores.
+    directory: PathBuf,
 }
 
 impl Demo {
     /// Builds the plugins and the host.
     pub(crate) fn prepare(workspace: &Workspace) -> Result<Self> {
         let built = plugins::build(workspace)?;
-        let strategies = workspace.target.join("demo").join("strategies");
-        copy_plugins(&built, &strategies)?;
-        Ok(Self { binary: build_host(workspace)?, strategies })
+        let directory = workspace.target.join("demo");
+        copy_plugins(&built, &directory.join("strategies"))?;
+        Ok(Self { binary: build_host(workspace)?, directory })
     }
 
-    /// `bulkhead run` on the demo's strategies, unless the arguments name others.
+    /// `bulkhead run` on the demo's strategies, unless the arguments name others. What the host stores stays in
+    /// the target directory, unless a configuration may say where it goes.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("run");
-        if !names_strategies(arguments) {
-            command.arg("--strategies").arg(&self.strategies);
+        if !has_option(arguments, "--strategies") {
+            command.arg("--strategies").arg(self.directory.join("strategies"));
+        }
+        if !has_option(arguments, "--config") && std::env::var_os(STORAGE_VARIABLE).is_none() {
+            command.env(STORAGE_VARIABLE, self.directory.join("storage"));
         }
         command.args(arguments);
         command
@@ -69,10 +77,10 @@ fn copy_plugins(built: &Path, strategies: &Path) -> Result<()> {
     Ok(())
 }
 
-fn names_strategies<S: AsRef<OsStr>>(arguments: &[S]) -> bool {
+fn has_option<S: AsRef<OsStr>>(arguments: &[S], option: &str) -> bool {
     arguments.iter().any(|argument| {
         let argument = argument.as_ref().to_string_lossy();
-        argument == "--strategies" || argument.starts_with("--strategies=")
+        argument.strip_prefix(option).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
     })
 }
 
@@ -93,7 +101,7 @@ mod tests {
     use super::*;
 
     fn demo() -> Demo {
-        Demo { binary: "bulkhead".into(), strategies: "demo/strategies".into() }
+        Demo { binary: "bulkhead".into(), directory: "demo".into() }
     }
 
     #[test]
@@ -106,6 +114,17 @@ mod tests {
     fn strategies_that_the_person_names_take_their_place() {
         let command = demo().command(&["--strategies=mine"]);
         assert_eq!(process::shown(&command), "bulkhead run --strategies=mine");
+    }
+
+    #[test]
+    fn what_the_host_stores_stays_out_of_the_clone_unless_a_configuration_says_otherwise() {
+        let stores = |arguments: &[&str]| {
+            let command = demo().command(arguments);
+            command.get_envs().any(|(name, value)| name == STORAGE_VARIABLE && value.is_some())
+        };
+        assert!(stores(&["--json"]));
+        assert!(!stores(&["--config", "mine.toml"]));
+        assert!(!stores(&["--config=mine.toml"]));
     }
 
     #[test]
