@@ -281,6 +281,12 @@ mod tests {
         ] {
             assert_eq!(read(field), None, "{field}");
         }
+        let mut reader = TimeReader::new(TimeFormat::Iso);
+        assert!(reader.read(b"2022-01-31 23:59:59").is_some());
+        for time in ["24:00:00", "23:60:00", "23:59:61", "23:59:0:", "2a:00:00", "00:00:00.1234567890"] {
+            let field = format!("2022-01-31 {time}");
+            assert_eq!(reader.read(field.as_bytes()), None, "{field}");
+        }
     }
 
     #[test]

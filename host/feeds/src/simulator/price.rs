@@ -55,7 +55,6 @@ pub(super) struct PriceProcess {
     clustering: VolatilityClustering,
     gap_probability: f64,
     log_band: f64,
-    log_limits: (f64, f64),
     /// Logarithm of the price over the start price.
     log_price: f64,
     /// Variance in units of the instrument's own.
@@ -84,7 +83,6 @@ impl PriceProcess {
             clustering: all.clustering,
             gap_probability: all.liquidity_gap_probability,
             log_band: libm::log(all.band),
-            log_limits: (libm::log(MIN_PRICE / settings.price), libm::log(MAX_PRICE / settings.price)),
             log_price: 0.0,
             variance: 1.0,
             regime: all.regimes.then_some(Regime::Range { middle: 0.0 }),
@@ -179,8 +177,7 @@ impl PriceProcess {
         for place in &self.walk {
             done += 1.0;
             let share = done / ticks;
-            last = (self.log_price + log_return * share + scale * (place - share * sum))
-                .clamp(self.log_limits.0, self.log_limits.1);
+            last = self.log_price + log_return * share + scale * (place - share * sum);
             high = last.max(high);
             low = last.min(low);
             open.get_or_insert(last);
