@@ -1,8 +1,8 @@
 //! The performance suite: every `[[bench]]` of the workspace, optimised, with the plugins and the binary built.
 //!
 //! A bench says what its numbers mean. Those that the documentation quotes print ratios between things that
-//! were measured in one run, as absolute times differ from machine to machine; the suite over the full engine
-//! is the bench `performance` of the package `bulkhead-tests`.
+//! were measured in one run, as absolute times differ from machine to machine. The suite over the full engine
+//! is the bench named `performance`.
 
 use std::ffi::OsString;
 
