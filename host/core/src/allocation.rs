@@ -57,13 +57,17 @@ pub fn rebalance(equity: Money, pool: Money, claims: &[Claim]) -> Result<Vec<Tra
             needs.push((claim.strategy, gap));
         }
     }
+    let mut left = available;
     for (strategy, need) in needs {
         let part = if total_need <= available {
             need
         } else {
-            Money(available.0.checked_mul(need.0).and_then(|v| v.checked_div(total_need.0)).ok_or(Overflow)?)
+            let ratio = need.0.checked_div(total_need.0).ok_or(Overflow)?;
+            available.scaled(ratio)?
         };
-        let amount = cents(part);
+        // The parts are rounded, so the last may be more than is left.
+        let amount = cents(part.min(left));
+        left = left.minus(amount)?;
         if amount.is_positive() {
             transfers.push(Transfer { strategy, amount });
         }

@@ -12,6 +12,8 @@ use crate::time::{Span, Timestamp};
 pub struct BarAggregator {
     interval: Span,
     first_seen: Option<Timestamp>,
+    /// The end of the last bar taken.
+    seen_until: Option<Timestamp>,
     building: Option<Bar>,
 }
 
@@ -19,7 +21,7 @@ impl BarAggregator {
     /// An aggregator to this bar length.
     #[must_use]
     pub const fn new(interval: Span) -> Self {
-        Self { interval, first_seen: None, building: None }
+        Self { interval, first_seen: None, seen_until: None, building: None }
     }
 
     /// The length of the bars it makes.
@@ -31,14 +33,18 @@ impl BarAggregator {
     /// Takes the next shorter bar; hands what is complete with it to `emit`, in order of time.
     ///
     /// A bar whose last minutes had no data is complete once a later one begins. A period that had begun
-    /// before the data did is left out. Input bars that are not shorter, or that straddle two periods, are
-    /// ignored.
+    /// before the data did is left out. Input bars that are not shorter, that straddle two periods, or that
+    /// begin before the last one ended, are ignored.
     pub fn update(&mut self, bar: &Bar, mut emit: impl FnMut(Bar)) {
         let start = bar.open_time.floor(self.interval);
         let end = start.plus(self.interval);
         if bar.interval >= self.interval || bar.close_time() > end {
             return;
         }
+        if self.seen_until.is_some_and(|seen| bar.open_time < seen) {
+            return;
+        }
+        self.seen_until = Some(bar.close_time());
         if start < *self.first_seen.get_or_insert(bar.open_time) {
             return;
         }
@@ -113,6 +119,17 @@ mod tests {
         assert!((bars[0].close - 101.5).abs() < 1e-12);
         let later = aggregate(&[minute(0, 100.0), minute(7, 110.0), minute(9, 111.0)]);
         assert_eq!(later.len(), 2, "a period whose first minutes had no trade is still whole");
+    }
+
+    #[test]
+    fn a_bar_that_comes_late_or_twice_changes_nothing() {
+        let minutes: Vec<Bar> = (0..10).map(|m| minute(m, 100.0 + m as f64)).collect();
+        let orderly = aggregate(&minutes);
+        let mut disorderly = minutes.clone();
+        // The last of the first period again while the second is being built, and one bar twice.
+        disorderly.insert(6, minutes[4]);
+        disorderly.insert(8, minutes[6]);
+        assert_eq!(aggregate(&disorderly), orderly);
     }
 
     #[test]

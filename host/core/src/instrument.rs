@@ -1,6 +1,6 @@
 //! What can be traded, and the grid that its prices and quantities lie on.
 
-use rust_decimal::prelude::ToPrimitive as _;
+use rust_decimal::prelude::{FromPrimitive as _, ToPrimitive as _};
 use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
 
@@ -115,7 +115,8 @@ fn on_grid(value: f64, step: Decimal, rounding: Rounding) -> Option<Decimal> {
             return Some(Decimal::new(whole.to_i64()?, step.scale()));
         }
     }
-    round(Decimal::from_f64_retain(value)?, step, rounding)
+    // The shortest decimal that means this number: 100.05 and not 100.0499999999999971578.
+    round(Decimal::from_f64(value)?, step, rounding)
 }
 
 #[cfg(test)]
@@ -148,6 +149,22 @@ mod tests {
         instrument.tick = Price(Decimal::new(25, 2));
         assert_eq!(instrument.price(100.3, Rounding::Down), Some(Price(Decimal::new(10_025, 2))));
         assert_eq!(instrument.price(100.3, Rounding::Up), Some(Price(Decimal::new(10_050, 2))));
+    }
+
+    #[test]
+    fn a_number_on_a_grid_that_is_no_power_of_ten_stays_where_it_is() {
+        let mut instrument = Instrument::new("X-USD", 2, 2);
+        (instrument.tick, instrument.lot) = (Price(Decimal::new(5, 2)), Quantity(Decimal::new(3, 4)));
+        for steps in 1..20_000_i64 {
+            for rounding in [Rounding::Down, Rounding::Up, Rounding::Nearest] {
+                let price = Decimal::new(5 * steps, 2);
+                let value: f64 = price.to_string().parse().unwrap();
+                assert_eq!(instrument.price(value, rounding), Some(Price(price)));
+                let quantity = Decimal::new(3 * steps, 4);
+                let value: f64 = quantity.to_string().parse().unwrap();
+                assert_eq!(instrument.quantity(value, rounding), Some(Quantity(quantity)));
+            }
+        }
     }
 
     #[test]

@@ -3,9 +3,13 @@
 
 use std::fmt;
 
-use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
+use rust_decimal::{Decimal, RoundingStrategy};
 use serde::{Deserialize, Serialize};
+
+/// Digits behind the point of the books' smallest unit of money, 10^-16. Every amount that is booked is a
+/// whole number of units, so that sums are exact as long as they fit: up to 7.9 million millions.
+pub const MONEY_SCALE: u32 = 16;
 
 /// A computation left the range that the books can hold (28 significant digits).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
@@ -29,7 +33,8 @@ macro_rules! amount {
             ///
             /// [`Overflow`] when it leaves the range of the books.
             pub fn plus(self, other: Self) -> Result<Self, Overflow> {
-                self.0.checked_add(other.0).map(Self).ok_or(Overflow)
+                let sum = self.0.checked_add(other.0).ok_or(Overflow)?;
+                kept_digits(sum, self.0, other.0).map(Self)
             }
 
             /// The difference; may be negative.
@@ -38,7 +43,8 @@ macro_rules! amount {
             ///
             /// [`Overflow`] when it leaves the range of the books.
             pub fn minus(self, other: Self) -> Result<Self, Overflow> {
-                self.0.checked_sub(other.0).map(Self).ok_or(Overflow)
+                let difference = self.0.checked_sub(other.0).ok_or(Overflow)?;
+                kept_digits(difference, self.0, other.0).map(Self)
             }
 
             /// The amount times a plain factor.
@@ -93,6 +99,20 @@ macro_rules! amount {
     };
 }
 
+/// A sum of decimals that does not fit loses its last digits silently. That is fine for digits below the
+/// smallest unit of money, which only estimates have, and an error above.
+fn kept_digits(result: Decimal, first: Decimal, second: Decimal) -> Result<Decimal, Overflow> {
+    let digits = first.scale().max(second.scale());
+    if result.scale() >= digits.min(MONEY_SCALE) {
+        return Ok(result);
+    }
+    // Trailing zeros may go.
+    if result.scale() >= first.normalize().scale().max(second.normalize().scale()).min(MONEY_SCALE) {
+        return Ok(result);
+    }
+    Err(Overflow)
+}
+
 const POWERS_OF_TEN: [f64; 23] = [
     1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
     1e19, 1e20, 1e21, 1e22,
@@ -112,7 +132,8 @@ amount!(
 );
 
 impl Price {
-    /// What a quantity is worth at this price.
+    /// What a quantity is worth at this price. May be finer than the unit of money; what is booked is rounded
+    /// with [`Money::rounded_up`] or [`Money::rounded_down`].
     ///
     /// # Errors
     ///
@@ -123,6 +144,18 @@ impl Price {
 }
 
 impl Money {
+    /// A cost on the unit of money: rounded against who pays.
+    #[must_use]
+    pub fn rounded_up(self) -> Self {
+        Self(self.0.round_dp_with_strategy(MONEY_SCALE, RoundingStrategy::AwayFromZero))
+    }
+
+    /// Proceeds on the unit of money: rounded against who is paid.
+    #[must_use]
+    pub fn rounded_down(self) -> Self {
+        Self(self.0.round_dp_with_strategy(MONEY_SCALE, RoundingStrategy::ToZero))
+    }
+
     /// The quantity that this much money buys at a price, not yet on the lot grid.
     ///
     /// # Errors
@@ -132,7 +165,7 @@ impl Money {
         self.0.checked_div(price.0).map(Quantity).ok_or(Overflow)
     }
 
-    /// The part of this amount that `part` is of `whole`.
+    /// The part of this amount that `part` is of `whole`, rounded down to the unit of money.
     ///
     /// # Errors
     ///
@@ -141,7 +174,11 @@ impl Money {
         if part == whole {
             return Ok(self);
         }
-        self.0.checked_mul(part.0).and_then(|v| v.checked_div(whole.0)).map(Self).ok_or(Overflow)
+        let product = self.0.checked_mul(part.0).and_then(|product| product.checked_div(whole.0));
+        // The product of two large amounts may not fit where their quotient does.
+        let share =
+            product.or_else(|| part.0.checked_div(whole.0).and_then(|ratio| ratio.checked_mul(self.0)));
+        share.map(|share| Self(share).rounded_down()).ok_or(Overflow)
     }
 
     /// The average price when a quantity cost this much.
@@ -174,9 +211,29 @@ mod tests {
     #[test]
     fn the_whole_share_is_exact() {
         let third = Money(Decimal::ONE).share(Quantity(Decimal::ONE), Quantity(Decimal::from(3))).unwrap();
-        assert_eq!(third.to_string(), "0.3333333333333333333333333333");
+        assert_eq!(third.to_string(), "0.3333333333333333");
         let all = Money(Decimal::new(12_345, 7));
         assert_eq!(all.share(Quantity(Decimal::new(7, 3)), Quantity(Decimal::new(7, 3))), Ok(all));
+    }
+
+    #[test]
+    fn a_sum_that_would_lose_digits_is_an_error() {
+        let finest = Money(Decimal::new(1, MONEY_SCALE));
+        let most = Money("7000000000000".parse().unwrap());
+        assert_eq!(most.plus(finest).unwrap().minus(most), Ok(finest));
+        let too_much = Money("80000000000000".parse().unwrap());
+        assert_eq!(too_much.plus(finest), Err(Overflow));
+        assert_eq!(too_much.minus(finest), Err(Overflow));
+        let trailing_zeros = Money("1.0000000000000000".parse().unwrap());
+        assert!(too_much.plus(trailing_zeros).is_ok());
+    }
+
+    #[test]
+    fn a_share_of_large_amounts_fits() {
+        let (cost, whole) =
+            (Money(Decimal::from(1_000_000_000_000_i64)), Quantity(Decimal::from(10_i128.pow(18))));
+        let part = Quantity(Decimal::from(10_i128.pow(17)));
+        assert_eq!(cost.share(part, whole), Ok(Money(Decimal::from(100_000_000_000_i64))));
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Timestamp {
     /// zero or less gives the moment itself.
     #[must_use]
     pub const fn floor(self, length: Span) -> Self {
-        if length.0 <= 0 { self } else { Self(self.0 - self.0.rem_euclid(length.0)) }
+        if length.0 <= 0 { self } else { Self(self.0.saturating_sub(self.0.rem_euclid(length.0))) }
     }
 }
 
@@ -139,6 +139,8 @@ mod tests {
         assert_eq!(Timestamp::from_seconds(7_200).floor(hour), Timestamp::from_seconds(7_200));
         assert_eq!(Timestamp::from_seconds(-1).floor(hour), Timestamp::from_seconds(-3_600));
         assert_eq!(Timestamp::from_seconds(5).floor(Span::ZERO), Timestamp::from_seconds(5));
+        let first = Timestamp::from_nanos(i64::MIN);
+        assert_eq!(first.plus(Span::from_nanos(1)).floor(hour), first);
     }
 
     #[test]
