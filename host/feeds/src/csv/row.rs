@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn numbers_in_a_quoted_remark_are_not_prices() {
         let mut remarked = decoder([Some(0), Some(2), Some(3), Some(4), Some(5), None]);
-        let row = remarked.decode(b"2022-01-01,\"of 7,7,7,7,7\",1.5,2,0.5,1.25".as_slice().into());
+        let row = remarked.decode(b"2022-01-01,\"of 7,7,7,7,7,7\",1.5,2,0.5,1.25".as_slice().into());
         assert_eq!(row, Ok(Row { values: [1.5, 2.0, 0.5, 1.25, 0.0], ..ROW }));
     }
 
