@@ -18,13 +18,11 @@ pub mod error;
 /// The gate between raw data and the engine: it refuses or repairs by policy, and counts.
 pub mod quality;
 
-/// Bars from comma-separated files.
 pub mod csv;
 
 /// Several feeds as one, in the order of time.
 pub mod merge;
 
-/// A make-believe market with the nastiness of a real one.
 pub mod simulator;
 
 /// How long to wait until an event is due.

@@ -1,3 +1,5 @@
+//! Bars from comma-separated files.
+//!
 //! A file holds one bar a line, oldest first: the time at which the bar opened, then open, high, low, close
 //! and, if known, volume. What else a file may look like is written at [`CsvFeed`].
 

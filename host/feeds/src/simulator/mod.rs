@@ -1,3 +1,5 @@
+//! A make-believe market with the nastiness of a real one.
+//!
 //! Prices follow a geometric Brownian motion, made as unpleasant as markets are: regimes of trend, range and
 //! turbulence, volatility that comes in clusters, fat tails, moments without liquidity, and flash crashes.
 //! Several instruments move together as a correlation matrix says. Each step gives, per instrument, a bar and
