@@ -5,11 +5,11 @@
 //! Several instruments move together as a correlation matrix says. Each step gives, per instrument, a bar and
 //! then a quote of the same moment.
 //!
-//! The same settings give the same bits on every platform: random numbers come from ChaCha, and all functions
+//! The same settings give the same bits on every platform: random numbers come from `ChaCha12`, and all functions
 //! beyond arithmetic and square root from `libm`.
 //!
 //! # Long runs
-//! The default drift of 0.1 % a step would multiply prices by a thousand in a week of minutes. So the motion is
+//! The default drift of 0.1 % a step would multiply prices by thousands in a week of minutes. So the motion is
 //! free only within a band around the start price (a factor of [`SimulatorSettings::band`] up and down). Outside
 //! it, each step takes back 2 % of the logarithmic distance to the band, which outweighs the drift soon after. In
 //! any case prices stay within [`MIN_PRICE`] and [`MAX_PRICE`].
