@@ -22,7 +22,8 @@ fn main() {
 const BARS: i64 = 200_000;
 
 fn settings(risk: RiskLimits) -> EngineSettings {
-    let mut settings = EngineSettings::new(vec![Instrument::new("X-USD", 2, 8)], Money(Decimal::from(1_000_000)));
+    let mut settings =
+        EngineSettings::new(vec![Instrument::new("X-USD", 2, 8)], Money(Decimal::from(1_000_000)));
     settings.venue = PaperSettings::exact(Decimal::TEN);
     settings.risk = risk;
     settings.sizing = Sizing::Quantity(Quantity(Decimal::ONE));

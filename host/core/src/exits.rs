@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::identifier::{InstrumentId, StrategyId};
 use crate::instrument::{Instrument, Rounding};
 use crate::market::Bar;
-use crate::money::{Overflow, Price, Quantity};
+use crate::money::{Price, Quantity};
 use crate::strategy::{ExitPlan, FillCause, TakeProfit};
 use crate::time::{Span, Timestamp};
 
@@ -77,10 +77,12 @@ struct Level {
 }
 
 impl Level {
-    fn at(entry: Price, factor: f64, instrument: &Instrument, rounding: Rounding) -> Result<Self, Overflow> {
-        let factor = Decimal::from_f64(factor).ok_or(Overflow)?;
-        let price = instrument.round_price(entry.scaled(factor)?, rounding).ok_or(Overflow)?;
-        Ok(Self { price, compare: price.approximate() })
+    /// Rounded up: a stop against giving more back than the plan says, a gain against taking less. `None`
+    /// when it is beyond the range of the books; no price can reach it there. A stop never is.
+    fn at(base: Price, factor: f64, instrument: &Instrument) -> Option<Self> {
+        let exact = base.scaled(Decimal::from_f64(factor)?).ok()?;
+        let price = instrument.round_price(exact, Rounding::Up).unwrap_or(exact);
+        Some(Self { price, compare: price.approximate() })
     }
 }
 
@@ -120,50 +122,64 @@ pub struct TriggeredExit {
 }
 
 impl Guard {
-    fn refresh(&mut self, instrument: &Instrument) -> Result<(), Overflow> {
+    fn refresh(&mut self, instrument: &Instrument) {
         let mut stop: Option<(Level, FillCause)> = None;
-        let mut raise = |level: Level, cause: FillCause| {
-            if stop.is_none_or(|(highest, _)| level.price > highest.price) {
+        let mut raise = |level: Option<Level>, cause: FillCause| {
+            if let Some(level) = level
+                && stop.is_none_or(|(highest, _)| level.price > highest.price)
+            {
                 stop = Some((level, cause));
             }
         };
-        // Stops are rounded up: against giving more back than the plan says.
         if let Some(loss) = self.plan.stop_loss {
-            raise(Level::at(self.entry, 1.0 - loss, instrument, Rounding::Up)?, FillCause::StopLoss);
+            raise(Level::at(self.entry, 1.0 - loss, instrument), FillCause::StopLoss);
         }
         if self.breakeven_reached {
-            raise(Level::at(self.entry, 1.0, instrument, Rounding::Up)?, FillCause::Breakeven);
+            raise(Level::at(self.entry, 1.0, instrument), FillCause::Breakeven);
         }
         if let Some(fall) = self.plan.trailing {
-            let highest = instrument.price(self.highest, Rounding::Nearest).ok_or(Overflow)?;
-            raise(Level::at(highest, 1.0 - fall, instrument, Rounding::Up)?, FillCause::TrailingStop);
+            let highest = instrument.price(self.highest, Rounding::Nearest).unwrap_or(self.entry);
+            raise(Level::at(highest, 1.0 - fall, instrument), FillCause::TrailingStop);
         }
         self.stop = stop;
-        self.breakeven = match self.plan.breakeven {
-            Some(gain) if !self.breakeven_reached => {
-                Some(Level::at(self.entry, 1.0 + gain, instrument, Rounding::Up)?)
-            }
-            _ => None,
-        };
-        self.tier = match self.plan.take_profits.get(self.tiers_done) {
-            Some(tier) => Some(Level::at(self.entry, 1.0 + tier.gain, instrument, Rounding::Up)?),
-            None => None,
-        };
+        let gain = |gain: f64| Level::at(self.entry, 1.0 + gain, instrument);
+        self.breakeven = self.plan.breakeven.filter(|_| !self.breakeven_reached).and_then(gain);
+        self.tier = self.plan.take_profits.get(self.tiers_done).and_then(|tier| gain(tier.gain));
         self.deadline = self.plan.max_holding.map(|span| self.opened.plus(span));
-        Ok(())
     }
 
     /// Moves the levels after a new high. Stops never move down.
-    fn raise_to(&mut self, high: f64, instrument: &Instrument) -> Result<(), Overflow> {
+    fn raise_to(&mut self, high: f64, instrument: &Instrument) {
         let armed = self.breakeven.is_some_and(|level| high >= level.compare);
-        let risen = high > self.highest;
+        // What is no price for the books raises nothing.
+        let risen = high > self.highest && instrument.price(high, Rounding::Nearest).is_some();
         if risen {
             self.highest = high;
         }
         if armed {
             self.breakeven_reached = true;
         }
-        if armed || (risen && self.plan.trailing.is_some()) { self.refresh(instrument) } else { Ok(()) }
+        if armed || (risen && self.plan.trailing.is_some()) {
+            self.refresh(instrument);
+        }
+    }
+
+    /// The price at which the position is sold whole: the highest of its stops.
+    #[must_use]
+    pub fn stop(&self) -> Option<Price> {
+        self.stop.map(|(level, _)| level.price)
+    }
+
+    /// The plan that it follows.
+    #[must_use]
+    pub const fn plan(&self) -> &ExitPlan {
+        &self.plan
+    }
+
+    /// The average entry price that its levels are reckoned from.
+    #[must_use]
+    pub const fn entry(&self) -> Price {
+        self.entry
     }
 
     /// How far the nearest stop is below a price, as a fraction; 1 without a stop.
@@ -179,6 +195,7 @@ impl Guard {
 /// All guards, by instrument.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PositionKeeper {
+    /// For each instrument, sorted by strategy.
     guards: Vec<Vec<Guard>>,
 }
 
@@ -221,25 +238,22 @@ impl PositionKeeper {
     /// The exits of a position, when it has any.
     #[must_use]
     pub fn guard(&self, strategy: StrategyId, instrument: InstrumentId) -> Option<&Guard> {
-        self.of(instrument).iter().find(|guard| guard.strategy == strategy)
+        let guards = self.of(instrument);
+        guards.binary_search_by_key(&strategy, |guard| guard.strategy).ok().map(|index| &guards[index])
     }
 
     /// Starts guarding a position, or takes over its new size and entry price. A plan replaces the one
     /// before; without one the plan stays. A position with an empty plan is not guarded.
-    ///
-    /// # Errors
-    ///
-    /// [`Overflow`] when a level leaves the range of the books; the guard is then as it was.
     pub fn guard_position(
         &mut self,
         position: &GuardedPosition,
         plan: Option<ExitPlan>,
         instrument: &Instrument,
-    ) -> Result<(), Overflow> {
-        let Some(guards) = self.of_mut(position.instrument) else { return Ok(()) };
-        let index = guards.iter().position(|guard| guard.strategy == position.strategy);
+    ) {
+        let Some(guards) = self.of_mut(position.instrument) else { return };
+        let index = guards.binary_search_by_key(&position.strategy, |guard| guard.strategy);
         let mut guard = match (index, plan) {
-            (Some(index), plan) => {
+            (Ok(index), plan) => {
                 let mut guard = guards[index].clone();
                 if let Some(plan) = plan.filter(|plan| *plan != guard.plan) {
                     guard.plan = plan;
@@ -247,7 +261,7 @@ impl PositionKeeper {
                 }
                 guard
             }
-            (None, Some(plan)) if !plan.is_empty() => Guard {
+            (Err(_), Some(plan)) if !plan.is_empty() => Guard {
                 strategy: position.strategy,
                 plan,
                 opened: position.opened,
@@ -261,19 +275,18 @@ impl PositionKeeper {
                 tier: None,
                 deadline: None,
             },
-            (None, _) => return Ok(()),
+            (Err(_), _) => return,
         };
         guard.entry = position.entry;
         guard.entered = position.entered;
-        guard.refresh(instrument)?;
+        guard.refresh(instrument);
         match index {
-            Some(index) if guard.plan.is_empty() => {
+            Ok(index) if guard.plan.is_empty() => {
                 guards.remove(index);
             }
-            Some(index) => guards[index] = guard,
-            None => guards.push(guard),
+            Ok(index) => guards[index] = guard,
+            Err(index) => guards.insert(index, guard),
         }
-        Ok(())
     }
 
     /// Stops guarding a position that is closed.
@@ -284,22 +297,13 @@ impl PositionKeeper {
     }
 
     /// Marks the next profit tier as taken.
-    ///
-    /// # Errors
-    ///
-    /// [`Overflow`] when a level leaves the range of the books.
-    pub fn tier_taken(
-        &mut self,
-        strategy: StrategyId,
-        id: InstrumentId,
-        instrument: &Instrument,
-    ) -> Result<(), Overflow> {
+    pub fn tier_taken(&mut self, strategy: StrategyId, id: InstrumentId, instrument: &Instrument) {
         let guard =
             self.of_mut(id).and_then(|guards| guards.iter_mut().find(|guard| guard.strategy == strategy));
-        guard.map_or(Ok(()), |guard| {
+        if let Some(guard) = guard {
             guard.tiers_done += 1;
-            guard.refresh(instrument)
-        })
+            guard.refresh(instrument);
+        }
     }
 
     /// The stops and time stops that a bar triggers.
@@ -330,38 +334,27 @@ impl PositionKeeper {
         }
     }
 
-    /// The next profit tier of each position that a bar reaches. Call again until none is triggered.
+    /// The next profit tier of each position, where a bar reaches it.
     pub fn tiers_on_bar(&self, bar: &Bar, triggered: &mut Vec<TriggeredExit>) {
-        for guard in self.of(bar.instrument).iter().filter(|guard| guard.opened <= bar.open_time) {
-            if let Some(level) = guard.tier {
-                if bar.open >= level.compare {
-                    triggered.extend(guard.tier_exit(bar.instrument, bar.open, bar.open_time));
-                } else if bar.high > level.compare {
-                    triggered.extend(guard.tier_exit(bar.instrument, level.compare, bar.close_time()));
-                }
-            }
-        }
+        triggered.extend(self.of(bar.instrument).iter().filter_map(|guard| guard.tier_on_bar(bar)));
+    }
+
+    /// The next profit tier of one position, if a bar reaches it. Ask again once a tier was taken.
+    #[must_use]
+    pub fn tier_on_bar(&self, strategy: StrategyId, bar: &Bar) -> Option<TriggeredExit> {
+        self.guard(strategy, bar.instrument)?.tier_on_bar(bar)
     }
 
     /// Moves the levels of the positions that a bar leaves open.
-    ///
-    /// # Errors
-    ///
-    /// [`Overflow`] when a level leaves the range of the books.
-    pub fn after_bar(&mut self, bar: &Bar, instrument: &Instrument) -> Result<(), Overflow> {
+    pub fn after_bar(&mut self, bar: &Bar, instrument: &Instrument) {
         for guard in self.of_mut(bar.instrument).into_iter().flatten() {
             // The high may have come before the entry.
             let high = if guard.opened <= bar.open_time { bar.high } else { bar.close };
-            guard.raise_to(high, instrument)?;
+            guard.raise_to(high, instrument);
         }
-        Ok(())
     }
 
     /// What one price triggers: for each position its stop, time stop or next tier. The levels then move.
-    ///
-    /// # Errors
-    ///
-    /// [`Overflow`] when a level leaves the range of the books.
     pub fn on_price(
         &mut self,
         id: InstrumentId,
@@ -369,7 +362,7 @@ impl PositionKeeper {
         time: Timestamp,
         instrument: &Instrument,
         triggered: &mut Vec<TriggeredExit>,
-    ) -> Result<(), Overflow> {
+    ) {
         for guard in self.of_mut(id).into_iter().flatten() {
             let exit = |cause| TriggeredExit {
                 strategy: guard.strategy,
@@ -389,13 +382,23 @@ impl PositionKeeper {
                 }
                 _ => {}
             }
-            guard.raise_to(price, instrument)?;
+            guard.raise_to(price, instrument);
         }
-        Ok(())
     }
 }
 
 impl Guard {
+    fn tier_on_bar(&self, bar: &Bar) -> Option<TriggeredExit> {
+        let level = self.tier.filter(|_| self.opened <= bar.open_time)?;
+        if bar.open >= level.compare {
+            self.tier_exit(bar.instrument, bar.open, bar.open_time)
+        } else if bar.high > level.compare {
+            self.tier_exit(bar.instrument, level.compare, bar.close_time())
+        } else {
+            None
+        }
+    }
+
     fn tier_exit(&self, instrument: InstrumentId, price: f64, time: Timestamp) -> Option<TriggeredExit> {
         let tier = self.plan.take_profits.get(self.tiers_done)?;
         let quantity = self.entered.scaled(Decimal::from_f64(tier.share)?).ok()?;
@@ -430,7 +433,7 @@ mod tests {
             entry: Price(Decimal::from(100)),
             entered: Quantity(Decimal::from(10)),
         };
-        keeper.guard_position(&position, Some(plan), &instrument()).unwrap();
+        keeper.guard_position(&position, Some(plan), &instrument());
         keeper
     }
 
@@ -441,7 +444,7 @@ mod tests {
             let mut triggered = Vec::new();
             keeper.stops_on_bar(bar, &mut triggered);
             out.extend(triggered.iter().map(|exit| (exit.cause, exit.price)));
-            keeper.after_bar(bar, &instrument()).unwrap();
+            keeper.after_bar(bar, &instrument());
         }
         out
     }
@@ -479,7 +482,7 @@ mod tests {
         let mut keeper = keeper(plan);
         let mut last = 0.0;
         for (minute, high) in [(1, 100.0), (2, 130.0), (3, 120.0), (4, 131.0), (5, 90.0)] {
-            keeper.after_bar(&bar(minute, high, high, high, high), &instrument()).unwrap();
+            keeper.after_bar(&bar(minute, high, high, high, high), &instrument());
             let (level, _) = keeper.guard(S, X).unwrap().stop.unwrap();
             assert!(level.compare >= last);
             last = level.compare;
@@ -505,7 +508,7 @@ mod tests {
             keeper.tiers_on_bar(&rally, &mut triggered);
             let Some(exit) = triggered.first() else { break };
             sold.push((exit.price, exit.quantity.unwrap().0.normalize().to_string()));
-            keeper.tier_taken(S, X, &instrument()).unwrap();
+            keeper.tier_taken(S, X, &instrument());
         }
         assert_eq!(sold, [(130.0, "3.3".to_owned()), (175.0, "3.3".to_owned())]);
     }

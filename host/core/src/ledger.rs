@@ -513,13 +513,15 @@ impl Ledger {
             return Err(LedgerError::NotFlat(strategy));
         }
         let returned = if books.make_believe { Money::ZERO } else { books.cash };
+        let pool = self.pool.plus(returned)?;
+        let books = self.books(strategy)?;
         *books = SubLedger {
             cash: funds,
             funded: funds,
             make_believe: make_believe.is_some(),
             ..SubLedger::default()
         };
-        self.pool = self.pool.plus(returned)?;
+        self.pool = pool;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::{InstrumentId, OrderId, OrderTag, StrategyId};
-use crate::money::{Money, Price, Quantity};
+use crate::money::{Money, Overflow, Price, Quantity};
 use crate::strategy::{ExitPlan, FillCause};
 use crate::time::Timestamp;
 
@@ -226,6 +226,17 @@ pub struct OrderTerms {
     pub exits: Option<ExitPlan>,
 }
 
+impl OrderTerms {
+    /// The price that the order is reckoned at: its limit, or the last price for a market order.
+    #[must_use]
+    pub const fn expected_price(&self) -> Price {
+        match self.pricing {
+            Pricing::Market => self.reference_price,
+            Pricing::Limit(limit) => limit,
+        }
+    }
+}
+
 /// An order that passed the gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Order {
@@ -267,6 +278,15 @@ impl Order {
     pub fn remaining(&self) -> Quantity {
         // The filled part never exceeds the whole, so this cannot overflow.
         self.terms.quantity.minus(self.filled).unwrap_or(Quantity::ZERO)
+    }
+
+    /// What is still to be executed is worth, at the limit or else at the price that the gate reckoned with.
+    ///
+    /// # Errors
+    ///
+    /// [`Overflow`] when the value leaves the range of the books.
+    pub fn remaining_value(&self) -> Result<Money, Overflow> {
+        self.terms.expected_price().value_of(self.remaining())
     }
 
     /// Money set aside and not spent.

@@ -105,10 +105,13 @@ impl PriceBoard {
             )]
             let seconds = bar.interval.nanos() as f64 / 1e9;
             let sample = change * change / seconds;
-            market.variance_per_second = Some(match market.variance_per_second {
-                Some(variance) => variance + VOLATILITY_WEIGHT * (sample - variance),
-                None => sample,
-            });
+            // One that is not finite would stay in the estimate for ever.
+            if sample.is_finite() {
+                market.variance_per_second = Some(match market.variance_per_second {
+                    Some(variance) => variance + VOLATILITY_WEIGHT * (sample - variance),
+                    None => sample,
+                });
+            }
         }
         market.observe(bar.close, bar.close_time());
         market.last_volume = bar.volume;

@@ -22,7 +22,8 @@ impl Engine {
             Command::Deploy(deployment) => self.deploy(deployment, outputs),
             Command::Remove { slot } => {
                 let index = self.slot_index(slot)?;
-                self.remove(index, outputs)
+                self.remove(index, outputs);
+                Ok(())
             }
             Command::SetWeights(weights) => self.set_weights(weights, outputs),
             Command::SetMode { slot, mode } => {
@@ -41,13 +42,15 @@ impl Engine {
             }
             Command::Halt { reason } => {
                 self.halted = Some(reason.clone());
+                // A purchase that still works would open a position in spite of the halt.
+                self.cancel_purchases("trading was halted", outputs);
                 self.trading_state(outputs);
                 Ok(())
             }
             Command::Resume => {
-                self.halted = None;
                 // A person has looked: losses count from here.
                 let equity = self.equity()?;
+                self.halted = None;
                 (self.day_start_equity, self.peak_equity) = (equity, equity);
                 self.trading_state(outputs);
                 Ok(())
@@ -79,14 +82,16 @@ impl Engine {
 
     fn deploy(&mut self, deployment: &Deployment, outputs: &mut Vec<Output>) -> Result<(), StepError> {
         let existing = self.slots.iter().position(|slot| slot.name() == deployment.slot);
-        let weights = self
-            .slots
-            .iter()
-            .enumerate()
-            .filter(|(index, slot)| Some(*index) != existing && Self::is_live(slot.deployment.mode))
-            .map(|(_, slot)| slot.share());
-        let own = if Self::is_live(deployment.mode) { deployment.weight } else { Decimal::ZERO };
-        check_weights(weights.chain([own]))?;
+        check_weight(deployment.weight)?;
+        let others = (0..self.slots.len()).filter(|index| Some(*index) != existing);
+        let weights =
+            others.filter(|index| self.claims_capital(*index)).map(|index| self.slots[index].share());
+        let claims = match (deployment.mode, existing) {
+            (StrategyMode::Live, _) | (StrategyMode::Off, None) => true,
+            (StrategyMode::Shadow, _) => false,
+            (StrategyMode::Off, Some(index)) => self.claims_capital(index),
+        };
+        check_weights(weights.chain(claims.then_some(deployment.weight)))?;
         for id in &deployment.instruments {
             self.instrument(*id)?;
         }
@@ -149,6 +154,9 @@ impl Engine {
     ) -> Result<(), StepError> {
         let from = self.slots[index].deployment.version;
         self.change_money(index, deployment.mode)?;
+        if deployment.mode == StrategyMode::Off {
+            self.cancel_all(index, "its strategy was switched off", outputs);
+        }
         let slot = &mut self.slots[index];
         let first = slot.status == SlotStatus::Removed;
         slot.deployment = deployment.clone();
@@ -156,7 +164,7 @@ impl Engine {
         slot.recent_faults.clear();
         self.run(index, instance);
         self.route_bars();
-        self.rebalance()?;
+        self.rebalance_or_report(outputs);
         let event = if first {
             SlotEvent::Started(deployment.version)
         } else {
@@ -194,7 +202,7 @@ impl Engine {
             record: TradeRecord::default(),
             last_closed: Vec::new(),
         });
-        self.rebalance()?;
+        self.rebalance_or_report(outputs);
         self.run(index, instance);
         self.route_bars();
         self.changed(index, SlotEvent::Started(deployment.version), outputs);
@@ -245,7 +253,7 @@ impl Engine {
         }
     }
 
-    fn remove(&mut self, index: usize, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+    fn remove(&mut self, index: usize, outputs: &mut Vec<Output>) {
         self.save(index, outputs);
         self.cancel_all(index, "its strategy was removed", outputs);
         let slot = &mut self.slots[index];
@@ -253,9 +261,8 @@ impl Engine {
         slot.instance = None;
         slot.inbox.clear();
         self.plan_wake();
-        self.rebalance()?;
+        self.rebalance_or_report(outputs);
         self.changed(index, SlotEvent::Removed, outputs);
-        Ok(())
     }
 
     fn set_weights(
@@ -263,16 +270,20 @@ impl Engine {
         weights: &BTreeMap<String, Decimal>,
         outputs: &mut Vec<Output>,
     ) -> Result<(), StepError> {
-        for name in weights.keys() {
+        for (name, weight) in weights {
             self.slot_index(name)?;
+            check_weight(*weight)?;
         }
-        let live = self.slots.iter().filter(|slot| Self::is_live(slot.deployment.mode));
-        check_weights(live.map(|slot| weights.get(slot.name()).copied().unwrap_or_else(|| slot.share())))?;
+        let live = (0..self.slots.len()).filter(|index| self.claims_capital(*index));
+        check_weights(live.map(|index| {
+            let slot = &self.slots[index];
+            weights.get(slot.name()).copied().unwrap_or_else(|| slot.share())
+        }))?;
         for (name, weight) in weights {
             let index = self.slot_index(name)?;
             self.slots[index].deployment.weight = *weight;
         }
-        self.rebalance()?;
+        self.rebalance_or_report(outputs);
         for name in weights.keys() {
             let index = self.slot_index(name)?;
             self.tell_capital(index);
@@ -287,15 +298,24 @@ impl Engine {
         mode: StrategyMode,
         outputs: &mut Vec<Output>,
     ) -> Result<(), StepError> {
+        if mode == StrategyMode::Live {
+            let live = (0..self.slots.len()).filter(|other| *other == index || self.claims_capital(*other));
+            check_weights(live.map(|other| self.slots[other].share()))?;
+        }
         self.change_money(index, mode)?;
         self.slots[index].deployment.mode = mode;
         if mode == StrategyMode::Off {
             self.cancel_all(index, "its strategy was switched off", outputs);
         }
-        self.rebalance()?;
+        self.rebalance_or_report(outputs);
         self.tell_holdings(index);
         self.changed(index, SlotEvent::Adjusted, outputs);
         Ok(())
+    }
+
+    /// Whether a slot's weight is a claim on the account's capital: not if its money is make-believe.
+    fn claims_capital(&self, index: usize) -> bool {
+        self.ledger.sub_ledger(self.slots[index].id).is_some_and(|books| !books.is_make_believe())
     }
 
     /// Between real and make-believe money a slot must be flat. Off keeps the money that it has.
@@ -311,12 +331,18 @@ impl Engine {
     }
 }
 
+fn check_weight(weight: Decimal) -> Result<(), StepError> {
+    if (Decimal::ZERO..=Decimal::ONE).contains(&weight) {
+        Ok(())
+    } else {
+        Err(StepError::Input(format!("weight {weight} is not from 0 to 1")))
+    }
+}
+
 fn check_weights(weights: impl Iterator<Item = Decimal>) -> Result<(), StepError> {
     let mut sum = Decimal::ZERO;
     for weight in weights {
-        if !(Decimal::ZERO..=Decimal::ONE).contains(&weight) {
-            return Err(StepError::Input(format!("weight {weight} is not from 0 to 1")));
-        }
+        check_weight(weight)?;
         sum += weight;
     }
     if sum > Decimal::ONE {

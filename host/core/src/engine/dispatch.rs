@@ -8,6 +8,10 @@ use crate::strategy::{
 };
 use crate::time::Span;
 
+/// How often a strategy may act in one turn beyond once for each event. What its proposals bring about is
+/// told within the turn, so one that answers every answer would never end.
+const MAX_REACTIONS: usize = 256;
+
 /// Doublings of the restart pause are bounded, so that the pause stays within the range of time.
 const MAX_DOUBLINGS: usize = 16;
 
@@ -45,7 +49,10 @@ impl Engine {
             slot.inbox.clear();
             return;
         }
-        let Some(mut instance) = slot.instance.take() else { return };
+        let Some(mut instance) = slot.instance.take() else {
+            slot.inbox.clear();
+            return;
+        };
         let mut events = std::mem::take(&mut slot.inbox);
         slot.inbox = std::mem::take(&mut slot.spare_inbox);
 
@@ -80,6 +87,7 @@ impl Engine {
     ) -> Result<(), Fault> {
         let mut actions = std::mem::take(&mut self.buffers.actions);
         let mut start = 0;
+        let mut turns = events.len().saturating_add(MAX_REACTIONS);
         let mut result = Ok(());
         while start < events.len() {
             actions.clear();
@@ -102,6 +110,12 @@ impl Engine {
                 result = Err(kind.into());
                 break;
             }
+            let Some(left) = turns.checked_sub(1) else {
+                let flood = format!("it acted {MAX_REACTIONS} times on what its own proposals brought about");
+                result = Err(FaultKind::Flood(flood).into());
+                break;
+            };
+            turns = left;
             for action in actions.drain(..) {
                 self.act(index, action, outputs);
             }

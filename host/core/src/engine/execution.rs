@@ -47,27 +47,27 @@ impl Engine {
     }
 
     /// Stops first, then tiers one by one, then the levels move.
-    pub(super) fn exits_on_bar(&mut self, bar: &Bar, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+    pub(super) fn exits_on_bar(&mut self, bar: &Bar, outputs: &mut Vec<Output>) {
         let mut triggered = std::mem::take(&mut self.buffers.triggered);
         self.keeper.stops_on_bar(bar, &mut triggered);
         for exit in triggered.drain(..) {
-            self.exit(&exit, bar.volume, outputs)?;
+            self.exit_or_report(&exit, bar.volume, outputs);
         }
-        loop {
-            self.keeper.tiers_on_bar(bar, &mut triggered);
-            let mut progress = false;
-            for exit in triggered.drain(..) {
-                progress |= self.exit(&exit, bar.volume, outputs)?;
-            }
-            if !progress {
-                break;
+        self.keeper.tiers_on_bar(bar, &mut triggered);
+        for first in triggered.drain(..) {
+            // Each position by itself: that one of them reaches its next tier is no reason to try another's
+            // failed sale again.
+            let mut next = Some(first);
+            while let Some(exit) = next.take() {
+                if self.exit_or_report(&exit, bar.volume, outputs) {
+                    next = self.keeper.tier_on_bar(exit.strategy, bar);
+                }
             }
         }
         self.buffers.triggered = triggered;
         if let Some(instrument) = self.settings.instruments.get(place(bar.instrument)) {
-            self.keeper.after_bar(bar, instrument)?;
+            self.keeper.after_bar(bar, instrument);
         }
-        Ok(())
     }
 
     pub(super) fn exits_on_price(
@@ -76,19 +76,26 @@ impl Engine {
         price: f64,
         time: Timestamp,
         outputs: &mut Vec<Output>,
-    ) -> Result<(), StepError> {
+    ) {
         if self.keeper.is_idle(id) {
-            return Ok(());
+            return;
         }
-        let Some(instrument) = self.settings.instruments.get(place(id)) else { return Ok(()) };
+        let Some(instrument) = self.settings.instruments.get(place(id)) else { return };
         let mut triggered = std::mem::take(&mut self.buffers.triggered);
-        let moved = self.keeper.on_price(id, price, time, instrument, &mut triggered);
+        self.keeper.on_price(id, price, time, instrument, &mut triggered);
         let volume = self.prices.market(id).map_or(0.0, crate::price_board::InstrumentMarket::last_volume);
         for exit in triggered.drain(..) {
-            self.exit(&exit, volume, outputs)?;
+            self.exit_or_report(&exit, volume, outputs);
         }
         self.buffers.triggered = triggered;
-        Ok(moved?)
+    }
+
+    /// One position's exit must not keep the others from theirs.
+    fn exit_or_report(&mut self, exit: &TriggeredExit, volume: f64, outputs: &mut Vec<Output>) -> bool {
+        self.exit(exit, volume, outputs).unwrap_or_else(|error| {
+            outputs.push(Output::InputRefused { time: self.now, reason: error.to_string() });
+            false
+        })
     }
 
     /// Sells what an exit wants sold; whether that was done. A failed one is triggered again by the next
@@ -107,7 +114,7 @@ impl Engine {
             self.keeper.forget(exit.strategy, exit.instrument);
             return Ok(false);
         };
-        let free = position.free()?;
+        let (held, free) = (position.quantity, position.free()?);
         let quantity = match exit.quantity {
             Some(part) => instrument.round_quantity(part.min(free), Rounding::Down).unwrap_or(free),
             None => free,
@@ -116,7 +123,7 @@ impl Engine {
         if quantity.is_zero() && tier {
             // The position is too small to be split: the tier counts as taken.
             let instrument = instrument.clone();
-            self.keeper.tier_taken(exit.strategy, exit.instrument, &instrument)?;
+            self.keeper.tier_taken(exit.strategy, exit.instrument, &instrument);
             return Ok(true);
         }
         let terms = OrderTerms {
@@ -145,16 +152,14 @@ impl Engine {
             &instrument,
             &mut self.buffers.reports,
         );
-        let executed = self
-            .buffers
-            .reports
-            .iter()
-            .any(|report| report.order == id && matches!(report.event, ReportedEvent::Executed { .. }));
         self.orders.insert(id, order);
-        if executed && tier {
-            self.keeper.tier_taken(exit.strategy, exit.instrument, &instrument)?;
-        }
         self.apply_reports(outputs);
+        // What counts is what was booked: the books refuse a sale whose fee nobody can pay.
+        let position = self.books(exit.strategy)?.position(exit.instrument);
+        let executed = position.is_none_or(|position| position.quantity < held);
+        if executed && tier {
+            self.keeper.tier_taken(exit.strategy, exit.instrument, &instrument);
+        }
         Ok(executed)
     }
 
@@ -214,21 +219,22 @@ impl Engine {
         outputs: &mut Vec<Output>,
     ) -> Result<(), StepError> {
         let terms = order.terms();
-        let settlement = Settlement {
-            strategy: terms.strategy,
-            instrument: terms.instrument,
-            quantity,
-            value: price.value_of(quantity)?,
-            fee,
-            time,
-        };
+        let (strategy, instrument, side) = (terms.strategy, terms.instrument, terms.side);
         let complete = quantity == order.remaining();
-        let settled = match terms.side {
-            Side::Buy => self.settle_buy(&mut order, &settlement, complete).map(|()| None),
-            Side::Sell => self.settle_sell(&mut order, &settlement).map(Some),
-        };
-        let closed = match settled {
-            Ok(closed) => closed,
+        let settled = price.value_of(quantity).map_err(LedgerError::from).and_then(|value| {
+            let value = match side {
+                Side::Buy => value.rounded_up(),
+                Side::Sell => value.rounded_down(),
+            };
+            let settlement = Settlement { strategy, instrument, quantity, value, fee, time };
+            let closed = match side {
+                Side::Buy => self.settle_buy(&mut order, &settlement, complete).map(|()| None),
+                Side::Sell => self.settle_sell(&mut order, &settlement).map(Some),
+            };
+            Ok((settlement, closed?))
+        });
+        let (settlement, closed) = match settled {
+            Ok(settled) => settled,
             Err(error) => {
                 self.venue.cancel(order.terms().instrument, order.terms().id);
                 self.end(order, Transition::Reject, time, error.to_string(), outputs);
@@ -251,9 +257,11 @@ impl Engine {
         if total > reserved {
             // The price moved past the margin: more is reserved before it is spent.
             self.ledger.reserve(settlement.strategy, total.minus(reserved)?)?;
+            // Noted at once: should the settlement fail, the order's end must free this too.
+            order.set_progress(order.filled(), total, Quantity::ZERO);
         }
         self.ledger.settle_buy(settlement, total)?;
-        let mut left = reserved.max(total).minus(total)?;
+        let mut left = order.reserved_money().minus(total)?;
         if complete {
             self.ledger.release(settlement.strategy, left)?;
             left = Money::ZERO;
@@ -269,7 +277,8 @@ impl Engine {
         Ok(part)
     }
 
-    /// Makes a booked fill known, and has its position guarded.
+    /// Makes a booked fill known, and has its position guarded. The books have changed already, so nothing
+    /// here may stop halfway: an error is handed on at the end.
     fn after_fill(
         &mut self,
         order: Order,
@@ -297,17 +306,17 @@ impl Engine {
         {
             self.digest.fill(&fill, slot.name(), &traded.symbol);
         }
-        match closed {
+        let followed = match closed {
             None => {
                 let plan = if self.keeper.guard(strategy, instrument).is_some() && terms.exits.is_none() {
                     None
                 } else {
                     Some(self.settings.risk.exits.bounded(terms.exits.as_ref()))
                 };
-                self.guard(strategy, instrument, plan)?;
+                self.guard(strategy, instrument, plan)
             }
-            Some(part) => self.after_sale(&fill, part, outputs)?,
-        }
+            Some(part) => self.after_sale(&fill, part, outputs),
+        };
         self.tell(
             index,
             Event::Fill(FillEvent {
@@ -335,7 +344,7 @@ impl Engine {
         } else {
             self.orders.insert(order.terms().id, order);
         }
-        Ok(())
+        followed
     }
 
     fn after_sale(
@@ -352,12 +361,15 @@ impl Engine {
         if !still_open {
             self.keeper.forget(fill.strategy, fill.instrument);
         }
+        let mut recorded = Ok(());
         if let Some(slot) = self.slot_mut(fill.strategy) {
-            slot.record.add(part.pnl)?;
+            recorded = slot.record.add(part.pnl);
             if !still_open {
                 slot.note_closed(fill.instrument, now);
             }
         }
+        // The last price may be older than the one it was sold at.
+        self.watch_equity();
         outputs.push(Output::TradeClosed(ClosedTrade {
             strategy: fill.strategy,
             instrument: fill.instrument,
@@ -371,7 +383,7 @@ impl Engine {
             pnl: part.pnl,
             exit_reason: fill.cause,
         }));
-        Ok(())
+        Ok(recorded?)
     }
 
     /// Guards a position with a plan, or with the one it has.
@@ -396,7 +408,7 @@ impl Engine {
             .instruments
             .get(place(id))
             .ok_or_else(|| StepError::Input(format!("{id} does not exist")))?;
-        self.keeper.guard_position(&guarded, plan, instrument)?;
+        self.keeper.guard_position(&guarded, plan, instrument);
         Ok(())
     }
 
@@ -447,10 +459,11 @@ impl Engine {
         }
     }
 
-    /// Takes all of a slot's working orders back.
+    /// Takes a strategy's own working orders back. What a person ordered stays.
     pub(super) fn cancel_all(&mut self, index: usize, why: &str, outputs: &mut Vec<Output>) {
         let strategy = self.slots[index].id;
-        self.cancel_where(|terms| terms.strategy == strategy, why, outputs);
+        let own = |terms: &OrderTerms| terms.strategy == strategy && terms.origin == Origin::Strategy;
+        self.cancel_where(own, why, outputs);
     }
 
     /// Takes a slot's working sales of an instrument back.
@@ -466,6 +479,16 @@ impl Engine {
             terms.strategy == strategy && terms.instrument == id && terms.side == Side::Sell
         };
         self.cancel_where(of_position, why, outputs);
+    }
+
+    /// Takes back what would open positions with the account's money.
+    pub(super) fn cancel_purchases(&mut self, why: &str, outputs: &mut Vec<Output>) {
+        let live: Vec<bool> =
+            self.ledger.sub_ledgers().iter().map(|books| !books.is_make_believe()).collect();
+        let opens = |terms: &OrderTerms| {
+            terms.side == Side::Buy && live.get(place_of(terms.strategy)).copied().unwrap_or(true)
+        };
+        self.cancel_where(opens, why, outputs);
     }
 
     fn cancel_where(&mut self, matches: impl Fn(&OrderTerms) -> bool, why: &str, outputs: &mut Vec<Output>) {

@@ -21,27 +21,40 @@ impl Engine {
             let symbol = instrument.symbol.clone();
             return Err(StepError::Input(format!("a bar of {symbol} is unusable: {bar:?}")));
         }
-        self.pass_time(time, outputs)?;
+        if let Some(last) = self.prices.market(bar.instrument).and_then(|market| market.last_bar()) {
+            // Orders and exits would be executed at prices of the past.
+            let again = bar.interval == last.interval && bar.open_time <= last.open_time;
+            if again || bar.close_time() < last.close_time() {
+                let symbol = instrument.symbol.clone();
+                return Err(StepError::Input(format!(
+                    "a bar of {symbol} is not newer than the one before it: {bar:?} came after {last:?}"
+                )));
+            }
+        }
+        self.pass_time(time, outputs);
         if !self.venue.is_idle(bar.instrument) {
             self.execute_on_bar(bar, BarPhase::Open, outputs);
             self.execute_on_bar(bar, BarPhase::Buys, outputs);
         }
         if !self.keeper.is_idle(bar.instrument) {
-            self.exits_on_bar(bar, outputs)?;
+            self.exits_on_bar(bar, outputs);
         }
         if !self.venue.is_idle(bar.instrument) {
             self.execute_on_bar(bar, BarPhase::Sales, outputs);
         }
         self.prices.observe_bar(bar);
-        self.watch_equity(bar.instrument)?;
+        self.watch_holding(bar.instrument);
 
         let (slots, routes, ready) = (&mut self.slots, &self.bar_routes, &mut self.buffers.ready);
         let index = usize::try_from(bar.instrument.0).unwrap_or(usize::MAX);
         let routes = routes.get(index).map_or(&[][..], Vec::as_slice);
         let mut send = |bar: Bar, base: bool| {
+            let mut told = None;
             for (interval, slot) in routes {
                 let wanted = *interval == bar.interval || (base && *interval == Span::ZERO);
-                if wanted && slots[*slot].listens() {
+                // Whoever wants the feed's bars and bars of this length is told once.
+                if wanted && told != Some(*slot) && slots[*slot].listens() {
+                    told = Some(*slot);
                     slots[*slot].inbox.push(Event::Bar(bar));
                     ready.push(*slot);
                 }
@@ -68,11 +81,11 @@ impl Engine {
             let symbol = instrument.symbol.clone();
             return Err(StepError::Input(format!("a quote of {symbol} is unusable: {quote:?}")));
         }
-        self.pass_time(time, outputs)?;
+        self.pass_time(time, outputs);
         self.execute_on_quote(quote, outputs);
-        self.exits_on_price(quote.instrument, quote.bid, quote.time, outputs)?;
+        self.exits_on_price(quote.instrument, quote.bid, quote.time, outputs);
         self.prices.observe_price(quote.instrument, quote.middle(), quote.time, quote.liquidity);
-        self.watch_equity(quote.instrument)?;
+        self.watch_holding(quote.instrument);
         self.send_to(quote.instrument, &Event::Quote(*quote), |needs| needs.quotes);
         self.dispatch(outputs);
         Ok(())
@@ -89,11 +102,11 @@ impl Engine {
             let symbol = instrument.symbol.clone();
             return Err(StepError::Input(format!("a trade of {symbol} is unusable: {trade:?}")));
         }
-        self.pass_time(time, outputs)?;
+        self.pass_time(time, outputs);
         self.execute_on_price(trade.instrument, trade.price, trade.quantity, trade.time, outputs);
-        self.exits_on_price(trade.instrument, trade.price, trade.time, outputs)?;
+        self.exits_on_price(trade.instrument, trade.price, trade.time, outputs);
         self.prices.observe_price(trade.instrument, trade.price, trade.time, 0.0);
-        self.watch_equity(trade.instrument)?;
+        self.watch_holding(trade.instrument);
         self.send_to(trade.instrument, &Event::Trade(*trade), |needs| needs.trades);
         self.dispatch(outputs);
         Ok(())
@@ -111,7 +124,7 @@ impl Engine {
         let Some(name) = name.filter(|_| signal.value.is_finite()) else {
             return Err(StepError::Input(format!("a signal is unusable: {signal:?}")));
         };
-        self.pass_time(time, outputs)?;
+        self.pass_time(time, outputs);
         self.send_to(signal.instrument, &Event::Signal(*signal), |needs| needs.signals.contains(&name));
         self.dispatch(outputs);
         Ok(())
@@ -132,32 +145,37 @@ impl Engine {
     }
 
     /// Moves event time on and does what is due by then.
-    pub(super) fn pass_time(&mut self, time: Timestamp, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+    pub(super) fn pass_time(&mut self, time: Timestamp, outputs: &mut Vec<Output>) {
         self.now = time;
+        if time >= self.next_day {
+            self.next_day = time.floor(Span::DAY).plus(Span::DAY);
+            // Without a value the gate refuses every order, so the old one does no harm.
+            self.day_start_equity = self.equity().unwrap_or(self.day_start_equity);
+        }
         if time >= self.next_rebalance {
-            self.start_period(time)?;
+            let first = self.next_rebalance == Timestamp::EPOCH;
+            let every = self.settings.rebalance_every;
+            self.next_rebalance = time.floor(every).plus(every);
+            if !first {
+                self.rebalance_or_report(outputs);
+            }
         }
         if self.next_wake.is_some_and(|wake| time >= wake) {
             self.wake(time, outputs);
         }
-        Ok(())
     }
 
-    fn start_period(&mut self, time: Timestamp) -> Result<(), StepError> {
-        let first = self.next_rebalance == Timestamp::EPOCH;
-        self.next_rebalance = time.floor(self.settings.rebalance_every).plus(self.settings.rebalance_every);
-        let day = time.floor(Span::DAY);
-        // The period may be shorter or longer than a day; the day's first equity is looked at in both cases.
-        self.next_rebalance = self.next_rebalance.min(day.plus(Span::DAY));
-        if day != self.day {
-            self.day = day;
-            self.day_start_equity = self.equity()?;
+    /// Moves capital where that can be computed. Nothing else may depend on it: market events must reach
+    /// orders, exits and strategies also when an amount leaves the range of the books.
+    pub(super) fn rebalance_or_report(&mut self, outputs: &mut Vec<Output>) {
+        if let Err(error) = self.rebalance() {
+            let reason = format!("capital was not moved to the weights: {error}");
+            outputs.push(Output::InputRefused { time: self.now, reason });
         }
-        if first { Ok(()) } else { self.rebalance() }
     }
 
     /// Moves free cash towards the weights.
-    pub(super) fn rebalance(&mut self) -> Result<(), StepError> {
+    fn rebalance(&mut self) -> Result<(), StepError> {
         let mut claims = Vec::with_capacity(self.slots.len());
         for slot in &self.slots {
             let books = self.books(slot.id)?;
@@ -198,13 +216,21 @@ impl Engine {
         self.next_wake = self.slots.iter().filter_map(super::slot::Slot::next_wake).min();
     }
 
-    /// Keeps the highest equity, which the drawdown limit and sizing look at.
-    fn watch_equity(&mut self, instrument: crate::identifier::InstrumentId) -> Result<(), StepError> {
-        let held = self.ledger.holdings().iter().any(|(held, _)| *held == instrument);
-        if held && self.settings.risk.look_at_equity() {
-            self.peak_equity = self.peak_equity.max(self.equity()?);
+    /// Looks at the equity after a new price of something that is held.
+    fn watch_holding(&mut self, instrument: crate::identifier::InstrumentId) {
+        if self.ledger.holdings().iter().any(|(held, _)| *held == instrument) {
+            self.watch_equity();
         }
-        Ok(())
+    }
+
+    /// Keeps the highest equity, which the drawdown limit and sizing look at. Equity that can't be computed
+    /// is no new high.
+    pub(super) fn watch_equity(&mut self) {
+        if self.settings.risk.look_at_equity()
+            && let Ok(equity) = self.equity()
+        {
+            self.peak_equity = self.peak_equity.max(equity);
+        }
     }
 
     /// How far equity is below its highest, 0 to 1.

@@ -72,10 +72,10 @@ pub struct Engine {
     bar_routes: Vec<Vec<(Span, usize)>>,
     orders: BTreeMap<OrderId, Order>,
     next_order: u64,
-    /// When the orders of the last minute were made.
-    recent_orders: VecDeque<Timestamp>,
+    /// When the orders of the last minute were made, and whose they are.
+    recent_orders: VecDeque<(Timestamp, StrategyId)>,
     halted: Option<String>,
-    day: Timestamp,
+    next_day: Timestamp,
     day_start_equity: Money,
     peak_equity: Money,
     next_rebalance: Timestamp,
@@ -101,8 +101,16 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`StepError`] when the cash is negative.
+    /// [`StepError`] when the cash is negative, or an instrument has no grid.
     pub fn new(settings: EngineSettings, source: Box<dyn StrategySource>) -> Result<Self, StepError> {
+        for instrument in &settings.instruments {
+            if !instrument.tick.is_positive() || !instrument.lot.is_positive() {
+                return Err(StepError::Input(format!(
+                    "{} has tick {} and lot {}; both must be above 0",
+                    instrument.symbol, instrument.tick, instrument.lot
+                )));
+            }
+        }
         let mut ledger = Ledger::new();
         ledger.deposit(settings.cash)?;
         let instruments = settings.instruments.len();
@@ -120,7 +128,7 @@ impl Engine {
             next_order: 1,
             recent_orders: VecDeque::new(),
             halted: None,
-            day: Timestamp::EPOCH,
+            next_day: Timestamp::EPOCH,
             day_start_equity: settings.cash,
             peak_equity: settings.cash,
             next_rebalance: Timestamp::EPOCH,
@@ -151,15 +159,16 @@ impl Engine {
             InputKind::Trade(trade) => self.on_trade(input.time, trade, outputs),
             InputKind::Signal(signal) => self.on_signal(input.time, signal, outputs),
             InputKind::Timer => {
-                self.pass_time(input.time, outputs)?;
+                self.pass_time(input.time, outputs);
                 self.dispatch(outputs);
                 Ok(())
             }
             InputKind::Command(command) => {
-                self.pass_time(input.time, outputs)?;
-                self.on_command(command, outputs)?;
+                self.pass_time(input.time, outputs);
+                let done = self.on_command(command, outputs);
+                // Time has passed for the strategies, also when the command could not be carried out.
                 self.dispatch(outputs);
-                Ok(())
+                done
             }
         }
     }
@@ -186,6 +195,12 @@ impl Engine {
     #[must_use]
     pub const fn prices(&self) -> &PriceBoard {
         &self.prices
+    }
+
+    /// The exits that the host keeps for positions.
+    #[must_use]
+    pub const fn exits(&self) -> &PositionKeeper {
+        &self.keeper
     }
 
     /// The strategies, in the order in which they were deployed.

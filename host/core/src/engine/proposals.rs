@@ -277,7 +277,7 @@ impl Engine {
         let shadow = self.is_make_believe(slot.id);
         let market = self.prices.market(terms.instrument);
         let venue = self.venue.settings();
-        let value = terms.reference_price.value_of(terms.quantity)?;
+        let value = terms.expected_price().value_of(terms.quantity)?;
         let books = self.ledger.sub_ledger(slot.id);
         let volume = market.map_or(0.0, crate::price_board::InstrumentMarket::last_volume);
         let look = self.settings.risk.look_at_exposure();
@@ -292,7 +292,7 @@ impl Engine {
             peak_equity: (!shadow).then_some(self.peak_equity),
             exposure: if look { Some(self.exposure(index, terms, instrument, equity)?) } else { None },
             last_closed: slot.last_closed(terms.instrument),
-            recent_orders: self.orders_in_last_minute(),
+            recent_orders: self.orders_in_last_minute(slot.id),
             duplicate: self.orders.values().any(|order| {
                 let other = order.terms();
                 other.strategy == terms.strategy
@@ -310,10 +310,13 @@ impl Engine {
         })
     }
 
-    fn orders_in_last_minute(&self) -> u32 {
+    /// Those of the account; for a shadow its own.
+    fn orders_in_last_minute(&self, strategy: StrategyId) -> u32 {
         let since = self.now.minus(Span::MINUTE);
-        u32::try_from(self.recent_orders.iter().rev().take_while(|time| **time > since).count())
-            .unwrap_or(u32::MAX)
+        let shadow = self.is_make_believe(strategy);
+        let counts = |whose: StrategyId| whose == strategy || !(shadow || self.is_make_believe(whose));
+        let recent = self.recent_orders.iter().rev().take_while(|(time, _)| *time > since);
+        u32::try_from(recent.filter(|(_, whose)| counts(*whose)).count()).unwrap_or(u32::MAX)
     }
 
     fn exposure(
@@ -358,7 +361,7 @@ impl Engine {
             if !own && (shadow || self.is_make_believe(other.strategy)) {
                 continue;
             }
-            let value = other.reference_price.value_of(order.remaining())?;
+            let value = order.remaining_value()?;
             exposure.open_risk = exposure.open_risk.plus(value.scaled(self.new_risk(other))?)?;
             exposure.add(self, other.instrument, terms.instrument, instrument, value, own)?;
         }
@@ -398,10 +401,10 @@ impl Engine {
         self.next_order += 1;
         if self.settings.risk.orders_per_minute.is_some() {
             let since = self.now.minus(Span::MINUTE);
-            while self.recent_orders.front().is_some_and(|time| *time <= since) {
+            while self.recent_orders.front().is_some_and(|(time, _)| *time <= since) {
                 self.recent_orders.pop_front();
             }
-            self.recent_orders.push_back(self.now);
+            self.recent_orders.push_back((self.now, terms.strategy));
         }
         if let Some(slot) = self.slot_mut(terms.strategy)
             && terms.tag != OrderTag(0)
@@ -455,10 +458,14 @@ impl Engine {
         id: InstrumentId,
         outputs: &mut Vec<Output>,
     ) -> Result<(), StepError> {
-        self.cancel_sales(index, id, "its position is to be closed", outputs);
         let strategy = self.slots[index].id;
-        let free = self.free_quantity(strategy, id)?;
         let price = self.price(id).ok_or_else(|| StepError::Input(format!("{id} has no price yet")))?;
+        if self.books(strategy)?.position(id).is_none() {
+            let name = self.slots[index].name();
+            return Err(StepError::Input(format!("\"{name}\" has no position in {id} to close")));
+        }
+        self.cancel_sales(index, id, "its position is to be closed", outputs);
+        let free = self.free_quantity(strategy, id)?;
         let terms = OrderTerms {
             id: OrderId(self.next_order),
             strategy,

@@ -160,7 +160,7 @@ pub fn check_entry(
         Pricing::Market => value.scaled(limits.reserve_margin).map_err(out_of_range)?,
         Pricing::Limit(_) => Money::ZERO,
     };
-    let needed = value.plus(margin).and_then(|sum| sum.plus(s.fee)).map_err(out_of_range)?;
+    let needed = value.plus(margin).and_then(|sum| sum.plus(s.fee)).map_err(out_of_range)?.rounded_up();
     if needed > s.free_cash {
         return refuse(RefusalCode::InsufficientCash, format!("needed={needed} free={}", s.free_cash));
     }
@@ -195,11 +195,11 @@ fn value_of(terms: &OrderTerms) -> Result<Money, Refusal> {
     if !terms.quantity.is_positive() {
         return Err(Refusal::new(RefusalCode::InvalidSize, format!("quantity={}", terms.quantity)));
     }
-    let price = match terms.pricing {
-        Pricing::Market => terms.reference_price,
-        Pricing::Limit(limit) => limit,
-    };
-    price.value_of(terms.quantity).map_err(out_of_range)
+    let value = terms.expected_price().value_of(terms.quantity).map_err(out_of_range)?;
+    if !value.is_positive() {
+        return Err(Refusal::new(RefusalCode::InvalidSize, format!("quantity={} value=0", terms.quantity)));
+    }
+    Ok(value)
 }
 
 fn check_price(terms: &OrderTerms, limits: &RiskLimits, s: &Situation<'_>) -> Result<(), Refusal> {

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde::{Deserialize, Serialize};
 
-use crate::identifier::{InstrumentId, OrderId};
+use crate::identifier::{InstrumentId, OrderId, StrategyId};
 use crate::instrument::{Instrument, Rounding};
 use crate::market::{Bar, Quote};
 use crate::money::{Money, Overflow, Price, Quantity, from_basis_points};
@@ -94,13 +94,13 @@ impl PaperSettings {
         }
     }
 
-    /// Fee and gas of an execution of this value.
+    /// Fee and gas of an execution of this value; the fee is rounded up to the unit of money.
     ///
     /// # Errors
     ///
     /// [`Overflow`] when the fee leaves the range of the books.
     pub fn fee(&self, value: Money) -> Result<Money, Overflow> {
-        value.scaled(from_basis_points(self.fee_bps))?.plus(self.gas)
+        value.scaled(from_basis_points(self.fee_bps))?.rounded_up().plus(self.gas)
     }
 
     /// Expected slippage of a quantity against a traded volume, as a fraction. An unknown volume (0) counts
@@ -122,6 +122,8 @@ struct Resting {
     arrival: Timestamp,
     expiry: Option<Timestamp>,
     acknowledged: bool,
+    /// The bar that has executed a part of it; one bar gives an order one part.
+    served: Option<Timestamp>,
 }
 
 /// The venue's state: the orders that rest there, by instrument.
@@ -129,6 +131,9 @@ struct Resting {
 pub struct PaperVenue {
     settings: PaperSettings,
     resting: Vec<Vec<Resting>>,
+    /// Transactions of each strategy so far. Which of them fail depends on nothing else, so that no strategy
+    /// can bring failures on another.
+    transactions: Vec<u64>,
 }
 
 /// Which part of a bar is being executed. Between the parts the engine books the fills and checks exits.
@@ -147,7 +152,7 @@ impl PaperVenue {
     /// A venue without orders, for this many instruments.
     #[must_use]
     pub fn new(settings: PaperSettings, instruments: usize) -> Self {
-        Self { settings, resting: vec![Vec::new(); instruments] }
+        Self { settings, resting: vec![Vec::new(); instruments], transactions: Vec::new() }
     }
 
     /// How it behaves.
@@ -172,7 +177,7 @@ impl PaperVenue {
 
     /// Takes an order. A transaction that is to fail does so at once.
     pub fn accept(&mut self, terms: &OrderTerms, now: Timestamp, reports: &mut Vec<Report>) {
-        if self.fails(terms.id) {
+        if self.fails(terms.strategy) {
             let time = now.plus(self.settings.latency);
             let reason = "the transaction failed".to_owned();
             let event = ReportedEvent::Rejected { reason, gas: self.settings.gas };
@@ -192,6 +197,7 @@ impl PaperVenue {
             arrival,
             expiry,
             acknowledged: false,
+            served: None,
         };
         if let Some(book) = self.book_mut(terms.instrument) {
             book.push(resting);
@@ -209,62 +215,73 @@ impl PaperVenue {
     /// Executes one part of a bar.
     pub fn on_bar(&mut self, bar: &Bar, phase: BarPhase, instrument: &Instrument, reports: &mut Vec<Report>) {
         let settings = self.settings.clone();
-        self.execute(bar.instrument, instrument, bar.volume, reports, |resting, quantity| {
-            let in_time = resting.arrival <= bar.open_time;
-            match (phase, resting.pricing) {
-                (BarPhase::Open, _) if resting.expiry.is_some_and(|expiry| bar.open_time > expiry) => {
-                    Outcome::Expire(bar.open_time)
+        self.execute(
+            bar.instrument,
+            instrument,
+            bar.volume,
+            Some(bar.open_time),
+            reports,
+            |resting, quantity| {
+                if phase != BarPhase::Open && resting.served == Some(bar.open_time) {
+                    return Outcome::Wait;
                 }
-                (BarPhase::Open, _) if resting.arrival > bar.close_time() => Outcome::Wait,
-                (BarPhase::Open, Pricing::Market) => {
-                    let (price, time) = if in_time {
-                        (bar.open, bar.open_time)
-                    } else {
-                        (worse(resting.side, bar.open, bar.close), resting.arrival)
-                    };
-                    Outcome::Execute(
-                        slipped(&settings, price, resting.side, quantity, bar.volume),
-                        time,
-                        None,
-                    )
-                }
-                (BarPhase::Open, Pricing::Limit(limit)) if in_time => {
-                    let limit_price = limit.approximate();
-                    let through = match resting.side {
-                        Side::Buy => bar.open <= limit_price,
-                        Side::Sell => bar.open >= limit_price,
-                    };
-                    if through {
-                        let price = slipped(&settings, bar.open, resting.side, quantity, bar.volume);
-                        Outcome::Execute(price, bar.open_time, Some(limit))
-                    } else {
-                        Outcome::Wait
+                let in_time = resting.arrival <= bar.open_time;
+                match (phase, resting.pricing) {
+                    (BarPhase::Open, _) if resting.expiry.is_some_and(|expiry| bar.open_time > expiry) => {
+                        Outcome::Expire(bar.open_time)
                     }
+                    (BarPhase::Open, _) if resting.arrival > bar.close_time() => Outcome::Underway,
+                    (BarPhase::Open, Pricing::Market) => {
+                        let (price, time) = if in_time {
+                            (bar.open, bar.open_time)
+                        } else {
+                            (worse(resting.side, bar.open, bar.close), resting.arrival)
+                        };
+                        Outcome::Execute(
+                            slipped(&settings, instrument, price, resting.side, quantity, bar.volume),
+                            time,
+                            None,
+                        )
+                    }
+                    (BarPhase::Open, Pricing::Limit(limit)) if in_time => {
+                        let limit_price = limit.approximate();
+                        let through = match resting.side {
+                            Side::Buy => bar.open <= limit_price,
+                            Side::Sell => bar.open >= limit_price,
+                        };
+                        if through {
+                            let price =
+                                slipped(&settings, instrument, bar.open, resting.side, quantity, bar.volume);
+                            Outcome::Execute(price, bar.open_time, Some(limit))
+                        } else {
+                            Outcome::Wait
+                        }
+                    }
+                    (BarPhase::Buys, Pricing::Limit(limit))
+                        if in_time && resting.side == Side::Buy && bar.low < limit.approximate() =>
+                    {
+                        Outcome::Execute(limit.approximate(), bar.close_time(), Some(limit))
+                    }
+                    (BarPhase::Sales, Pricing::Limit(limit))
+                        if in_time && resting.side == Side::Sell && bar.high > limit.approximate() =>
+                    {
+                        Outcome::Execute(limit.approximate(), bar.close_time(), Some(limit))
+                    }
+                    _ => Outcome::Wait,
                 }
-                (BarPhase::Buys, Pricing::Limit(limit))
-                    if in_time && resting.side == Side::Buy && bar.low < limit.approximate() =>
-                {
-                    Outcome::Execute(limit.approximate(), bar.close_time(), Some(limit))
-                }
-                (BarPhase::Sales, Pricing::Limit(limit))
-                    if in_time && resting.side == Side::Sell && bar.high > limit.approximate() =>
-                {
-                    Outcome::Execute(limit.approximate(), bar.close_time(), Some(limit))
-                }
-                _ => Outcome::Wait,
-            }
-        });
+            },
+        );
     }
 
     /// Executes what has arrived by the time of a quote at its prices; a limit that rested gets its limit.
     pub fn on_quote(&mut self, quote: &Quote, instrument: &Instrument, reports: &mut Vec<Report>) {
         let settings = self.settings.clone();
-        self.execute(quote.instrument, instrument, 0.0, reports, |resting, quantity| {
+        self.execute(quote.instrument, instrument, 0.0, None, reports, |resting, quantity| {
             if resting.expiry.is_some_and(|expiry| quote.time > expiry) {
                 return Outcome::Expire(quote.time);
             }
             if resting.arrival > quote.time {
-                return Outcome::Wait;
+                return Outcome::Underway;
             }
             let price = match resting.side {
                 Side::Buy => quote.ask,
@@ -273,7 +290,7 @@ impl PaperVenue {
             let depth = quote.liquidity / price;
             match resting.pricing {
                 Pricing::Market => Outcome::Execute(
-                    slipped(&settings, price, resting.side, quantity, depth),
+                    slipped(&settings, instrument, price, resting.side, quantity, depth),
                     quote.time,
                     None,
                 ),
@@ -288,7 +305,7 @@ impl PaperVenue {
                     } else if resting.acknowledged {
                         Outcome::Execute(limit_price, quote.time, Some(limit))
                     } else {
-                        let price = slipped(&settings, price, resting.side, quantity, depth);
+                        let price = slipped(&settings, instrument, price, resting.side, quantity, depth);
                         Outcome::Execute(price, quote.time, Some(limit))
                     }
                 }
@@ -307,24 +324,34 @@ impl PaperVenue {
         reports: &mut Vec<Report>,
     ) {
         let settings = self.settings.clone();
-        self.execute(id, instrument, volume, reports, |resting, quantity| {
+        self.execute(id, instrument, volume, None, reports, |resting, quantity| {
             if resting.expiry.is_some_and(|expiry| time > expiry) {
                 return Outcome::Expire(time);
             }
             if resting.arrival > time {
-                return Outcome::Wait;
+                return Outcome::Underway;
             }
             match resting.pricing {
-                Pricing::Market => {
-                    Outcome::Execute(slipped(&settings, price, resting.side, quantity, volume), time, None)
-                }
+                Pricing::Market => Outcome::Execute(
+                    slipped(&settings, instrument, price, resting.side, quantity, volume),
+                    time,
+                    None,
+                ),
                 Pricing::Limit(limit) => {
                     let limit_price = limit.approximate();
                     let through = match resting.side {
                         Side::Buy => price < limit_price,
                         Side::Sell => price > limit_price,
                     };
-                    if through { Outcome::Execute(limit_price, time, Some(limit)) } else { Outcome::Wait }
+                    if !through {
+                        Outcome::Wait
+                    } else if resting.acknowledged {
+                        Outcome::Execute(limit_price, time, Some(limit))
+                    } else {
+                        // It comes in through the market and so never rests.
+                        let price = slipped(&settings, instrument, price, resting.side, quantity, volume);
+                        Outcome::Execute(price, time, Some(limit))
+                    }
                 }
             }
         });
@@ -333,7 +360,7 @@ impl PaperVenue {
     /// Executes an exit that the position keeper triggered, whole and at once, at this price before
     /// slippage; or fails it.
     pub fn execute_exit(
-        &self,
+        &mut self,
         terms: &OrderTerms,
         price: f64,
         volume: f64,
@@ -341,12 +368,12 @@ impl PaperVenue {
         instrument: &Instrument,
         reports: &mut Vec<Report>,
     ) {
-        let event = if self.fails(terms.id) {
+        let event = if self.fails(terms.strategy) {
             ReportedEvent::Rejected { reason: "the transaction failed".to_owned(), gas: self.settings.gas }
         } else {
             let quantity = terms.quantity.approximate();
             let price = match terms.pricing {
-                Pricing::Market => slipped(&self.settings, price, terms.side, quantity, volume),
+                Pricing::Market => slipped(&self.settings, instrument, price, terms.side, quantity, volume),
                 Pricing::Limit(_) => price,
             };
             execution(&self.settings, instrument, terms.side, terms.quantity, price, None)
@@ -354,9 +381,18 @@ impl PaperVenue {
         reports.push(Report { order: terms.id, time, event });
     }
 
-    fn fails(&self, order: OrderId) -> bool {
-        self.settings.failure_probability > 0.0
-            && uniform(self.settings.seed, order.0) < self.settings.failure_probability
+    /// Whether a strategy's next transaction fails.
+    fn fails(&mut self, strategy: StrategyId) -> bool {
+        let Ok(index) = usize::try_from(strategy.0) else { return false };
+        if self.settings.failure_probability <= 0.0 {
+            return false;
+        }
+        if self.transactions.len() <= index {
+            self.transactions.resize(index + 1, 0);
+        }
+        self.transactions[index] += 1;
+        let number = (u64::from(strategy.0) << 40).wrapping_add(self.transactions[index]);
+        uniform(self.settings.seed, number) < self.settings.failure_probability
     }
 
     fn execute(
@@ -364,6 +400,7 @@ impl PaperVenue {
         id: InstrumentId,
         instrument: &Instrument,
         volume: f64,
+        bar: Option<Timestamp>,
         reports: &mut Vec<Report>,
         outcome: impl Fn(&Resting, f64) -> Outcome,
     ) {
@@ -380,6 +417,7 @@ impl PaperVenue {
                     }
                     true
                 }
+                Outcome::Underway => true,
                 Outcome::Expire(time) => {
                     reports.push(Report { order: resting.order, time, event: ReportedEvent::Expired });
                     false
@@ -392,6 +430,7 @@ impl PaperVenue {
                     match resting.remaining.minus(quantity) {
                         Ok(rest) if executed && rest.is_positive() => {
                             resting.remaining = rest;
+                            resting.served = bar;
                             true
                         }
                         _ => false,
@@ -403,6 +442,9 @@ impl PaperVenue {
 }
 
 enum Outcome {
+    /// It has not arrived.
+    Underway,
+    /// It rests.
     Wait,
     Expire(Timestamp),
     /// At this price and time, not past the limit.
@@ -416,13 +458,27 @@ fn worse(side: Side, first: f64, second: f64) -> f64 {
     }
 }
 
-fn slipped(settings: &PaperSettings, price: f64, side: Side, quantity: f64, volume: f64) -> f64 {
+fn slipped(
+    settings: &PaperSettings,
+    instrument: &Instrument,
+    price: f64,
+    side: Side,
+    quantity: f64,
+    volume: f64,
+) -> f64 {
     let slippage = settings.slippage(quantity, volume);
     match side {
         Side::Buy => price * (1.0 + slippage),
-        Side::Sell => price * (1.0 - slippage),
+        // A sale that is huge beside the volume gets almost nothing, but something: an exit must get out.
+        Side::Sell => {
+            let least = price.min(instrument.tick.approximate());
+            (price * (1.0 - slippage.min(LARGEST_DISCOUNT))).max(least)
+        }
     }
 }
+
+/// The largest part of the price that slippage takes from a sale.
+const LARGEST_DISCOUNT: f64 = 0.99;
 
 /// How much of an order one event executes.
 fn available(
@@ -466,9 +522,9 @@ fn execution(
     })
 }
 
-/// A number from 0 to 1 that depends on seed and order alone (the finaliser of Steele's `SplitMix64`).
-fn uniform(seed: u64, order: u64) -> f64 {
-    let mut bits = seed.wrapping_add(order.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+/// A number from 0 to 1 that depends on seed and number alone (the finaliser of Steele's `SplitMix64`).
+fn uniform(seed: u64, number: u64) -> f64 {
+    let mut bits = seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     bits ^= bits >> 31;
@@ -478,7 +534,7 @@ fn uniform(seed: u64, order: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identifier::{OrderTag, StrategyId};
+    use crate::identifier::OrderTag;
     use crate::order::Origin;
 
     const X: InstrumentId = InstrumentId(0);
@@ -624,8 +680,8 @@ mod tests {
     fn failures_follow_the_seed() {
         let failing = |seed| PaperSettings { failure_probability: 0.3, seed, ..exact() };
         let failed = |seed| -> Vec<u64> {
-            let venue = PaperVenue::new(failing(seed), 1);
-            (0..1_000).filter(|id| venue.fails(OrderId(*id))).collect()
+            let mut venue = PaperVenue::new(failing(seed), 1);
+            (0..1_000).filter(|_| venue.fails(StrategyId(0))).collect()
         };
         assert_eq!(failed(7), failed(7));
         assert_ne!(failed(7), failed(8));
