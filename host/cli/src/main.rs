@@ -1,1 +1,72 @@
-fn main() {}
+//! The `bulkhead` command: reads the configuration, wires the parts together and shows people what happens.
+//!
+//! It decides nothing about money; that is the core's. Where to start reading: `arguments` for what can be
+//! asked, `run` for the host at work, `backtest` for the same engine over the past.
+
+mod arguments;
+mod backtest;
+mod configuration;
+mod market_data;
+mod memory_use;
+mod plugin;
+mod run;
+mod strategy_files;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::{Arguments, Colour, Command};
+use crate::configuration::{InvalidConfiguration, Layers};
+
+/// Wrong usage or configuration, as with clap.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match arguments.color {
+        Colour::Auto => {}
+        Colour::Always => anstream::ColorChoice::Always.write_global(),
+        Colour::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    start_log();
+    // Strategies run on the thread that calls them; its stack must hold theirs.
+    let worker = std::thread::Builder::new()
+        .name("engine".to_owned())
+        .stack_size(4 * bulkhead_sandbox::THREAD_STACK_BYTES)
+        .spawn(move || execute(&arguments.command));
+    let result = match worker.map(std::thread::JoinHandle::join) {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => return ExitCode::FAILURE,
+        Err(error) => Err(anyhow::Error::new(error).context("the engine's thread can't be started")),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("error: {error:#}");
+            if error.is::<InvalidConfiguration>() { ExitCode::from(WRONG_USAGE) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn execute(command: &Command) -> Result<()> {
+    match command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Backtest(arguments) => backtest::backtest(arguments),
+        Command::Plugin(command) => plugin::plugin(command),
+        Command::Config(arguments) => {
+            let configuration = Layers::of(arguments, None)?.read()?;
+            anstream::print!("{}", toml::to_string_pretty(&configuration)?);
+            Ok(())
+        }
+    }
+}
+
+/// Log lines go to standard error; `RUST_LOG=debug` shows more of them.
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour).with_target(false).init();
+}

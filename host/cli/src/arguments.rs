@@ -1,0 +1,186 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bulkhead_feeds::pacer::Speed;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use rust_decimal::Decimal;
+
+/// A host for trading strategies in WebAssembly: they see the market and propose orders, and nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "bulkhead", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// When to colour the output.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
+    pub(crate) color: Colour,
+}
+
+/// When to colour the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Trade: feed the strategies of the directory and execute what they propose, on paper.
+    Run(RunArguments),
+    /// Let strategies trade the past and report how they did.
+    Backtest(BacktestArguments),
+    /// Look at plugin files and versions.
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+    /// Show the configuration as it is understood.
+    Config(ConfigurationArguments),
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigurationArguments {
+    /// A TOML file with what differs from the defaults.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Set one key, as in `--set risk.max_order=0.2`; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// The directory with the plugin files.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) strategies: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// End after this much real time, such as 60s or 5m; without it run until Ctrl-C or the end of the data.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Event seconds in a second of real time, or "max".
+    #[arg(long, value_name = "N|max")]
+    pub(crate) speed: Option<Speed>,
+    /// End with one JSON object on standard output; log lines go to standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print log lines even on a terminal, instead of the status view.
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BacktestArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// Plugins: names in the strategies directory, or files.
+    #[arg(long, required = true, num_args = 1.., value_name = "NAME|FILE")]
+    pub(crate) strategy: Vec<String>,
+    /// Shares of the capital: one for each strategy in order, or NAME=SHARE. Equal shares by default.
+    #[arg(long, num_args = 1.., value_name = "SHARE")]
+    pub(crate) weight: Vec<String>,
+    /// CSV files with bars, each with the symbol of its instrument if the file's name does not say it.
+    #[arg(long, required = true, num_args = 1.., value_name = "[SYMBOL=]FILE")]
+    pub(crate) data: Vec<String>,
+    /// A parameter, for all strategies that have it or as NAME:KEY=VALUE for one; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) param: Vec<String>,
+    /// What the account starts with [default: 10000].
+    #[arg(long)]
+    pub(crate) cash: Option<Decimal>,
+    /// Proportional fee in basis points [default: 10].
+    #[arg(long)]
+    pub(crate) fee_bps: Option<Decimal>,
+    /// Slippage of every order in basis points [default: 0].
+    #[arg(long)]
+    pub(crate) slippage_bps: Option<f64>,
+    /// When market orders fill [default: next-open].
+    #[arg(long, value_enum)]
+    pub(crate) fill: Option<Fill>,
+    /// The size of standard orders: fraction=0.02, notional=1000 or quantity=2.
+    #[arg(long, value_name = "METHOD=SIZE")]
+    pub(crate) sizing: Option<String>,
+    /// The risk gate's limits: "default", "none" (solvency only, no exits of the host's), or a TOML file.
+    #[arg(long, value_name = "default|none|FILE")]
+    pub(crate) risk: Option<String>,
+    /// Write the report as JSON to this file; "-" for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the report as one self-contained HTML page.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+}
+
+/// How market orders fill in a backtest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Fill {
+    /// At the next bar's open.
+    NextOpen,
+    /// At the close of the bar that made the strategy act. Looks ahead.
+    SameClose,
+    /// As the paper venue of `run` does: latency, impact, partial fills, failed transactions, gas.
+    Realistic,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PluginCommand {
+    /// Verify a plugin file: identity, parameters, imports, size, fuel, determinism.
+    Check {
+        /// The plugin file.
+        file: PathBuf,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the plugins of the strategies directory and the versions that are kept.
+    List {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put an earlier version back into the strategies directory; a running host takes it up.
+    Rollback {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// The slot, that is the file's name without ".wasm".
+        slot: String,
+        /// The version's content hash, or the first digits of it.
+        version: String,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    use crate::configuration::TextValue as _;
+    bulkhead_core::time::Span::parse(text)
+        .and_then(|span| u64::try_from(span.nanos()).ok())
+        .map(Duration::from_nanos)
+        .ok_or_else(|| format!("\"{text}\" is no length of time; write 250ms, 60s, 5m, 1h or 1d"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn several_strategies_and_files_can_be_given() {
+        let line = "bulkhead backtest --strategy a b --weight 0.5 0.5 --data X=x.csv y.csv --fill same-close";
+        let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+        let Command::Backtest(backtest) = arguments.command else { panic!("a backtest") };
+        assert_eq!((backtest.strategy.len(), backtest.data.len()), (2, 2));
+        assert_eq!(backtest.fill, Some(Fill::SameClose));
+    }
+}

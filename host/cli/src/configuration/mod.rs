@@ -1,0 +1,399 @@
+//! The configuration: defaults, file, environment and flags in layers, understood as a whole. All problems
+//! are reported at once, each with where it comes from, what was found and what is allowed.
+
+mod layers;
+mod sections;
+mod values;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use bulkhead_core::engine::{EngineSettings, FaultPolicy};
+use bulkhead_core::instrument::Instrument;
+use bulkhead_core::money::Money;
+use bulkhead_core::risk::RiskLimits;
+use bulkhead_core::sizing::Sizing;
+use bulkhead_core::venue::paper::PaperSettings;
+use bulkhead_feeds::pacer::Speed;
+use bulkhead_feeds::simulator::SimulatorSettings;
+use bulkhead_sandbox::Limits;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use crate::arguments::ConfigurationArguments;
+
+pub(crate) use self::layers::Layers;
+pub(crate) use self::sections::{FeedSource, Mode, Paper, Risk, SizingMethod, Slot};
+pub(crate) use self::values::{Setting, Value as TextValue};
+
+/// The embedded defaults.
+const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// Deserialising stops at its first problem; it is removed and the rest is tried again, at most so often.
+const MOST_PROBLEMS: usize = 100;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Configuration {
+    pub(crate) mode: Mode,
+    pub(crate) cash: Setting<Decimal>,
+    pub(crate) speed: Speed,
+    pub(crate) storage: PathBuf,
+    pub(crate) strategies: sections::Strategies,
+    pub(crate) slots: BTreeMap<String, Slot>,
+    pub(crate) feed: sections::Feed,
+    #[serde(default)]
+    pub(crate) simulator: SimulatorSettings,
+    #[serde(default)]
+    pub(crate) instruments: BTreeMap<String, sections::InstrumentTerms>,
+    #[serde(default)]
+    pub(crate) risk: Risk,
+    #[serde(default)]
+    pub(crate) sizing: sections::SizingSection,
+    #[serde(default)]
+    pub(crate) paper: Paper,
+    #[serde(default)]
+    pub(crate) faults: sections::Faults,
+    #[serde(default)]
+    pub(crate) sandbox: Limits,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The file, variable or flag.
+    pub(crate) origin: String,
+    /// The key's path.
+    pub(crate) key: String,
+    /// What stands there; empty when nothing does.
+    pub(crate) found: String,
+    /// What is allowed.
+    pub(crate) allowed: String,
+}
+
+/// All that is wrong with a configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) struct InvalidConfiguration(pub(crate) Vec<Problem>);
+
+impl fmt::Display for InvalidConfiguration {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.len();
+        write!(formatter, "the configuration has {count} problem{}:", if count == 1 { "" } else { "s" })?;
+        for problem in &self.0 {
+            write!(formatter, "\n  {}: {}", problem.origin, problem.key)?;
+            if !problem.found.is_empty() {
+                write!(formatter, " = {}", problem.found)?;
+            }
+            write!(formatter, "\n      {}", problem.allowed)?;
+        }
+        Ok(())
+    }
+}
+
+impl Layers {
+    /// The embedded defaults.
+    pub(crate) fn defaults() -> Self {
+        let mut layers = Self::default();
+        let table = DEFAULTS.parse::<Table>().expect("the embedded defaults are tested to be TOML");
+        layers.add(table, "defaults");
+        layers
+    }
+
+    /// Defaults, what a command puts over them, the file, the environment and the flags.
+    pub(crate) fn of(
+        arguments: &ConfigurationArguments,
+        command_defaults: Option<(Table, &str)>,
+    ) -> Result<Self, InvalidConfiguration> {
+        let mut layers = Self::defaults();
+        if let Some((table, origin)) = command_defaults {
+            layers.add(table, origin);
+        }
+        if let Some(path) = &arguments.config {
+            layers.add_file(path)?;
+        }
+        layers.add_environment(std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }));
+        if let Some(directory) = &arguments.strategies {
+            layers.set_text("strategies.directory", &directory.display().to_string(), "--strategies");
+        }
+        for setting in &arguments.set {
+            let Some((key, value)) = setting.split_once('=') else {
+                return Err(InvalidConfiguration(vec![Problem {
+                    origin: "--set".to_owned(),
+                    key: setting.clone(),
+                    found: String::new(),
+                    allowed: "KEY=VALUE is expected, as in --set risk.max_order=0.2".to_owned(),
+                }]));
+            };
+            layers.set(key.trim(), value.trim(), "--set");
+        }
+        Ok(layers)
+    }
+
+    /// Lays a file over what is there.
+    pub(crate) fn add_file(&mut self, path: &Path) -> Result<(), InvalidConfiguration> {
+        let problem = |allowed: String| {
+            InvalidConfiguration(vec![Problem {
+                origin: path.display().to_string(),
+                key: "(the file)".to_owned(),
+                found: String::new(),
+                allowed,
+            }])
+        };
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| problem(format!("can't be read: {error}; give --config a TOML file")))?;
+        let table = text.parse::<Table>().map_err(|error| problem(format!("is not TOML: {error}")))?;
+        self.add(table, &path.display().to_string());
+        Ok(())
+    }
+
+    /// Lays a file that holds one section's keys over what is there.
+    pub(crate) fn add_section_file(&mut self, section: &str, path: &Path) -> Result<(), InvalidConfiguration> {
+        let mut file = Self::default();
+        file.add_file(path)?;
+        let keys = match file.table.remove(section) {
+            Some(Value::Table(keys)) => keys,
+            _ => file.table,
+        };
+        self.add(Table::from_iter([(section.to_owned(), Value::Table(keys))]), &path.display().to_string());
+        Ok(())
+    }
+
+    /// Understands the whole.
+    pub(crate) fn read(&self) -> Result<Configuration, InvalidConfiguration> {
+        let mut table = self.table.clone();
+        let mut problems = Vec::new();
+        let configuration = loop {
+            match serde_path_to_error::deserialize::<_, Configuration>(Value::Table(table.clone())) {
+                Ok(configuration) => break Some(configuration),
+                Err(error) => {
+                    let (path, allowed) = located(&error);
+                    let found = remove(&mut table, &path);
+                    problems.push(Problem {
+                        origin: self.origin(&path).to_owned(),
+                        key: path,
+                        found: found.as_ref().map(ToString::to_string).unwrap_or_default(),
+                        allowed,
+                    });
+                    if found.is_none() || problems.len() == MOST_PROBLEMS {
+                        break None;
+                    }
+                }
+            }
+        };
+        if let Some(configuration) = &configuration {
+            problems.extend(self.out_of_range(configuration));
+        }
+        match configuration {
+            Some(configuration) if problems.is_empty() => Ok(configuration),
+            _ => Err(InvalidConfiguration(problems)),
+        }
+    }
+
+    fn out_of_range(&self, configuration: &Configuration) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut check = |key: &str, found: String, right: bool, allowed: &str| {
+            if !right {
+                problems.push(Problem {
+                    origin: self.origin(key).to_owned(),
+                    key: key.to_owned(),
+                    found,
+                    allowed: allowed.to_owned(),
+                });
+            }
+        };
+        let c = configuration;
+        check("cash", c.cash.0.to_string(), c.cash.0 > Decimal::ZERO, "an amount above 0 is expected");
+        let live: Decimal = c
+            .slots
+            .values()
+            .filter(|slot| slot.mode == bulkhead_core::input::StrategyMode::Live)
+            .map(|slot| slot.weight.0)
+            .sum();
+        check("slots", format!("weights that sum to {live}"), live <= Decimal::ONE, "the live weights may sum to at most 1");
+        for (name, slot) in &c.slots {
+            let range = Decimal::ZERO..=Decimal::ONE;
+            let key = format!("slots.{name}.weight");
+            check(&key, slot.weight.0.to_string(), range.contains(&slot.weight.0), "a number from 0 to 1 is expected");
+        }
+        if c.feed.source == FeedSource::Csv {
+            check("feed.files", "[]".to_owned(), !c.feed.files.is_empty(), "the source \"csv\" needs at least one file");
+        }
+        let fraction = |value: Option<f64>| value.is_none_or(|v| v > 0.0 && v <= 1.0);
+        let part = |value: Option<Decimal>| value.is_none_or(|v| v > Decimal::ZERO && v <= Decimal::ONE);
+        for (key, value) in [
+            ("risk.max_order", c.risk.max_order.0),
+            ("risk.max_position", c.risk.max_position.0),
+            ("risk.max_exposure", c.risk.max_exposure.0),
+            ("risk.max_cluster", c.risk.max_cluster.0),
+            ("risk.max_open_risk", c.risk.max_open_risk.0),
+            ("risk.daily_loss", c.risk.daily_loss.0),
+            ("risk.drawdown", c.risk.drawdown.0),
+            ("risk.gas_cap", c.risk.gas_cap.0),
+            ("sizing.fraction", Some(c.sizing.fraction.0)),
+            ("sizing.kelly", c.sizing.kelly.0),
+        ] {
+            let found = value.map(|v| v.to_string()).unwrap_or_default();
+            check(key, found, part(value), "a fraction above 0 and at most 1 is expected (0.02 is 2 %)");
+        }
+        for (key, value) in [
+            ("risk.price_collar", c.risk.price_collar.0),
+            ("risk.max_liquidity_share", c.risk.max_liquidity_share.0),
+            ("paper.participation", c.paper.participation.0),
+        ] {
+            let found = value.map(|v| v.to_string()).unwrap_or_default();
+            check(key, found, fraction(value), "a fraction above 0 and at most 1 is expected");
+        }
+        let probability = c.paper.failure_probability.0;
+        check("paper.failure_probability", probability.to_string(), (0.0..1.0).contains(&probability), "a probability from 0 to below 1 is expected");
+        let fee = c.paper.fee_bps.0;
+        check("paper.fee_bps", fee.to_string(), (Decimal::ZERO..=Decimal::from(10_000)).contains(&fee), "basis points from 0 to 10000 are expected");
+        for (key, value) in [("paper.slippage_bps", c.paper.slippage_bps.0), ("paper.impact_bps", c.paper.impact_bps.0)] {
+            check(key, value.to_string(), (0.0..=10_000.0).contains(&value), "basis points from 0 to 10000 are expected");
+        }
+        check("sizing.quantity", c.sizing.quantity.0.to_string(), c.sizing.quantity.0 > Decimal::ZERO, "a quantity above 0 is expected");
+        check("sizing.notional", c.sizing.notional.0.to_string(), c.sizing.notional.0 > Decimal::ZERO, "an amount above 0 is expected");
+        let plan = bulkhead_core::exits::ExitPolicy::from(&c.risk.exits).default_plan;
+        if let Err(reason) = plan.validate() {
+            check("risk.exits", String::new(), false, &reason);
+        }
+        for (symbol, terms) in &c.instruments {
+            for (name, value) in [("tick", &terms.tick), ("lot", &terms.lot)] {
+                let key = format!("instruments.{symbol}.{name}");
+                let right = value.as_ref().is_none_or(|step| step.0 > Decimal::ZERO);
+                let found = value.as_ref().map(|step| step.0.to_string()).unwrap_or_default();
+                check(&key, found, right, "a step above 0 is expected");
+            }
+        }
+        for (section, listed) in
+            [("simulator", c.simulator.validate()), ("feed.quality", c.feed.quality.validate())]
+        {
+            for problem in listed {
+                let key = format!("{section}.{}", problem.key);
+                check(&key, problem.found, false, &problem.allowed);
+            }
+        }
+        if let Err(invalid) = c.sandbox.validate() {
+            for problem in invalid.problems {
+                check("sandbox", String::new(), false, &problem);
+            }
+        }
+        problems
+    }
+}
+
+/// Where an error is, and what it says. For an unknown key serde names the table and, in its message, the
+/// key.
+fn located(error: &serde_path_to_error::Error<toml::de::Error>) -> (String, String) {
+    let message = error.inner().message().trim().to_owned();
+    let path = error.path().to_string();
+    let path = if path == "." { String::new() } else { path };
+    match message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
+        Some(key) if !path.rsplit('.').next().is_some_and(|last| last == key) => {
+            let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            (path, message)
+        }
+        _ => (path, message),
+    }
+}
+
+/// Takes the value at a path such as `a.b[2].c` out of a table.
+fn remove(table: &mut Table, path: &str) -> Option<Value> {
+    let normalised = path.replace('[', ".").replace(']', "");
+    let mut parts: Vec<&str> = normalised.split('.').filter(|part| !part.is_empty()).collect();
+    let last = parts.pop()?;
+    let mut parts = parts.into_iter();
+    let Some(first) = parts.next() else { return table.remove(last) };
+    let mut value = table.get_mut(first)?;
+    for part in parts {
+        value = match value {
+            Value::Table(table) => table.get_mut(part)?,
+            Value::Array(items) => items.get_mut(part.parse::<usize>().ok()?)?,
+            _ => return None,
+        };
+    }
+    match value {
+        Value::Table(table) => table.remove(last),
+        Value::Array(items) => {
+            let index = last.parse::<usize>().ok().filter(|index| *index < items.len())?;
+            Some(items.remove(index))
+        }
+        _ => None,
+    }
+}
+
+impl Configuration {
+    /// What the engine is set up with, for these instruments.
+    pub(crate) fn engine_settings(&self, mut instruments: Vec<Instrument>, signals: Vec<String>) -> EngineSettings {
+        for instrument in &mut instruments {
+            if let Some(terms) = self.instruments.get(&instrument.symbol) {
+                terms.apply(instrument);
+            }
+        }
+        let mut settings = EngineSettings::new(instruments, Money(self.cash.0));
+        settings.signals = signals;
+        settings.risk = RiskLimits::from(&self.risk);
+        settings.sizing = Sizing::from(&self.sizing);
+        settings.venue = PaperSettings::from(&self.paper);
+        settings.faults = FaultPolicy::from(&self.faults);
+        settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Configuration, InvalidConfiguration> {
+        let mut layers = Layers::defaults();
+        layers.add(text.parse().unwrap(), "test.toml");
+        layers.read()
+    }
+
+    #[test]
+    fn the_defaults_are_the_cores() {
+        let configuration = Layers::defaults().read().unwrap();
+        let settings = configuration.engine_settings(Vec::new(), Vec::new());
+        assert_eq!(settings.risk, RiskLimits::default());
+        assert_eq!(settings.venue, PaperSettings::default());
+        assert_eq!(settings.sizing, Sizing::default());
+        assert_eq!(settings.faults, FaultPolicy::default());
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once_with_origin_and_key() {
+        let error = read(
+            "cash = \"lots\"\nspeeed = 1\n[risk]\nmax_order = \"half\"\ncool_down = \"1h\"\n[paper]\nlatency = 5\n\
+             [slots.x]\nmode = \"live\"\nweight = \"0.9\"\n[feed]\nsource = \"csv\"",
+        )
+        .unwrap_err();
+        let keys: Vec<&str> = error.0.iter().map(|problem| problem.key.as_str()).collect();
+        for key in ["cash", "speeed", "risk.max_order", "risk.cool_down", "paper.latency"] {
+            assert!(keys.contains(&key), "{key} is missing in {keys:?}");
+        }
+        assert!(error.0.iter().all(|problem| problem.origin == "test.toml"), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("test.toml: risk.max_order = \"half\""), "{text}");
+    }
+
+    #[test]
+    fn what_is_well_formed_is_checked_for_its_range() {
+        let error = read(
+            "cash = 0\n[risk]\ndaily_loss = 1.5\n[slots.x]\nmode = \"live\"\nweight = 0.9\n[feed]\nsource = \"csv\"",
+        )
+        .unwrap_err();
+        let keys: Vec<&str> = error.0.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["cash", "slots", "feed.files", "risk.daily_loss"]);
+    }
+
+    #[test]
+    fn a_limit_can_be_switched_off() {
+        let configuration = read("[risk]\ncooldown = \"off\"\n[risk.exits]\nstop_loss = 0.1").unwrap();
+        assert_eq!(configuration.risk.cooldown.0, None);
+        assert_eq!(configuration.risk.exits.stop_loss.0, Some(0.1));
+    }
+}

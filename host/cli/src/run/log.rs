@@ -1,0 +1,111 @@
+//! What the engine does, as log lines.
+
+use bulkhead_core::engine::{Engine, Slot};
+use bulkhead_core::identifier::{InstrumentId, StrategyId};
+use bulkhead_core::output::{Consequence, Output, SlotEvent};
+use bulkhead_core::strategy::LogLevel;
+
+/// Writes the line of an output. Orders and their steps are of interest to those who look for them.
+pub(super) fn output(engine: &Engine, output: &Output) {
+    match output {
+        Output::OrderAccepted(terms) => tracing::debug!(
+            slot = slot(engine, terms.strategy),
+            order = terms.id.0,
+            symbol = symbol(engine, terms.instrument),
+            side = terms.side.name(),
+            quantity = %terms.quantity,
+            reason = terms.reason,
+            "order accepted"
+        ),
+        Output::OrderChanged(change) => tracing::debug!(
+            slot = slot(engine, change.strategy),
+            order = change.order.0,
+            state = change.state.name(),
+            filled = %change.filled,
+            reason = change.reason,
+            "order changed"
+        ),
+        Output::Refused(refused) => tracing::debug!(
+            slot = slot(engine, refused.strategy),
+            symbol = symbol(engine, refused.instrument),
+            refusal = %refused.refusal,
+            "refused"
+        ),
+        Output::Filled(fill) => tracing::info!(
+            slot = slot(engine, fill.strategy),
+            symbol = symbol(engine, fill.instrument),
+            side = fill.side.name(),
+            quantity = %fill.quantity.0.normalize(),
+            price = %fill.price.0.normalize(),
+            fee = %fill.fee.0.round_dp(4).normalize(),
+            cause = fill.cause.name(),
+            "fill"
+        ),
+        Output::TradeClosed(trade) => tracing::info!(
+            slot = slot(engine, trade.strategy),
+            symbol = symbol(engine, trade.instrument),
+            pnl = %trade.pnl.0.round_dp(2),
+            exit = trade.exit_reason.name(),
+            "trade closed"
+        ),
+        Output::Charged { strategy, amount, .. } => {
+            tracing::info!(slot = slot(engine, *strategy), amount = %amount, "charged");
+        }
+        Output::StrategyFault(report) => {
+            let consequence = match report.consequence {
+                Consequence::RestartAt(_) => "restarts from its last saved state",
+                Consequence::Quarantined => "quarantined; a new version or a release starts it again",
+            };
+            tracing::warn!(
+                slot = slot(engine, report.strategy),
+                event = report.event,
+                fault = %report.fault,
+                consequence,
+                "strategy failed"
+            );
+        }
+        Output::SlotChanged(change) => match &change.event {
+            SlotEvent::Started(version) => {
+                tracing::info!(slot = change.slot, version = version.short(), "strategy started");
+            }
+            SlotEvent::Replaced { from, to } => tracing::info!(
+                slot = change.slot,
+                from = from.short(),
+                to = to.short(),
+                "strategy replaced, its state carried over"
+            ),
+            SlotEvent::DeploymentFailed { version, reason } => tracing::error!(
+                slot = change.slot,
+                version = version.short(),
+                reason,
+                "deployment failed; what ran before goes on"
+            ),
+            SlotEvent::Restarted => tracing::info!(slot = change.slot, "strategy restarted"),
+            SlotEvent::Removed => {
+                tracing::info!(slot = change.slot, "strategy removed; its positions stay guarded");
+            }
+            SlotEvent::Adjusted => tracing::info!(slot = change.slot, "strategy adjusted"),
+        },
+        Output::StrategyLog { strategy, line } => {
+            let slot = slot(engine, *strategy);
+            match line.level {
+                LogLevel::Debug => tracing::debug!(slot, message = line.message, "strategy says"),
+                LogLevel::Info => tracing::info!(slot, message = line.message, "strategy says"),
+                LogLevel::Warn => tracing::warn!(slot, message = line.message, "strategy says"),
+                LogLevel::Error => tracing::error!(slot, message = line.message, "strategy says"),
+            }
+        }
+        Output::TradingState(state) if state.halted => tracing::warn!(reason = state.reason, "trading halted"),
+        Output::TradingState(_) => tracing::info!("trading resumed"),
+        Output::InputRefused { reason, .. } => tracing::warn!(reason, "input refused"),
+    }
+}
+
+fn slot(engine: &Engine, id: StrategyId) -> &str {
+    usize::try_from(id.0).ok().and_then(|place| engine.slots().get(place)).map_or("?", Slot::name)
+}
+
+fn symbol(engine: &Engine, id: InstrumentId) -> &str {
+    let instruments = &engine.settings().instruments;
+    usize::try_from(id.0).ok().and_then(|place| instruments.get(place)).map_or("?", |instrument| &instrument.symbol)
+}

@@ -1,0 +1,153 @@
+//! What a run amounted to.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Result;
+use bulkhead_core::engine::Engine;
+use bulkhead_core::identifier::StrategyId;
+use bulkhead_core::output::Output;
+use comfy_table::{CellAlignment, Table};
+use rust_decimal::Decimal;
+use serde::Serialize;
+
+/// The version of the summary's shape; see `docs/run-json.md`.
+const SCHEMA: u32 = 1;
+
+/// Counts while the host runs.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    pub(super) bars: u64,
+    slots: BTreeMap<StrategyId, SlotTally>,
+}
+
+#[derive(Debug, Default)]
+struct SlotTally {
+    orders: u64,
+    fills: u64,
+    refusals: BTreeMap<&'static str, u64>,
+}
+
+/// What a run amounted to, as `--json` prints it. Money is in decimal strings.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    schema: u32,
+    mode: &'static str,
+    strategies: Vec<SlotSummary>,
+    cash: String,
+    equity: String,
+    bars: u64,
+    seconds: f64,
+    halted: Option<String>,
+    digest: String,
+}
+
+#[derive(Debug, Serialize)]
+struct SlotSummary {
+    name: String,
+    version: String,
+    sha256: String,
+    mode: &'static str,
+    status: &'static str,
+    weight: String,
+    orders: u64,
+    fills: u64,
+    faults: u64,
+    refusals: BTreeMap<&'static str, u64>,
+    capital: String,
+    pnl: String,
+}
+
+impl Tally {
+    pub(super) fn add(&mut self, output: &Output) {
+        match output {
+            Output::OrderAccepted(terms) => self.slot(terms.strategy).orders += 1,
+            Output::Filled(fill) => self.slot(fill.strategy).fills += 1,
+            Output::Refused(refused) => {
+                *self.slot(refused.strategy).refusals.entry(refused.refusal.code.name()).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn slot(&mut self, strategy: StrategyId) -> &mut SlotTally {
+        self.slots.entry(strategy).or_default()
+    }
+
+    pub(super) fn summary(&self, engine: &Engine, elapsed: Duration) -> Result<Summary> {
+        let none = SlotTally::default();
+        let mut strategies = Vec::new();
+        for slot in engine.slots() {
+            let tally = self.slots.get(&slot.id()).unwrap_or(&none);
+            let capital = engine.slot_equity(slot.id())?;
+            let funded = engine.ledger().sub_ledger(slot.id()).map(|books| books.funded()).unwrap_or_default();
+            strategies.push(SlotSummary {
+                name: slot.name().to_owned(),
+                version: slot.description().version.clone(),
+                sha256: slot.deployment().version.to_string(),
+                mode: slot.deployment().mode.name(),
+                status: slot.status().name(),
+                weight: text(slot.deployment().weight),
+                orders: tally.orders,
+                fills: tally.fills,
+                faults: slot.faults(),
+                refusals: tally.refusals.clone(),
+                capital: text(capital.0),
+                pnl: text(capital.minus(funded)?.0),
+            });
+        }
+        Ok(Summary {
+            schema: SCHEMA,
+            mode: "paper",
+            strategies,
+            cash: text(engine.ledger().cash().0),
+            equity: text(engine.equity()?.0),
+            bars: self.bars,
+            seconds: elapsed.as_secs_f64(),
+            halted: engine.halted().map(str::to_owned),
+            digest: engine.digest().to_string(),
+        })
+    }
+}
+
+impl Summary {
+    /// For people.
+    pub(super) fn table(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header([
+            "strategy", "version", "mode", "status", "weight", "fills", "faults", "refused", "capital", "pnl",
+        ]);
+        for slot in &self.strategies {
+            table.add_row([
+                slot.name.clone(),
+                slot.version.clone(),
+                slot.mode.to_owned(),
+                slot.status.to_owned(),
+                slot.weight.clone(),
+                slot.fills.to_string(),
+                slot.faults.to_string(),
+                slot.refusals.values().sum::<u64>().to_string(),
+                cents(&slot.capital),
+                cents(&slot.pnl),
+            ]);
+        }
+        for column in table.column_iter_mut().skip(4) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let bars = self.bars;
+        format!(
+            "{table}\nequity {} · {bars} bars in {:.1} s · digest {}",
+            cents(&self.equity),
+            self.seconds,
+            &self.digest[..12.min(self.digest.len())]
+        )
+    }
+}
+
+fn text(amount: Decimal) -> String {
+    amount.normalize().to_string()
+}
+
+fn cents(amount: &str) -> String {
+    amount.parse::<Decimal>().map_or_else(|_| amount.to_owned(), |amount| format!("{amount:.2}"))
+}

@@ -1,0 +1,147 @@
+//! `bulkhead run` as its operators see it: plugins come, change and go while it trades.
+
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use support::{bulkhead, json, plugin, strategies};
+
+/// Long enough for a slow, busy machine; nothing waits that long when all is well.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Host {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Host {
+    fn start(directory: &Path, arguments: &[&str]) -> Self {
+        let mut child = bulkhead(directory)
+            .arg("run")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, lines, seen: Vec::new() }
+    }
+
+    /// Waits for a log line with all of these parts.
+    fn wait_for(&mut self, parts: &[&str]) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if parts.iter().all(|part| line.contains(part)) {
+                        return line;
+                    }
+                }
+                Err(_) => panic!("no line with {parts:?} in:\n{}", self.seen.join("\n")),
+            }
+        }
+    }
+
+    /// Sends SIGTERM; the summary, and how long the end took.
+    fn stop(mut self) -> (Value, Duration) {
+        let asked = Instant::now();
+        let killed = std::process::Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+        let mut text = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        (serde_json::from_str(&text).unwrap(), asked.elapsed())
+    }
+}
+
+/// The plugin as another version: a custom section more makes another hash and changes nothing else.
+fn another_version(name: &str) -> Vec<u8> {
+    let mut bytes = std::fs::read(plugin(name)).unwrap();
+    bytes.extend([0, 6, 4, b'n', b'o', b't', b'e', b'!']);
+    bytes
+}
+
+/// Writes a file so that it appears whole.
+fn replace(path: &Path, bytes: &[u8]) {
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, bytes).unwrap();
+    std::fs::rename(&partial, path).unwrap();
+}
+
+fn strategy<'a>(summary: &'a Value, name: &str) -> &'a Value {
+    let strategies = summary["strategies"].as_array().unwrap();
+    strategies.iter().find(|strategy| strategy["name"] == name).unwrap_or_else(|| panic!("{name} in {summary}"))
+}
+
+#[test]
+fn four_strategies_trade_the_default_market() {
+    let directory = tempfile::tempdir().unwrap();
+    strategies(directory.path(), &["breakout", "momentum", "scalping", "sma-crossover"]);
+    let arguments = ["run", "--speed", "max", "--json", "--set", "simulator.steps=20000"];
+    let summary = json(directory.path(), &arguments);
+    for name in ["breakout", "momentum", "scalping", "sma-crossover"] {
+        let strategy = strategy(&summary, name);
+        assert!(strategy["fills"].as_u64().unwrap() > 0, "{name} does not trade: {summary}");
+        assert_eq!(strategy["faults"], 0, "{summary}");
+    }
+    assert_eq!(json(directory.path(), &arguments)["digest"], summary["digest"]);
+}
+
+#[test]
+fn plugins_are_added_replaced_broken_and_removed_while_it_trades() {
+    let directory = tempfile::tempdir().unwrap();
+    let strategies = strategies(directory.path(), &["sma-crossover"]);
+    let mut host = Host::start(directory.path(), &["--speed", "6000", "--json", "--duration", "5m"]);
+    host.wait_for(&["strategy started", "sma-crossover"]);
+
+    replace(&strategies.join("momentum.wasm"), &std::fs::read(plugin("momentum")).unwrap());
+    host.wait_for(&["strategy started", "momentum"]);
+
+    replace(&strategies.join("sma-crossover.wasm"), &another_version("sma-crossover"));
+    host.wait_for(&["strategy replaced", "sma-crossover"]);
+
+    std::fs::write(strategies.join("momentum.wasm"), b"half a file").unwrap();
+    host.wait_for(&["refused", "momentum"]);
+
+    std::fs::remove_file(strategies.join("sma-crossover.wasm")).unwrap();
+    host.wait_for(&["strategy removed", "sma-crossover"]);
+
+    let (summary, took) = host.stop();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(strategy(&summary, "sma-crossover")["status"], "removed");
+    let momentum = strategy(&summary, "momentum");
+    assert_eq!((&momentum["status"], &momentum["faults"]), (&"running".into(), &0.into()));
+}
+
+#[test]
+fn a_duration_ends_the_run() {
+    let directory = tempfile::tempdir().unwrap();
+    strategies(directory.path(), &["sma-crossover"]);
+    let summary = json(directory.path(), &["run", "--duration", "2s", "--speed", "max", "--json"]);
+    assert!(summary["seconds"].as_f64().unwrap() >= 2.0);
+    assert!(summary["bars"].as_u64().unwrap() > 1_000);
+}
+
+#[test]
+fn without_strategies_it_says_where_to_put_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = support::output(directory.path(), &["run", "--duration", "1s", "--speed", "max", "--json"]);
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("there are no strategies"));
+}
