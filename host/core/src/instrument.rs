@@ -82,11 +82,21 @@ impl Instrument {
 }
 
 fn round(value: Decimal, step: Decimal, rounding: Rounding) -> Option<Decimal> {
-    if step.mantissa() == 1 {
+    let rounded = if step.mantissa() == 1 {
         // The usual grid, a power of ten, needs no division.
-        return Some(value.round_dp_with_strategy(step.scale(), rounding.strategy()));
-    }
-    value.checked_div(step)?.round_dp_with_strategy(0, rounding.strategy()).checked_mul(step)
+        value.round_dp_with_strategy(step.scale(), rounding.strategy())
+    } else {
+        value.checked_div(step)?.round_dp_with_strategy(0, rounding.strategy()).checked_mul(step)?
+    };
+    Some(rounded).filter(|rounded| has_room_for(*rounded, step))
+}
+
+/// Whether a number has room for all digits of the grid. One that has not can't be added to its neighbours
+/// exactly: a part taken from it would be lost.
+fn has_room_for(value: Decimal, step: Decimal) -> bool {
+    let mut value = value;
+    value.rescale(step.scale());
+    value.scale() == step.scale()
 }
 
 /// Largest magnitude that a binary fraction still tells from its neighbours as a whole number of steps.
@@ -165,6 +175,16 @@ mod tests {
                 assert_eq!(instrument.quantity(value, rounding), Some(Quantity(quantity)));
             }
         }
+    }
+
+    #[test]
+    fn a_quantity_too_large_for_its_grid_is_refused() {
+        let instrument = Instrument::new("X-USD", 2, 9);
+        let vast = Quantity("14547064508424735629824.523432".parse().unwrap());
+        assert_eq!(instrument.round_quantity(vast, Rounding::Down), None);
+        assert_eq!(instrument.quantity(1.454e22, Rounding::Down), None);
+        let large = Quantity("1454706450842473562.523432001".parse().unwrap());
+        assert_eq!(instrument.round_quantity(large, Rounding::Down), Some(large));
     }
 
     #[test]

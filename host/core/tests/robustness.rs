@@ -309,6 +309,7 @@ fn values_beyond_the_books_do_not_stop_events_and_exits() {
     let needs = Needs { bar_intervals: vec![Span::ZERO], ..Needs::default() };
     let source = listener(&told, needs).with("script", |_| scripted(vec![(0, buy(1, 50.0))]));
     let mut settings = exact();
+    settings.instruments[0] = Instrument::new("X-USD", 0, 8);
     settings.risk.drawdown = Some(Decimal::new(99, 2));
     settings.rebalance_every = Span::MINUTE;
     settings.risk.exits.default_plan =
