@@ -19,7 +19,8 @@ struct Reference {
 const UNIT: i128 = 100_000;
 
 fn reference(bars: &[[i64; 4]], cash_units: i128, quantity: i128) -> Reference {
-    let mut result = Reference { cash: cash_units * 100 * UNIT, trades: Vec::new(), held_since: None, fills: 0 };
+    let mut result =
+        Reference { cash: cash_units * 100 * UNIT, trades: Vec::new(), held_since: None, fills: 0 };
     let mut wanted: Option<bool> = None;
     for index in 0..bars.len() {
         let open = bars[index][0];
@@ -123,7 +124,8 @@ fn backtest_and_run_give_the_same_digest_on_the_same_file() {
     )
     .unwrap();
     let run = json(directory.path(), &["run", "--config", "bulkhead.toml", "--speed", "max", "--json"]);
-    let mut arguments = vec!["backtest", "--config", "bulkhead.toml", "--data", "X-USD.csv", "--json", "-", "--strategy"];
+    let mut arguments =
+        vec!["backtest", "--config", "bulkhead.toml", "--data", "X-USD.csv", "--json", "-", "--strategy"];
     arguments.extend(names);
     let backtest = json(directory.path(), &arguments);
     assert!(backtest["metrics"]["fills"].as_u64().unwrap() > 10, "{}", backtest["metrics"]["fills"]);
@@ -136,13 +138,17 @@ fn a_month_like_file_backtests_with_all_four_and_writes_its_reports() {
     let directory = tempfile::tempdir().unwrap();
     let example = root().join("examples/btc-perp-1m.csv");
     let data = format!("BTC-USD={}", example.display());
-    let mut arguments: Vec<String> = ["backtest", "--data", &data, "--json", "r.json", "--html", "r.html", "--strategy"]
-        .map(str::to_owned)
-        .to_vec();
-    arguments.extend(["momentum", "scalping", "breakout", "sma-crossover"].map(|name| plugin(name).display().to_string()));
+    let mut arguments: Vec<String> =
+        ["backtest", "--data", &data, "--json", "r.json", "--html", "r.html", "--strategy"]
+            .map(str::to_owned)
+            .to_vec();
+    arguments.extend(
+        ["momentum", "scalping", "breakout", "sma-crossover"].map(|name| plugin(name).display().to_string()),
+    );
     let text = succeed(directory.path(), &arguments);
     assert!(text.to_lowercase().contains("sharpe"), "{text}");
-    let report: Value = serde_json::from_str(&std::fs::read_to_string(directory.path().join("r.json")).unwrap()).unwrap();
+    let report: Value =
+        serde_json::from_str(&std::fs::read_to_string(directory.path().join("r.json")).unwrap()).unwrap();
     assert_eq!(report["schema"], 1);
     assert_eq!(report["strategies"].as_array().unwrap().len(), 4);
     assert!(report["data"][0]["bars"].as_u64().unwrap() > 4_000);

@@ -86,7 +86,10 @@ fn replace(path: &Path, bytes: &[u8]) {
 
 fn strategy<'a>(summary: &'a Value, name: &str) -> &'a Value {
     let strategies = summary["strategies"].as_array().unwrap();
-    strategies.iter().find(|strategy| strategy["name"] == name).unwrap_or_else(|| panic!("{name} in {summary}"))
+    strategies
+        .iter()
+        .find(|strategy| strategy["name"] == name)
+        .unwrap_or_else(|| panic!("{name} in {summary}"))
 }
 
 #[test]

@@ -12,10 +12,16 @@ fn complaint(directory: &std::path::Path, arguments: &[&str]) -> (i32, String) {
 #[test]
 fn wrong_configuration_is_reported_whole_with_status_2() {
     let directory = tempfile::tempdir().unwrap();
-    std::fs::write(directory.path().join("c.toml"), "cash = \"much\"\n[risk]\nmax_ordr = 1\n[paper]\nlatency = 3\n").unwrap();
+    std::fs::write(
+        directory.path().join("c.toml"),
+        "cash = \"much\"\n[risk]\nmax_ordr = 1\n[paper]\nlatency = 3\n",
+    )
+    .unwrap();
     let (status, text) = complaint(directory.path(), &["run", "--config", "c.toml"]);
     assert_eq!(status, 2, "{text}");
-    for part in ["3 problems", "c.toml: cash = \"much\"", "c.toml: risk.max_ordr", "c.toml: paper.latency = 3"] {
+    for part in
+        ["3 problems", "c.toml: cash = \"much\"", "c.toml: risk.max_ordr", "c.toml: paper.latency = 3"]
+    {
         assert!(text.contains(part), "{part} is missing in: {text}");
     }
 }
@@ -28,7 +34,10 @@ fn wrong_usage_has_status_2_and_failures_have_status_1() {
     let (status, text) =
         complaint(directory.path(), &["backtest", "--strategy", "nothing", "--data", "nothing.csv"]);
     assert_eq!(status, 1);
-    assert!(text.contains("there is no plugin \"nothing\"") && text.contains("cargo xtask plugins"), "{text}");
+    assert!(
+        text.contains("there is no plugin \"nothing\"") && text.contains("cargo xtask plugins"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! can run any number of native instances; the [`harness`](crate::harness) and an exported plugin both stand
 //! on it.
 
+use std::cmp::Reverse;
+
 use crate::context::{Context, unknown_instrument};
 use crate::state::{Envelope, decode, encode, fingerprint};
 use crate::{
@@ -77,7 +79,7 @@ impl<S: Strategy> Runner<S> {
             let id = context.instruments().get(place).map(|instrument| instrument.id);
             let is_for_it = |history: &&History| {
                 let is_of_its_scope = S::SCOPE == Scope::AllInstruments || Some(history.instrument) == id;
-                is_of_its_scope && needs.bar_intervals.contains(&history.interval)
+                is_of_its_scope && needs.wants_bars_of(history.interval)
             };
             let histories: Vec<&History> = config.history.iter().filter(is_for_it).collect();
             replay(&histories, |bar| strategy.observe(bar));
@@ -124,7 +126,7 @@ impl<S: Strategy> Runner<S> {
         let strategy = &mut self.strategies[index::<S>(place)];
         match event {
             Event::Bar(bar) => {
-                if !self.needs.bar_intervals.contains(&bar.interval) {
+                if !self.needs.wants_bars_of(bar.interval) {
                     self.tell_of_unwanted_bar(bar.interval);
                     return Ok(());
                 }
@@ -241,7 +243,7 @@ const fn index<S: Strategy>(place: usize) -> usize {
 }
 
 /// Calls `observe` with the bars of all histories, in the order in which they were complete; of two that were
-/// complete at once the shorter comes first.
+/// complete at once the longer comes first, as in trading.
 fn replay(histories: &[&History], mut observe: impl FnMut(&Bar)) {
     let mut next_rows = vec![0; histories.len()];
     loop {
@@ -249,7 +251,8 @@ fn replay(histories: &[&History], mut observe: impl FnMut(&Bar)) {
             let bar = bar_at(history, *row)?;
             Some((bar, row))
         });
-        let Some((bar, row)) = candidates.min_by_key(|(bar, _)| (bar.close_time(), bar.interval)) else {
+        let Some((bar, row)) = candidates.min_by_key(|(bar, _)| (bar.close_time(), Reverse(bar.interval)))
+        else {
             return;
         };
         *row += 1;

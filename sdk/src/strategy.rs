@@ -128,6 +128,9 @@ pub enum Scope {
     AllInstruments,
 }
 
+/// The interval that stands for the feed's own bars.
+const FEED_BARS: u32 = 0;
+
 /// What a strategy wants to be fed.
 ///
 /// ```
@@ -151,7 +154,13 @@ impl Needs {
         Self::default()
     }
 
-    /// Bars of one length, in seconds.
+    /// Bars as the feed delivers them, whatever their length.
+    #[must_use]
+    pub fn feed_bars() -> Self {
+        Self::bars(FEED_BARS)
+    }
+
+    /// Bars of one length, in seconds; 0 for the bars as the feed delivers them.
     #[must_use]
     pub fn bars(seconds: u32) -> Self {
         Self::nothing().and_bars(seconds)
@@ -164,6 +173,10 @@ impl Needs {
             self.bar_intervals.push(seconds);
         }
         self
+    }
+
+    pub(crate) fn wants_bars_of(&self, seconds: u32) -> bool {
+        self.bar_intervals.iter().any(|wanted| *wanted == seconds || *wanted == FEED_BARS)
     }
 
     /// Also quotes.

@@ -14,7 +14,8 @@ pub(crate) fn root() -> PathBuf {
 
 /// A built plugin. The tests' own set-up builds them.
 pub(crate) fn plugin(name: &str) -> PathBuf {
-    let directory = std::env::var_os("BULKHEAD_PLUGINS").map_or_else(|| root().join("target/plugins"), PathBuf::from);
+    let directory =
+        std::env::var_os("BULKHEAD_PLUGINS").map_or_else(|| root().join("target/plugins"), PathBuf::from);
     let path = directory.join(format!("{name}.wasm"));
     assert!(path.is_file(), "{} is missing: run `cargo xtask plugins`", path.display());
     path

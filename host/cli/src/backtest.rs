@@ -76,9 +76,16 @@ pub(crate) fn backtest(arguments: &BacktestArguments) -> Result<()> {
     let signals = Vec::new();
     let settings = configuration.engine_settings(data.instruments.clone(), signals);
     let mut recorder_settings = RecorderSettings::new(settings.cash);
-    recorder_settings.instruments = data.instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
+    recorder_settings.instruments =
+        data.instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
     let engine = Engine::new(settings, Box::new(sandbox))?;
-    let mut run = Backtest { engine, recorder: Recorder::new(recorder_settings), outputs: Vec::new(), bars: 0, busy: Duration::ZERO };
+    let mut run = Backtest {
+        engine,
+        recorder: Recorder::new(recorder_settings),
+        outputs: Vec::new(),
+        bars: 0,
+        busy: Duration::ZERO,
+    };
     for candidate in &candidates {
         run.deploy(candidate)?;
     }
@@ -122,9 +129,9 @@ fn configure(arguments: &BacktestArguments) -> Result<Configuration> {
     flag("paper.fee_bps", arguments.fee_bps.map(|v| v.to_string()), "--fee-bps");
     flag("paper.slippage_bps", arguments.slippage_bps.map(|v| v.to_string()), "--slippage-bps");
     if let Some(sizing) = &arguments.sizing {
-        let (method, size) = sizing
-            .split_once('=')
-            .with_context(|| format!("--sizing {sizing}: write fraction=0.02, notional=1000 or quantity=2"))?;
+        let (method, size) = sizing.split_once('=').with_context(|| {
+            format!("--sizing {sizing}: write fraction=0.02, notional=1000 or quantity=2")
+        })?;
         flag("sizing.method", Some(method.to_owned()), "--sizing");
         flag(&format!("sizing.{method}"), Some(size.to_owned()), "--sizing");
     }
@@ -163,14 +170,19 @@ fn set_weights(candidates: &mut [Candidate], weights: &[String]) -> Result<()> {
     let named: Vec<(&str, &str)> = weights.iter().filter_map(|weight| weight.split_once('=')).collect();
     if named.len() == weights.len() {
         for (name, share) in named {
-            let known = candidates.iter().map(|candidate| candidate.slot.clone()).collect::<Vec<_>>().join(", ");
+            let known =
+                candidates.iter().map(|candidate| candidate.slot.clone()).collect::<Vec<_>>().join(", ");
             let candidate = candidates.iter_mut().find(|candidate| candidate.slot == name);
             candidate.with_context(|| format!("--weight {name}: there are: {known}"))?.weight = parse(share)?;
         }
         return Ok(());
     }
     if weights.len() != candidates.len() {
-        bail!("--weight: {} shares for {} strategies; give one for each, or NAME=SHARE", weights.len(), candidates.len());
+        bail!(
+            "--weight: {} shares for {} strategies; give one for each, or NAME=SHARE",
+            weights.len(),
+            candidates.len()
+        );
     }
     for (candidate, weight) in candidates.iter_mut().zip(weights) {
         candidate.weight = parse(weight)?;
@@ -198,7 +210,9 @@ fn set_parameters(candidates: &mut [Candidate], parameters: &[String]) -> Result
         if !taken {
             let known: Vec<String> = candidates
                 .iter()
-                .flat_map(|candidate| candidate.description.parameters.iter().map(|p| format!("{}:{}", candidate.slot, p.name)))
+                .flat_map(|candidate| {
+                    candidate.description.parameters.iter().map(|p| format!("{}:{}", candidate.slot, p.name))
+                })
                 .collect();
             bail!("--param {parameter}: no strategy has that parameter; there are: {}", known.join(", "));
         }
@@ -245,7 +259,9 @@ impl Backtest {
             match output {
                 Output::InputRefused { reason, .. } => bail!("{} can't run: {reason}", candidate.slot),
                 Output::SlotChanged(change) => match &change.event {
-                    SlotEvent::DeploymentFailed { reason, .. } => bail!("{} can't run: {reason}", candidate.slot),
+                    SlotEvent::DeploymentFailed { reason, .. } => {
+                        bail!("{} can't run: {reason}", candidate.slot)
+                    }
                     _ => self.recorder.slot(&Slot {
                         id: change.strategy,
                         name: change.slot.clone(),
@@ -356,7 +372,11 @@ impl Backtest {
                 })
                 .collect(),
             digest: engine.digest().to_string(),
-            performance: Performance::new(self.bars, self.busy.as_secs_f64(), memory_use::peak_resident_bytes()),
+            performance: Performance::new(
+                self.bars,
+                self.busy.as_secs_f64(),
+                memory_use::peak_resident_bytes(),
+            ),
         };
         Ok(self.recorder.finish(end))
     }
@@ -405,13 +425,18 @@ fn write(report: &Report, arguments: &BacktestArguments) -> Result<()> {
             report.write_json(std::io::stdout().lock()).context("the report can't be written")?;
             anstream::println!();
         } else {
-            let file = std::fs::File::create(path).with_context(|| format!("{} can't be written", path.display()))?;
+            let file = std::fs::File::create(path)
+                .with_context(|| format!("{} can't be written", path.display()))?;
             let mut file = std::io::BufWriter::new(file);
-            report.write_json(&mut file).and_then(|()| file.flush()).with_context(|| format!("{} can't be written", path.display()))?;
+            report
+                .write_json(&mut file)
+                .and_then(|()| file.flush())
+                .with_context(|| format!("{} can't be written", path.display()))?;
         }
     }
     if let Some(path) = &arguments.html {
-        std::fs::write(path, report.html()?).with_context(|| format!("{} can't be written", path.display()))?;
+        std::fs::write(path, report.html()?)
+            .with_context(|| format!("{} can't be written", path.display()))?;
     }
     if !to_standard_output {
         anstream::println!("{}", report.terminal(Colours::On));

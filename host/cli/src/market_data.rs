@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::instrument::Instrument;
+use bulkhead_feeds::Feed;
 use bulkhead_feeds::csv::{CsvFeed, CsvSettings, Inspection, inspect, symbol_of};
 use bulkhead_feeds::merge::MergedFeed;
 use bulkhead_feeds::simulator::Simulator;
-use bulkhead_feeds::Feed;
 
 use crate::configuration::{Configuration, FeedSource};
 
@@ -39,7 +39,8 @@ impl MarketData {
     }
 
     fn files(configuration: &Configuration) -> Result<Self> {
-        let mut data = Self { feed: Box::new(MergedFeed::new(Vec::new())), instruments: Vec::new(), files: Vec::new() };
+        let mut data =
+            Self { feed: Box::new(MergedFeed::new(Vec::new())), instruments: Vec::new(), files: Vec::new() };
         let mut feeds: Vec<Box<dyn Feed + Send>> = Vec::new();
         for (place, argument) in (0..).zip(&configuration.feed.files) {
             let (symbol, path) = named_file(argument);

@@ -59,7 +59,13 @@ fn describe(report: &CheckReport) -> String {
         let mut inputs: Vec<String> = needs
             .bar_intervals
             .iter()
-            .map(|interval| if interval.nanos() == 0 { "bars of the feed".to_owned() } else { format!("bars of {interval}") })
+            .map(|interval| {
+                if interval.nanos() == 0 {
+                    "bars of the feed".to_owned()
+                } else {
+                    format!("bars of {interval}")
+                }
+            })
             .collect();
         inputs.extend(needs.quotes.then(|| "quotes".to_owned()));
         inputs.extend(needs.trades.then(|| "trades".to_owned()));
@@ -67,16 +73,41 @@ fn describe(report: &CheckReport) -> String {
         add("wants", inputs.join(", "));
     }
     if let Some(series) = &report.series {
-        add("fuel an event", format!("{} on average, {} at most ({:.2} % of the budget)", series.mean_fuel, series.largest_fuel, series.largest_fuel_percent));
-        add("memory", format!("{} KiB, saved state {} bytes", series.memory_bytes / 1024, series.state_bytes));
+        add(
+            "fuel an event",
+            format!(
+                "{} on average, {} at most ({:.2} % of the budget)",
+                series.mean_fuel, series.largest_fuel, series.largest_fuel_percent
+            ),
+        );
+        add(
+            "memory",
+            format!("{} KiB, saved state {} bytes", series.memory_bytes / 1024, series.state_bytes),
+        );
         add("actions", format!("{} on {} events of the standard series", series.actions, series.events));
         add("deterministic", if series.deterministic { "yes" } else { "NO" }.to_owned());
-        add("restart", if series.survives_restart { "goes on as if nothing had happened" } else { "goes on differently after a restart" }.to_owned());
+        add(
+            "restart",
+            if series.survives_restart {
+                "goes on as if nothing had happened"
+            } else {
+                "goes on differently after a restart"
+            }
+            .to_owned(),
+        );
     }
     let mut text = format!("{lines}\n");
-    if let Some(description) = report.description.as_ref().filter(|description| !description.parameters.is_empty()) {
+    if let Some(description) =
+        report.description.as_ref().filter(|description| !description.parameters.is_empty())
+    {
         let mut table = Table::new();
-        table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(["parameter", "default", "from", "to", "meaning"]);
+        table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header([
+            "parameter",
+            "default",
+            "from",
+            "to",
+            "meaning",
+        ]);
         for parameter in &description.parameters {
             let bound = |bound: Option<f64>| bound.map(|v| v.to_string()).unwrap_or_default();
             table.add_row([
@@ -117,11 +148,16 @@ fn list(configuration: &Configuration, json: bool) -> Result<()> {
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header(["slot", "version", "sha256", "bytes", "state"]);
+    table
+        .load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+        .set_header(["slot", "version", "sha256", "bytes", "state"]);
     for (slot, version, hash, bytes, state) in rows {
         table.add_row([slot, version, hash.short(), bytes.to_string(), state]);
     }
-    anstream::println!("{table}\n{} versions are kept; `bulkhead plugin rollback SLOT SHA256` puts one back", kept.len());
+    anstream::println!(
+        "{table}\n{} versions are kept; `bulkhead plugin rollback SLOT SHA256` puts one back",
+        kept.len()
+    );
     Ok(())
 }
 

@@ -47,7 +47,8 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
     if !directory.exists() {
         return Ok(files);
     }
-    let entries = std::fs::read_dir(directory).with_context(|| format!("{} can't be read", directory.display()))?;
+    let entries =
+        std::fs::read_dir(directory).with_context(|| format!("{} can't be read", directory.display()))?;
     for entry in entries {
         let path = entry.with_context(|| format!("{} can't be read", directory.display()))?.path();
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();

@@ -39,15 +39,21 @@ pub struct FractionSizing {
     pub kelly: Option<Decimal>,
 }
 
-impl Default for Sizing {
+impl Default for FractionSizing {
     fn default() -> Self {
-        Self::Fraction(FractionSizing {
+        Self {
             fraction: Decimal::new(2, 2),
             by_confidence: true,
             reference_volatility: Some(0.8),
             reference_drawdown: Some(0.2),
             kelly: None,
-        })
+        }
+    }
+}
+
+impl Default for Sizing {
+    fn default() -> Self {
+        Self::Fraction(FractionSizing::default())
     }
 }
 

@@ -30,8 +30,11 @@ pub(crate) fn validate(description: &Description, limits: &Limits) -> Result<(),
     let needs = &description.needs;
     problems.items("bar-intervals", needs.bar_intervals.len());
     for interval in &needs.bar_intervals {
-        if *interval <= Span::ZERO || *interval > MAX_SPAN {
-            problems.add(format!("bar interval of {} s; it must be from 1 s to 31 days", interval.seconds()));
+        if *interval > MAX_SPAN {
+            let seconds = interval.seconds();
+            problems.add(format!(
+                "bar interval of {seconds} s; it must be at most 31 days, or 0 for the feed's bars"
+            ));
         }
     }
     problems.unique("bar interval", needs.bar_intervals.iter().map(|interval| format!("{interval}")));
@@ -195,7 +198,7 @@ mod tests {
         check("name \"SMA\"", &|it| it.name = "SMA".to_owned());
         check("name \"\"", &|it| it.name = String::new());
         check("version \"one\"", &|it| it.version = "one".to_owned());
-        check("bar interval of 0 s", &|it| it.needs.bar_intervals.push(Span::ZERO));
+        check("bar interval of 2764800 s", &|it| it.needs.bar_intervals.push(Span::DAY.times(32)));
         check("bar interval \"1m\" is there twice", &|it| it.needs.bar_intervals.push(Span::MINUTE));
         check("would never be called", &|it| it.needs.bar_intervals.clear());
         check("warm-up-bars", &|it| it.warm_up_bars = u32::MAX);

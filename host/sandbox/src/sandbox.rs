@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bulkhead_core::identifier::ContentHash;
-use bulkhead_core::strategy::{Description, Fault, FaultKind, InstanceConfig, Strategy, StrategySource};
+use bulkhead_core::strategy::{
+    Description, Fault, FaultKind, InstanceConfig, Needs, Strategy, StrategySource,
+};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
@@ -272,6 +274,19 @@ impl StrategySource for Sandbox {
     fn describe(&self, version: &ContentHash) -> Result<Description, Fault> {
         let prepared = self.prepared(version).ok_or_else(|| not_prepared(version))?;
         Ok(prepared.description.clone())
+    }
+
+    fn needs(&self, version: &ContentHash, config: &InstanceConfig) -> Result<(Needs, u32), Fault> {
+        let mut probe = self.start(version, config)?;
+        let description = convert::description(probe.describe()?);
+        // What it asks for under these settings is held to the same bounds as what it asks for by default.
+        description::validate(&description, self.limits()).map_err(|problems| {
+            let problems = problems.join("; ");
+            Fault::from(FaultKind::Start(format!(
+                "with these parameters its description is refused: {problems}"
+            )))
+        })?;
+        Ok((description.needs, description.warm_up_bars))
     }
 
     fn instantiate(

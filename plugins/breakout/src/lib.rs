@@ -17,8 +17,8 @@ use bulkhead_sdk::prelude::*;
 #[state]
 #[derive(Debug, Clone, Parameters)]
 pub struct Settings {
-    /// Length of a bar in seconds.
-    #[parameter(default = 60, min = 1, max = 604_800)]
+    /// Length of a bar in seconds; 0 for the bars as the feed delivers them.
+    #[parameter(default = 0, min = 0, max = 604_800)]
     pub interval_seconds: u32,
     /// Bars before the present one whose highest high must be exceeded.
     #[parameter(default = 20, min = 2, max = 10_000)]

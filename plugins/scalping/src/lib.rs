@@ -3,7 +3,8 @@
 //!
 //! # The rule
 //!
-//! The strategy decides on each complete one-minute bar. It is **active** while both filters pass:
+//! The strategy decides on each complete bar of the feed; its defaults suit one-minute bars. It is **active**
+//! while both filters pass:
 //!
 //! - **Volatility above 5 %.** Volatility is the realised volatility of the last 20 bars, for the window as a
 //!   whole: √Σr² over the 20 logarithmic returns of the closes. A market whose price moves 2 % a bar has
@@ -28,9 +29,6 @@
 use bulkhead_sdk::indicators::{RealisedVolatility, ZScore};
 use bulkhead_sdk::prelude::*;
 
-/// The bars on which the strategy decides, in seconds.
-const BAR: u32 = 60;
-
 /// What the operator can set.
 #[state]
 #[derive(Debug, Clone, Parameters)]
@@ -38,7 +36,7 @@ pub struct Settings {
     /// Realised volatility over the window above which it is active, as a fraction.
     #[parameter(default = 0.05, min = 0, max = 10)]
     pub minimum_volatility: f64,
-    /// One-minute bars in the window of the volatility.
+    /// Bars in the window of the volatility.
     #[parameter(default = 20, min = 2, max = 1_000)]
     pub volatility_bars: u32,
     /// Spread below which it is active, as a fraction of the middle price.
@@ -50,7 +48,7 @@ pub struct Settings {
     /// Seconds for which a quote counts.
     #[parameter(default = 120, min = 1, max = 86_400)]
     pub quote_seconds: u32,
-    /// One-minute bars in the mean to which the price is expected to return.
+    /// Bars in the mean to which the price is expected to return.
     #[parameter(default = 20, min = 3, max = 1_000)]
     pub mean_bars: u32,
     /// Standard deviations below the mean at which it buys.
@@ -94,7 +92,7 @@ impl Strategy for Scalping {
 
     fn needs(settings: &Settings) -> Needs {
         let warm_up = settings.mean_bars.max(settings.volatility_bars + 1);
-        Needs::bars(BAR).quotes().warm_up(warm_up)
+        Needs::feed_bars().quotes().warm_up(warm_up)
     }
 
     fn new(settings: &Settings) -> Self {
@@ -126,15 +124,13 @@ impl Strategy for Scalping {
     }
 
     fn observe(&mut self, bar: &Bar) {
-        if bar.interval == BAR {
-            self.volatility.update(bar.close);
-            self.score.update(bar.close);
-        }
+        self.volatility.update(bar.close);
+        self.score.update(bar.close);
     }
 
-    fn on_bar(&mut self, bar: &Bar, context: &mut Context) {
+    fn on_bar(&mut self, _: &Bar, context: &mut Context) {
         let now = context.now();
-        if bar.interval != BAR || now < self.paused_until {
+        if now < self.paused_until {
             return;
         }
         let (Some(volatility), Some(score)) = (self.volatility.value(), self.score.value()) else { return };

@@ -30,8 +30,8 @@ pub struct Settings {
     /// Bars in the slow average.
     #[parameter(default = 30, min = 2, max = 10_000)]
     pub slow: u32,
-    /// Length of a bar in seconds.
-    #[parameter(default = 60, min = 1, max = 604_800)]
+    /// Length of a bar in seconds; 0 for the bars as the feed delivers them.
+    #[parameter(default = 0, min = 0, max = 604_800)]
     pub interval_seconds: u32,
     /// Bars to wait before an entry that was refused is tried again.
     #[parameter(default = 10, min = 1, max = 100_000)]

@@ -25,7 +25,8 @@ impl Layers {
     /// Lays the variables `BULKHEAD__SECTION__KEY` over what is there. Their values are read as in the file
     /// when they can be, else as text.
     pub(crate) fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
-        let mut variables: Vec<_> = variables.filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX)).collect();
+        let mut variables: Vec<_> =
+            variables.filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX)).collect();
         variables.sort_unstable();
         for (name, value) in variables {
             let path = name[ENVIRONMENT_PREFIX.len()..].to_lowercase().replace("__", ".");
@@ -102,9 +103,14 @@ mod tests {
     #[test]
     fn a_later_layer_wins_and_every_key_knows_its_origin() {
         let mut layers = Layers::default();
-        layers.add(toml::from_str("cash = \"10\"\n[risk]\ncooldown = \"1h\"\nmax_order = 0.1").unwrap(), "defaults");
+        layers.add(
+            toml::from_str("cash = \"10\"\n[risk]\ncooldown = \"1h\"\nmax_order = 0.1").unwrap(),
+            "defaults",
+        );
         layers.add(toml::from_str("[risk]\nmax_order = 0.2").unwrap(), "bulkhead.toml");
-        layers.add_environment([("BULKHEAD__CASH".to_owned(), "77".to_owned()), ("HOME".to_owned(), "x".to_owned())].into_iter());
+        layers.add_environment(
+            [("BULKHEAD__CASH".to_owned(), "77".to_owned()), ("HOME".to_owned(), "x".to_owned())].into_iter(),
+        );
         layers.set("risk.cooldown", "off", "--set");
         assert_eq!(layers.table.to_string().lines().count(), 4);
         assert_eq!(layers.table["cash"], Value::Integer(77));

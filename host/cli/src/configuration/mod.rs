@@ -114,9 +114,10 @@ impl Layers {
         if let Some(path) = &arguments.config {
             layers.add_file(path)?;
         }
-        layers.add_environment(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }));
+        layers.add_environment(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        );
         if let Some(directory) = &arguments.strategies {
             layers.set_text("strategies.directory", &directory.display().to_string(), "--strategies");
         }
@@ -152,7 +153,11 @@ impl Layers {
     }
 
     /// Lays a file that holds one section's keys over what is there.
-    pub(crate) fn add_section_file(&mut self, section: &str, path: &Path) -> Result<(), InvalidConfiguration> {
+    pub(crate) fn add_section_file(
+        &mut self,
+        section: &str,
+        path: &Path,
+    ) -> Result<(), InvalidConfiguration> {
         let mut file = Self::default();
         file.add_file(path)?;
         let keys = match file.table.remove(section) {
@@ -214,14 +219,29 @@ impl Layers {
             .filter(|slot| slot.mode == bulkhead_core::input::StrategyMode::Live)
             .map(|slot| slot.weight.0)
             .sum();
-        check("slots", format!("weights that sum to {live}"), live <= Decimal::ONE, "the live weights may sum to at most 1");
+        check(
+            "slots",
+            format!("weights that sum to {live}"),
+            live <= Decimal::ONE,
+            "the live weights may sum to at most 1",
+        );
         for (name, slot) in &c.slots {
             let range = Decimal::ZERO..=Decimal::ONE;
             let key = format!("slots.{name}.weight");
-            check(&key, slot.weight.0.to_string(), range.contains(&slot.weight.0), "a number from 0 to 1 is expected");
+            check(
+                &key,
+                slot.weight.0.to_string(),
+                range.contains(&slot.weight.0),
+                "a number from 0 to 1 is expected",
+            );
         }
         if c.feed.source == FeedSource::Csv {
-            check("feed.files", "[]".to_owned(), !c.feed.files.is_empty(), "the source \"csv\" needs at least one file");
+            check(
+                "feed.files",
+                "[]".to_owned(),
+                !c.feed.files.is_empty(),
+                "the source \"csv\" needs at least one file",
+            );
         }
         let fraction = |value: Option<f64>| value.is_none_or(|v| v > 0.0 && v <= 1.0);
         let part = |value: Option<Decimal>| value.is_none_or(|v| v > Decimal::ZERO && v <= Decimal::ONE);
@@ -249,14 +269,41 @@ impl Layers {
             check(key, found, fraction(value), "a fraction above 0 and at most 1 is expected");
         }
         let probability = c.paper.failure_probability.0;
-        check("paper.failure_probability", probability.to_string(), (0.0..1.0).contains(&probability), "a probability from 0 to below 1 is expected");
+        check(
+            "paper.failure_probability",
+            probability.to_string(),
+            (0.0..1.0).contains(&probability),
+            "a probability from 0 to below 1 is expected",
+        );
         let fee = c.paper.fee_bps.0;
-        check("paper.fee_bps", fee.to_string(), (Decimal::ZERO..=Decimal::from(10_000)).contains(&fee), "basis points from 0 to 10000 are expected");
-        for (key, value) in [("paper.slippage_bps", c.paper.slippage_bps.0), ("paper.impact_bps", c.paper.impact_bps.0)] {
-            check(key, value.to_string(), (0.0..=10_000.0).contains(&value), "basis points from 0 to 10000 are expected");
+        check(
+            "paper.fee_bps",
+            fee.to_string(),
+            (Decimal::ZERO..=Decimal::from(10_000)).contains(&fee),
+            "basis points from 0 to 10000 are expected",
+        );
+        for (key, value) in
+            [("paper.slippage_bps", c.paper.slippage_bps.0), ("paper.impact_bps", c.paper.impact_bps.0)]
+        {
+            check(
+                key,
+                value.to_string(),
+                (0.0..=10_000.0).contains(&value),
+                "basis points from 0 to 10000 are expected",
+            );
         }
-        check("sizing.quantity", c.sizing.quantity.0.to_string(), c.sizing.quantity.0 > Decimal::ZERO, "a quantity above 0 is expected");
-        check("sizing.notional", c.sizing.notional.0.to_string(), c.sizing.notional.0 > Decimal::ZERO, "an amount above 0 is expected");
+        check(
+            "sizing.quantity",
+            c.sizing.quantity.0.to_string(),
+            c.sizing.quantity.0 > Decimal::ZERO,
+            "a quantity above 0 is expected",
+        );
+        check(
+            "sizing.notional",
+            c.sizing.notional.0.to_string(),
+            c.sizing.notional.0 > Decimal::ZERO,
+            "an amount above 0 is expected",
+        );
         let plan = bulkhead_core::exits::ExitPolicy::from(&c.risk.exits).default_plan;
         if let Err(reason) = plan.validate() {
             check("risk.exits", String::new(), false, &reason);
@@ -328,7 +375,11 @@ fn remove(table: &mut Table, path: &str) -> Option<Value> {
 
 impl Configuration {
     /// What the engine is set up with, for these instruments.
-    pub(crate) fn engine_settings(&self, mut instruments: Vec<Instrument>, signals: Vec<String>) -> EngineSettings {
+    pub(crate) fn engine_settings(
+        &self,
+        mut instruments: Vec<Instrument>,
+        signals: Vec<String>,
+    ) -> EngineSettings {
         for instrument in &mut instruments {
             if let Some(terms) = self.instruments.get(&instrument.symbol) {
                 terms.apply(instrument);

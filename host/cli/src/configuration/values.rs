@@ -102,7 +102,8 @@ impl<'de, T: Value> Deserialize<'de> for Limit<T> {
             return Ok(Self(None));
         }
         let value = T::parse(&text);
-        let value = value.ok_or_else(|| de::Error::custom(format!("{}, or \"off\", is expected", T::ALLOWED)));
+        let value =
+            value.ok_or_else(|| de::Error::custom(format!("{}, or \"off\", is expected", T::ALLOWED)));
         value.map(|value| Self(Some(value)))
     }
 }

@@ -95,7 +95,9 @@ pub(super) fn output(engine: &Engine, output: &Output) {
                 LogLevel::Error => tracing::error!(slot, message = line.message, "strategy says"),
             }
         }
-        Output::TradingState(state) if state.halted => tracing::warn!(reason = state.reason, "trading halted"),
+        Output::TradingState(state) if state.halted => {
+            tracing::warn!(reason = state.reason, "trading halted")
+        }
         Output::TradingState(_) => tracing::info!("trading resumed"),
         Output::InputRefused { reason, .. } => tracing::warn!(reason, "input refused"),
     }
@@ -107,5 +109,8 @@ fn slot(engine: &Engine, id: StrategyId) -> &str {
 
 fn symbol(engine: &Engine, id: InstrumentId) -> &str {
     let instruments = &engine.settings().instruments;
-    usize::try_from(id.0).ok().and_then(|place| instruments.get(place)).map_or("?", |instrument| &instrument.symbol)
+    usize::try_from(id.0)
+        .ok()
+        .and_then(|place| instruments.get(place))
+        .map_or("?", |instrument| &instrument.symbol)
 }

@@ -163,7 +163,8 @@ impl Host {
                 if over(now) {
                     return Ok("the duration is over");
                 }
-                let left = duration.map_or(LONGEST_WAIT, |limit| limit.saturating_sub(now.duration_since(started)));
+                let left =
+                    duration.map_or(LONGEST_WAIT, |limit| limit.saturating_sub(now.duration_since(started)));
                 match messages.recv_timeout(wait.min(LONGEST_WAIT).min(left)) {
                     Ok(Message::Stop) => return Ok("a signal asked for it"),
                     Ok(message) => {
@@ -196,9 +197,9 @@ impl Host {
 
     /// Whether the slot runs just this version already.
     fn runs(&self, slot: &str, version: &ContentHash) -> bool {
-        self.engine.slot(slot).is_some_and(|slot| {
-            slot.deployment().version == *version && slot.status() != SlotStatus::Removed
-        })
+        self.engine
+            .slot(slot)
+            .is_some_and(|slot| slot.deployment().version == *version && slot.status() != SlotStatus::Removed)
     }
 }
 
@@ -211,7 +212,8 @@ fn stop_on_signals(sender: Sender<Message>) -> Result<()> {
             .and_then(|_| signal_hook::flag::register(signal, std::sync::Arc::clone(&asked)))
             .context("signals can't be handled")?;
     }
-    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("signals can't be handled")?;
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("signals can't be handled")?;
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {

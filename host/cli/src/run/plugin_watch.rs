@@ -42,10 +42,12 @@ pub(super) fn start(directory: &Path, sandbox: &Sandbox, sender: Sender<Message>
 
 fn prepared(sandbox: &Sandbox, change: DirectoryChange) -> Message {
     match change {
-        DirectoryChange::Added(file) | DirectoryChange::Replaced(file) => match sandbox.prepare(&file.bytes) {
-            Ok((version, _)) => Message::Prepared { slot: file.slot, version },
-            Err(refused) => Message::Broken { file: file.path, reason: refused.to_string() },
-        },
+        DirectoryChange::Added(file) | DirectoryChange::Replaced(file) => {
+            match sandbox.prepare(&file.bytes) {
+                Ok((version, _)) => Message::Prepared { slot: file.slot, version },
+                Err(refused) => Message::Broken { file: file.path, reason: refused.to_string() },
+            }
+        }
         DirectoryChange::Removed { slot, .. } => Message::Removed { slot },
         DirectoryChange::Broken { path, why } => Message::Broken { file: path, reason: why },
     }

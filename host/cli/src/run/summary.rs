@@ -80,7 +80,8 @@ impl Tally {
         for slot in engine.slots() {
             let tally = self.slots.get(&slot.id()).unwrap_or(&none);
             let capital = engine.slot_equity(slot.id())?;
-            let funded = engine.ledger().sub_ledger(slot.id()).map(|books| books.funded()).unwrap_or_default();
+            let funded =
+                engine.ledger().sub_ledger(slot.id()).map(|books| books.funded()).unwrap_or_default();
             strategies.push(SlotSummary {
                 name: slot.name().to_owned(),
                 version: slot.description().version.clone(),

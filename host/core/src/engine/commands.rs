@@ -125,7 +125,13 @@ impl Engine {
         outputs: &mut Vec<Output>,
     ) -> Result<(Description, Box<dyn Strategy>), String> {
         let said = |fault: Fault| fault.to_string();
-        let description = self.source.describe(&deployment.version).map_err(said)?;
+        let mut description = self.source.describe(&deployment.version).map_err(said)?;
+        if !deployment.parameters.is_empty() {
+            let config = self.config_for(deployment, &description).map_err(|error| error.to_string())?;
+            let config = InstanceConfig { history: Vec::new(), ..config };
+            (description.needs, description.warm_up_bars) =
+                self.source.needs(&deployment.version, &config).map_err(said)?;
+        }
         let state: Option<SavedState> = match existing {
             Some(index) => {
                 self.save(index, outputs);
@@ -194,6 +200,7 @@ impl Engine {
             spare_inbox: Vec::new(),
             working: Vec::new(),
             saved: None,
+            ended: Vec::new(),
             events_seen: 0,
             next_save: 0,
             next_timer: None,

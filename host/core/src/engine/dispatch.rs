@@ -1,10 +1,11 @@
 //! Calling strategies, and what follows when one fails.
 
 use super::{Engine, SlotStatus, StepError};
-use crate::identifier::InstrumentId;
+use crate::identifier::{InstrumentId, OrderId};
 use crate::output::{Consequence, FaultReport, Output, SlotChange, SlotEvent};
 use crate::strategy::{
-    Action, CapitalUpdate, Event, Fault, FaultKind, InstanceConfig, LogLine, PositionUpdate, Strategy,
+    Action, CapitalUpdate, Event, Fault, FaultKind, InstanceConfig, LogLine, OrderStatus, PositionUpdate,
+    Strategy,
 };
 use crate::time::Span;
 
@@ -152,7 +153,10 @@ impl Engine {
         slot.next_save = slot.events_seen.saturating_add(every);
         let Some(instance) = slot.instance.as_mut() else { return };
         match instance.save() {
-            Ok(state) => slot.saved = Some(state),
+            Ok(state) => {
+                slot.saved = Some(state);
+                slot.ended.clear();
+            }
             Err(Fault { kind: FaultKind::Reported(reason) }) => {
                 let line = LogLine {
                     level: crate::strategy::LogLevel::Warn,
@@ -246,16 +250,23 @@ impl Engine {
         self.plan_wake();
     }
 
-    /// Tells a strategy its positions and capital.
+    /// Tells a strategy what became of its orders since its state was saved, where its working ones stand,
+    /// its positions and its capital.
     pub(super) fn tell_holdings(&mut self, index: usize) {
-        let id = self.slots[index].id;
-        let held: Vec<InstrumentId> = self
-            .ledger
-            .sub_ledger(id)
-            .map(|books| books.positions().iter().map(|position| position.instrument).collect())
-            .unwrap_or_default();
-        for instrument in held {
-            self.tell_position(index, instrument);
+        for update in self.slots[index].ended.clone() {
+            self.tell(index, Event::Order(update));
+        }
+        let working: Vec<OrderId> = self.slots[index].working.iter().map(|(_, order)| *order).collect();
+        for order in working {
+            let Some(order) = self.orders.get(&order) else { continue };
+            let (terms, filled) = (order.terms().clone(), order.filled());
+            let status = if filled.is_zero() { OrderStatus::Accepted } else { OrderStatus::PartiallyFilled };
+            self.tell_order(&terms, status, filled, String::new());
+        }
+        for instrument in (0..).map(InstrumentId).take(self.settings.instruments.len()) {
+            if self.slots[index].trades(instrument) {
+                self.tell_position(index, instrument);
+            }
         }
         self.tell_capital(index);
     }

@@ -333,7 +333,8 @@ impl Engine {
             cluster: Money::ZERO,
             total: Money::ZERO,
             strategy: Money::ZERO,
-            strategy_budget: equity.scaled(slot.share())?,
+            // Make-believe money is all the shadow's own.
+            strategy_budget: if shadow { equity } else { equity.scaled(slot.share())? },
             open_risk: Money::ZERO,
             new_risk: self.new_risk(terms),
         };
@@ -447,6 +448,13 @@ impl Engine {
                 filled: filled.approximate(),
                 reason,
             };
+            let ends = matches!(
+                status,
+                OrderStatus::Filled | OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Expired
+            );
+            if ends {
+                self.slots[index].ended.push(update.clone());
+            }
             self.tell(index, Event::Order(update));
         }
     }

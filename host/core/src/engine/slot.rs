@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::identifier::{InstrumentId, OrderId, OrderTag, StrategyId};
 use crate::input::{Deployment, StrategyMode};
 use crate::sizing::TradeRecord;
-use crate::strategy::{Description, Event, SavedState, Strategy};
+use crate::strategy::{Description, Event, OrderUpdate, SavedState, Strategy};
 use crate::time::Timestamp;
 
 /// What a slot is doing.
@@ -49,6 +49,8 @@ pub struct Slot {
     /// Its own orders that have not ended.
     pub(super) working: Vec<(OrderTag, OrderId)>,
     pub(super) saved: Option<SavedState>,
+    /// How its own orders ended since the state was saved: what a restart from that state must be told.
+    pub(super) ended: Vec<OrderUpdate>,
     pub(super) events_seen: u64,
     pub(super) next_save: u64,
     pub(super) next_timer: Option<Timestamp>,

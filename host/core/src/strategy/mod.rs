@@ -65,6 +65,17 @@ pub trait StrategySource: Send {
     /// A [`Fault`] when no such version was prepared.
     fn describe(&self, version: &ContentHash) -> Result<Description, Fault>;
 
+    /// What an instance with this config is fed, and how many bars it must see before it can act: its
+    /// settings may decide about that. What the description says if nothing else is known.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] when no such version was prepared, or its start failed.
+    fn needs(&self, version: &ContentHash, config: &InstanceConfig) -> Result<(Needs, u32), Fault> {
+        let _ = config;
+        self.describe(version).map(|description| (description.needs, description.warm_up_bars))
+    }
+
     /// Starts an instance.
     ///
     /// # Errors
