@@ -214,6 +214,7 @@ impl AccountTotals {
 }
 
 /// A change of the totals that is computed and not yet made.
+#[derive(Clone, Copy)]
 struct Change {
     index: Result<usize, usize>,
     instrument: InstrumentId,

@@ -1,5 +1,7 @@
 //! What must hold when inputs, strategies or operators are at their worst. Most of these once went wrong.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod support;
 
 use std::sync::{Arc, Mutex};

@@ -5,6 +5,9 @@
 //! `BULKHEAD_SEEDS` and `BULKHEAD_SEED_START` choose the seeds of a long run; without them the seeds of
 //! `seeds.txt`, which once found something, and a fixed range are run.
 
+#![allow(clippy::unwrap_used, reason = "a simulation that can't go on has failed")]
+#![allow(clippy::print_stdout, reason = "a seed that fails is told at once")]
+
 #[path = "simulation/books.rs"]
 mod books;
 #[path = "simulation/checks.rs"]
@@ -63,6 +66,17 @@ fn what_one_strategy_does_reaches_no_other() {
         let without = run(&scenario.without_hostile(), false, true)?.0;
         let hostile = scenario.hostile_slot();
         same(&of_others(with, hostile), &of_others(without, hostile))
+    });
+}
+
+#[test]
+fn a_fault_changes_nothing_of_strategies_that_share_the_account() {
+    each_seed("a_fault_changes_nothing_of_strategies_that_share_the_account", |seed| {
+        let scenario = Scenario::shared_account(seed);
+        let faulty = run(&scenario, false, true)?.0;
+        let calm = run(&scenario.with_calm_hostile(), false, true)?.0;
+        let hostile = scenario.hostile_slot();
+        same(&of_others(faulty, hostile), &of_others(calm, hostile))
     });
 }
 
@@ -143,6 +157,7 @@ fn of_others(steps: Vec<Vec<Output>>, hostile: StrategyId) -> Vec<Vec<Output>> {
             Output::Charged { strategy, .. } | Output::StrategyLog { strategy, .. } => (*strategy, None),
             Output::StrategyFault(report) => (report.strategy, None),
             Output::SlotChanged(change) => (change.strategy, None),
+            // Only commands to the slot that misbehaves are refused.
             Output::TradingState(_) | Output::InputRefused { .. } => return false,
         };
         if let Some(order) = order {

@@ -298,7 +298,10 @@ impl Engine {
             .positions()
             .iter()
             .map(|position| {
-                let last = self.prices.market(position.instrument).and_then(|market| market.last());
+                let last = self
+                    .prices
+                    .market(position.instrument)
+                    .and_then(crate::price_board::InstrumentMarket::last);
                 last.unwrap_or(0.0) * position.quantity.approximate()
             })
             .sum();

@@ -37,7 +37,7 @@ use crate::ledger::{Ledger, LedgerError, SubLedger};
 use crate::money::{Money, Overflow, Price};
 use crate::order::Order;
 use crate::output::Output;
-use crate::price_board::PriceBoard;
+use crate::price_board::{InstrumentMarket, PriceBoard};
 use crate::strategy::{Action, StrategySource};
 use crate::time::{Span, Timestamp};
 use crate::venue::Report;
@@ -262,7 +262,7 @@ impl Engine {
             .holdings()
             .iter()
             .map(|(instrument, quantity)| {
-                let price = self.prices.market(*instrument).and_then(|market| market.last()).unwrap_or(0.0);
+                let price = self.prices.market(*instrument).and_then(InstrumentMarket::last).unwrap_or(0.0);
                 price * quantity.approximate()
             })
             .sum();

@@ -13,7 +13,9 @@ use rust_decimal::{Decimal, RoundingStrategy};
 /// Fails a check with what was found.
 macro_rules! ensure {
     ($holds:expr, $($what:tt)*) => {
-        if !$holds {
+        // A comparison with NaN holds in no direction, so it fails here.
+        if $holds {
+        } else {
             return Err(format!($($what)*));
         }
     };
@@ -74,7 +76,6 @@ impl Books {
         fills_at_once: bool,
     ) -> Result<(), String> {
         let mut accepted = Vec::new();
-        let mut last_fill: Option<(&Fill, i128)> = None;
         for output in outputs {
             match output {
                 Output::OrderAccepted(terms) => {
@@ -92,10 +93,8 @@ impl Books {
                         "{} was filled on the event that brought it about",
                         fill.order
                     );
-                    let profit = self.fill(fill, instruments)?;
-                    last_fill = Some((fill, profit));
+                    self.fill(fill, instruments)?;
                 }
-                // The profit is known before the fill is: the two are told one after the other.
                 Output::TradeClosed(trade) => self.close(trade)?,
                 Output::Charged { strategy, amount, .. } => {
                     ensure!(amount.is_positive(), "a charge of {amount}");
@@ -111,7 +110,6 @@ impl Books {
                 _ => {}
             }
         }
-        let _ = last_fill;
         Ok(())
     }
 
@@ -154,7 +152,7 @@ impl Books {
         Ok(())
     }
 
-    fn fill(&mut self, fill: &Fill, instruments: &[Instrument]) -> Result<i128, String> {
+    fn fill(&mut self, fill: &Fill, instruments: &[Instrument]) -> Result<(), String> {
         let order = self.orders.get_mut(&fill.order).ok_or_else(|| format!("{fill:?} of no open order"))?;
         let terms = &order.terms;
         ensure!(
@@ -207,7 +205,7 @@ impl Books {
         if !books.make_believe {
             self.account += flow;
         }
-        Ok(flow)
+        Ok(())
     }
 
     fn close(&mut self, trade: &ClosedTrade) -> Result<(), String> {

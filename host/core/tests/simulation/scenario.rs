@@ -82,7 +82,7 @@ impl Scenario {
         let mut market = MarketMaker::new(&mut random, &settings, false);
         let mut steps = Vec::new();
         let mut start = |name: String, version: usize, market: &MarketMaker| {
-            let deployment = Deployment { version: crate::strategies::version(version), ..shadow(name) };
+            let deployment = Deployment { version: self::version(version), ..shadow(name) };
             let input = market.input(InputKind::Command(Command::Deploy(deployment)));
             steps.push(Step { input, unusable: false });
         };
@@ -107,6 +107,41 @@ impl Scenario {
             }
         }
         Self { settings, profiles, steps, extreme: false }
+    }
+
+    /// Live strategies that share the account and its limits with one that never trades and only fails.
+    pub(crate) fn shared_account(seed: u64) -> Self {
+        let mut random = Random::of(seed, 3);
+        let settings = settings(&mut random, false);
+        let mut profiles = profiles(&mut random);
+        profiles[GOOD_VERSIONS].hostility = 0.2;
+        profiles[GOOD_VERSIONS].activity = 0.0;
+        let mut market = MarketMaker::new(&mut random, &settings, false);
+        let names = (0..GOOD_VERSIONS).map(|number| format!("s{number}")).chain([HOSTILE_SLOT.to_owned()]);
+        let mut steps: Vec<Step> = names
+            .enumerate()
+            .map(|(number, slot)| {
+                let deployment =
+                    Deployment { version: version(number), mode: StrategyMode::Live, ..shadow(slot) };
+                let input = market.input(InputKind::Command(Command::Deploy(deployment)));
+                Step { input, unusable: false }
+            })
+            .collect();
+        for _ in 0..random.integer(30, 100) {
+            market.minute(&mut random, &mut steps);
+            if random.chance(0.1) {
+                let release = Command::Release { slot: HOSTILE_SLOT.to_owned() };
+                steps.push(Step { input: market.input(InputKind::Command(release)), unusable: false });
+            }
+        }
+        Self { settings, profiles, steps, extreme: false }
+    }
+
+    /// The same with a strategy that never trades and never fails.
+    pub(crate) fn with_calm_hostile(&self) -> Self {
+        let mut calm = self.clone();
+        calm.profiles[GOOD_VERSIONS].hostility = 0.0;
+        calm
     }
 
     /// The same without the slot that misbehaves.
@@ -155,7 +190,7 @@ fn settings(random: &mut Random, extreme: bool) -> EngineSettings {
     let cash = if extreme {
         Decimal::from(*random.pick(&[1_i64, 1_000_000_000_000, 7_000_000_000_000]))
     } else {
-        Decimal::new(random.integer(100_00, 1_000_000_00), 2)
+        Decimal::new(random.integer(10_000, 100_000_000), 2)
     };
     let mut settings = EngineSettings::new(instruments, Money(cash));
     settings.signals = vec!["mood".to_owned(), "weather".to_owned()];

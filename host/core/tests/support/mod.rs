@@ -1,5 +1,6 @@
 //! Native strategies and markets for tests and benches of the engine.
 #![allow(dead_code, reason = "each test uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -220,7 +221,7 @@ pub(crate) fn random_walk(bars: i64) -> Vec<Input> {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        (state >> 40) as i64
+        (state >> 40).cast_signed()
     };
     let mut price = 10_000_i64;
     (0..bars)
