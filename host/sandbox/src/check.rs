@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use bulkhead_core::identifier::{ContentHash, InstrumentId, SignalId};
 use bulkhead_core::instrument::Instrument;
-use bulkhead_core::strategy::{Action, Description, Fault, InstanceConfig, SavedState, Strategy as _};
+use bulkhead_core::strategy::{
+    Action, Description, Fault, InstanceConfig, Needs, SavedState, Strategy as _, StrategySource as _,
+};
 use serde::Serialize;
 
 use crate::inspect::Inspection;
@@ -95,10 +97,11 @@ fn fill(report: &mut CheckReport, bytes: &[u8], limits: &Limits) -> Result<(), S
     report.file = sandbox.inspection(&version);
     report.description = Some(description.clone());
     let config = config(&description)?;
+    let (needs, _) = sandbox.needs(&version, &config).map_err(|fault| fault.to_string())?;
     let start = || sandbox.start(&version, &config).map_err(|fault| fault.to_string());
-    let whole = Run::over(&description, start()?, None)?;
-    let again = Run::over(&description, start()?, None)?;
-    let restarted = Run::over(&description, start()?, Some(&start))?;
+    let whole = Run::over(&needs, start()?, None)?;
+    let again = Run::over(&needs, start()?, None)?;
+    let restarted = Run::over(&needs, start()?, Some(&start))?;
     let deterministic =
         whole.actions == again.actions && whole.fuel == again.fuel && whole.state == again.state;
     if !deterministic {
@@ -130,11 +133,11 @@ struct Run {
 impl Run {
     /// Hands the series to an instance, one event at a time; halfway, to a new one with the old one's state.
     fn over(
-        description: &Description,
+        needs: &Needs,
         mut strategy: WasmStrategy,
         restart: Option<&dyn Fn() -> Result<WasmStrategy, String>>,
     ) -> Result<Self, String> {
-        let mut series = Series::new(&description.needs);
+        let mut series = Series::new(needs);
         let (mut all, mut fuel) = (Vec::new(), Vec::new());
         let mut actions: Vec<Action> = Vec::new();
         for minute in 0..MINUTES {

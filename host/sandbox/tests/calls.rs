@@ -40,7 +40,7 @@ fn an_action_arrives() {
 #[test]
 fn a_reason_is_cut_and_cleaned() {
     // Bell, then 150 times a letter of two bytes.
-    let body = guest::buys("(f64.const 1)", 1).replacen(
+    let body = buys("(f64.const 1)", 1).replacen(
         "(f64.store offset=128",
         "(i32.store offset=136 (local.get $at) (i32.const 8000))
          (i32.store offset=140 (local.get $at) (i32.const 301))

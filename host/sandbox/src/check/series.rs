@@ -36,12 +36,17 @@ pub(super) struct Series {
 
 impl Series {
     pub(super) fn new(needs: &Needs) -> Self {
+        // Zero asks for the feed's own bars, which are of a minute here.
+        let mut intervals: Vec<Span> =
+            needs.bar_intervals.iter().map(|interval| (*interval).max(Span::MINUTE)).collect();
+        intervals.sort_unstable();
+        intervals.dedup();
         Self {
             needs: needs.clone(),
             random: 0x0b57_ac1e,
             now: BEGIN,
             price: START_PRICE,
-            bars: needs.bar_intervals.iter().map(|interval| (*interval, None)).collect(),
+            bars: intervals.into_iter().map(|interval| (interval, None)).collect(),
             next: VecDeque::new(),
             cash: CASH,
             quantity: 0.0,
@@ -114,12 +119,12 @@ impl Series {
         }
     }
 
-    /// Bars of a minute or less are this one; longer ones are put together.
+    /// Longer bars are put together from minutes.
     fn add_to_bars(&mut self, minute: &Bar) {
         for (interval, unfinished) in &mut self.bars {
             let bar = unfinished.get_or_insert(Bar {
                 interval: *interval,
-                open_time: minute.open_time.floor((*interval).max(Span::MINUTE)),
+                open_time: minute.open_time.floor(*interval),
                 volume: 0.0,
                 ..*minute
             });
@@ -215,6 +220,15 @@ impl Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_feeds_own_bars_are_of_a_minute() {
+        let intervals = vec![Span::ZERO, Span::from_seconds(1), Span::MINUTE];
+        let mut series = Series::new(&Needs { bar_intervals: intervals, ..Needs::default() });
+        series.advance(0);
+        assert!(matches!(series.next(), Some(Event::Bar(bar)) if bar.interval == Span::MINUTE));
+        assert_eq!(series.next(), None, "the same bar came twice");
+    }
 
     #[test]
     fn longer_bars_hold_the_shorter_ones() {
