@@ -181,7 +181,7 @@ proptest! {
     fn fills_are_possible_ones(
         buys in any::<bool>(),
         limit in prop::option::of(1_i64..150_000),
-        lots in 1_i64..1_000_000,
+        lots in 1_i64..1_000_000_000,
         latency in prop::sample::select(vec![0_i64, 250, 61_000]),
         slippage_bps in 0.0..300.0_f64,
         impact_bps in 0.0..300.0_f64,

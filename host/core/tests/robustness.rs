@@ -17,8 +17,8 @@ use bulkhead_core::output::Output;
 use bulkhead_core::risk::{RefusalCode, RiskLimits};
 use bulkhead_core::sizing::Sizing;
 use bulkhead_core::strategy::{
-    Action, Amount, Event, ExitPlan, FaultKind, FillCause, Intent, Needs, OrderKind, Proposal, Strategy,
-    TakeProfit,
+    Action, Amount, Event, ExitPlan, FaultKind, FillCause, Intent, Needs, OrderKind, OrderStatus, Proposal,
+    Strategy, TakeProfit,
 };
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_core::venue::paper::PaperSettings;
@@ -510,6 +510,39 @@ fn a_bar_gives_an_order_one_part_of_its_volume() {
     run(&mut engine, &[deploy("script", Decimal::ONE), flat(0, 100.0)]);
     let outputs = run(&mut engine, &[bar(0, 1, 99.0, 101.0, 98.0, 100.0)]);
     assert_eq!(fills(&outputs), [(FillCause::Order, "99".into())]);
+}
+
+/// The end of an order that was not told before the state was saved is told after a restart from it.
+#[test]
+fn what_waited_while_the_state_was_saved_is_told_after_a_restart() {
+    let told = Told::default();
+    let instances = Arc::new(Mutex::new(0));
+    let source = {
+        let told = Arc::clone(&told);
+        NativeSource::default().with("mortal", move |_| {
+            *instances.lock().unwrap() += 1;
+            let (first, told, mut bars) = (*instances.lock().unwrap() == 1, Arc::clone(&told), 0);
+            Box::new(Scripted(move |event: &Event, actions: &mut Vec<Action>| {
+                if !first {
+                    told.lock().unwrap().push(event.clone());
+                } else if bars > 0 {
+                    return Err(FaultKind::Trap("unreachable".to_owned()));
+                } else if matches!(event, Event::Bar(_)) {
+                    bars += 1;
+                    actions.push(buy(1, 1.0));
+                }
+                Ok(())
+            }))
+        })
+    };
+    let mut settings = exact();
+    settings.venue.failure_probability = 1.0;
+    settings.save_every_events = 1;
+    let mut engine = engine(settings, source);
+    run(&mut engine, &[deploy("mortal", Decimal::ONE), flat(0, 100.0), flat(1, 100.0), flat(5, 100.0)]);
+    let rejected =
+        |event: &Event| matches!(event, Event::Order(update) if update.status == OrderStatus::Rejected);
+    assert_eq!(told.lock().unwrap().iter().filter(|event| rejected(event)).count(), 1, "{told:?}");
 }
 
 /// A tier whose sale the books refuse, as nobody can pay its fee, is not taken.

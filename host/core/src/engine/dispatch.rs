@@ -155,7 +155,12 @@ impl Engine {
         match instance.save() {
             Ok(state) => {
                 slot.saved = Some(state);
-                slot.ended.clear();
+                // What still waits in the inbox is not in the state.
+                let waiting = slot.inbox.iter().filter_map(|event| match event {
+                    Event::Order(update) if update.status.ends() => Some(update.clone()),
+                    _ => None,
+                });
+                slot.ended = waiting.collect();
             }
             Err(Fault { kind: FaultKind::Reported(reason) }) => {
                 let line = LogLine {

@@ -448,12 +448,8 @@ impl Engine {
                 filled: filled.approximate(),
                 reason,
             };
-            let ends = matches!(
-                status,
-                OrderStatus::Filled | OrderStatus::Rejected | OrderStatus::Cancelled | OrderStatus::Expired
-            );
-            if ends {
-                self.slots[index].ended.push(update.clone());
+            if status.ends() {
+                self.slots[index].note_ended(update.clone());
             }
             self.tell(index, Event::Order(update));
         }

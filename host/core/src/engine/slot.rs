@@ -8,6 +8,9 @@ use crate::sizing::TradeRecord;
 use crate::strategy::{Description, Event, OrderUpdate, SavedState, Strategy};
 use crate::time::Timestamp;
 
+/// At least this many of the orders that ended last are remembered between two saved states.
+const MOST_ENDED: usize = 1_024;
+
 /// What a slot is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotStatus {
@@ -131,6 +134,14 @@ impl Slot {
 
     pub(super) fn last_closed(&self, instrument: InstrumentId) -> Option<Timestamp> {
         self.last_closed.iter().find(|(closed, _)| *closed == instrument).map(|(_, time)| *time)
+    }
+
+    pub(super) fn note_ended(&mut self, update: OrderUpdate) {
+        // A strategy that never saves its state must not fill the memory.
+        if self.ended.len() >= 2 * MOST_ENDED {
+            self.ended.drain(..MOST_ENDED);
+        }
+        self.ended.push(update);
     }
 
     pub(super) fn note_closed(&mut self, instrument: InstrumentId, time: Timestamp) {

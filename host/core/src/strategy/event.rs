@@ -107,6 +107,14 @@ pub enum OrderStatus {
     Expired,
 }
 
+impl OrderStatus {
+    /// Whether nothing more can happen to an order that had passed the gate.
+    #[must_use]
+    pub const fn ends(self) -> bool {
+        matches!(self, Self::Filled | Self::Rejected | Self::Cancelled | Self::Expired)
+    }
+}
+
 /// A change of one of the strategy's orders.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrderUpdate {

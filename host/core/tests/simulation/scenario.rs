@@ -561,7 +561,9 @@ impl MarketMaker {
         };
         // An infinite low is above the high, so that bar is unsound in any case.
         let unusable = unusable || matches!(&kind, InputKind::Bar(bar) if !bar.is_sound());
-        steps.push(Step { input: self.input(kind), unusable });
+        // Later than anything before, so that it shows if it moves time all the same.
+        let time = if unusable { self.now.plus(Span::from_nanos(1)) } else { self.now };
+        steps.push(Step { input: Input { time, kind }, unusable });
     }
 }
 
