@@ -350,7 +350,7 @@ impl<'a> Checker<'a> {
         Ok(())
     }
 
-    /// A bar that reaches a stop ends the position, unless the sale itself failed or a purchase moved the
+    /// A bar that reaches a stop, or comes after its longest holding, ends the position, unless the sale itself failed or a purchase moved the
     /// stop first.
     fn stops_fired(
         &self,
@@ -363,7 +363,9 @@ impl<'a> Checker<'a> {
             return Ok(());
         }
         for (key, guarded) in self.guards.iter().filter(|((_, id), _)| *id == bar.instrument) {
-            let reached = guarded.stop.is_some_and(|stop| bar.low <= stop.approximate());
+            let at_stop = guarded.stop.is_some_and(|stop| bar.low <= stop.approximate());
+            let old = guarded.plan.max_holding.is_some_and(|most| bar.open_time >= guarded.opened.plus(most));
+            let reached = at_stop || old;
             let still_held = after.get(key).is_some_and(|now| now.opened == guarded.opened);
             let excused = outputs.iter().any(|output| match output {
                 Output::Filled(fill) => (fill.strategy, fill.instrument) == *key && fill.side == Side::Buy,
