@@ -103,7 +103,9 @@ impl StrategySource for Source {
     ) -> Result<Box<dyn Strategy>, Fault> {
         let (profile, started) = self.find(version)?;
         let instance = started.fetch_add(1, Ordering::Relaxed);
-        if Random::of(profile.seed, 1_000_000 + instance).chance(profile.hostility) {
+        // The first start succeeds: a slot that never came to be has no share of the capital, which is no
+        // fair comparison with one that did.
+        if instance > 0 && Random::of(profile.seed, 1_000_000 + instance).chance(profile.hostility) {
             return Err(FaultKind::Start("does not feel like it".to_owned()).into());
         }
         for history in &config.history {
