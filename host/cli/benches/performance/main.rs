@@ -1,0 +1,117 @@
+//! The performance suite: what the documentation says about speed comes from here.
+//! `cargo xtask bench performance` builds what it needs and runs it.
+//!
+//! What is compared is measured in one run, in turns (A B A B …), so that a machine that others use too bends
+//! both sides alike; the figure is the median of the turns' ratios. Times are CPU time of the thread that does
+//! the work, where one thread does it. Nothing here asserts a time: whether a goal is met is printed, and that
+//! is all. What is asserted is that all ways of running the same rule did the same work.
+//!
+//! Where to start reading: [`strategy_cost`], [`full_path`], [`instances`] and [`hot_swap`] are the four parts.
+
+mod backtest;
+mod figures;
+mod full_path;
+mod hot_swap;
+mod instances;
+mod market;
+mod measure;
+mod native;
+mod strategy_cost;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+use bulkhead_core::identifier::ContentHash;
+use bulkhead_sandbox::{Limits, Sandbox, Settings};
+
+use crate::figures::Figures;
+
+/// How much is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// Turns of each comparison.
+    pub(crate) turns: usize,
+    /// Bars of a long backtest, and of one to compare its memory with.
+    pub(crate) bars: usize,
+    pub(crate) few_bars: usize,
+    pub(crate) instances: usize,
+    pub(crate) swaps: usize,
+}
+
+impl Extent {
+    const WHOLE: Self = Self { turns: 7, bars: 1_000_000, few_bars: 100_000, instances: 2_000, swaps: 7 };
+    /// To see that the suite works; its figures mean little.
+    const QUICK: Self = Self { turns: 2, bars: 100_000, few_bars: 20_000, instances: 200, swaps: 2 };
+}
+
+/// What every part needs.
+pub(crate) struct Suite {
+    pub(crate) extent: Extent,
+    /// For files that are gone afterwards.
+    pub(crate) directory: PathBuf,
+    /// The crossover plugin.
+    pub(crate) plugin: PathBuf,
+    pub(crate) wasm: Vec<u8>,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) version: ContentHash,
+}
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    let known = ["--json", "--quick", "--bench"];
+    if let Some(unknown) =
+        arguments.iter().find(|argument| argument.starts_with("--") && !known.contains(&argument.as_str()))
+    {
+        anyhow::bail!(
+            "{unknown} is unknown; there are --json and --quick, and names of parts: cost path instances swap"
+        );
+    }
+    let parts: Vec<&str> =
+        arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with("--")).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
+
+    let directory = tempfile::tempdir()?;
+    let suite = Suite::new(if has("--quick") { Extent::QUICK } else { Extent::WHOLE }, directory.path())?;
+    let mut figures = Figures::default();
+    if wanted("instances") {
+        // First, as it looks at the memory of this process.
+        instances::measure(&suite, &mut figures)?;
+    }
+    if wanted("cost") {
+        strategy_cost::measure(&suite, &mut figures)?;
+    }
+    if wanted("path") {
+        full_path::measure(&suite, &mut figures)?;
+    }
+    if wanted("swap") {
+        hot_swap::measure(&suite, &mut figures)?;
+    }
+    figures.print(has("--json"))
+}
+
+impl Suite {
+    fn new(extent: Extent, directory: &Path) -> Result<Self> {
+        let plugin = plugin()?;
+        let wasm = std::fs::read(&plugin).with_context(|| format!("{} can't be read", plugin.display()))?;
+        let sandbox = sandbox(&directory.join("compiled"))?;
+        let (version, _) = sandbox.prepare(&wasm)?;
+        Ok(Self { extent, directory: directory.to_owned(), plugin, wasm, sandbox, version })
+    }
+}
+
+/// A sandbox with the limits that everybody gets.
+fn sandbox(artefacts: &Path) -> Result<Sandbox> {
+    let settings =
+        Settings { limits: Limits::default(), artefacts: Some(artefacts.to_owned()), versions: None };
+    Ok(Sandbox::new(settings)?)
+}
+
+/// The crossover plugin, which `cargo xtask` has built.
+fn plugin() -> Result<PathBuf> {
+    let directory = std::env::var_os("BULKHEAD_PLUGINS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugins"), PathBuf::from);
+    let plugin = directory.join("sma-crossover.wasm");
+    ensure!(plugin.is_file(), "{} is missing; `cargo xtask plugins` builds it", plugin.display());
+    Ok(plugin)
+}

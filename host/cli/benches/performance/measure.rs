@@ -1,0 +1,40 @@
+//! Clocks and memory.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use cpu_time::ThreadTime;
+
+/// CPU time of this thread in `work`, and what it returned.
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
+    let started = ThreadTime::now();
+    let result = work();
+    (started.elapsed(), result)
+}
+
+/// Memory of this process that is in use now, in bytes. Linux only.
+pub(crate) fn resident_bytes() -> Result<f64> {
+    let status =
+        std::fs::read_to_string("/proc/self/status").context("the memory in use is only known on Linux")?;
+    let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    let kibibytes: f64 = kibibytes.context("no VmRSS in /proc/self/status")?.trim().parse()?;
+    Ok(kibibytes * 1024.0)
+}
+
+/// The middle of some samples; of an even number the mean of the two in the middle.
+pub(crate) fn median(samples: &[f64]) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    match (sorted.get(middle.wrapping_sub(1)), sorted.get(middle)) {
+        (Some(below), Some(above)) if sorted.len() % 2 == 0 => f64::midpoint(*below, *above),
+        (_, Some(above)) => *above,
+        _ => f64::NAN,
+    }
+}
+
+/// A count as a number to compute with.
+#[expect(clippy::cast_precision_loss, reason = "counts here stay far below 2^53")]
+pub(crate) fn number(count: usize) -> f64 {
+    count as f64
+}
