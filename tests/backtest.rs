@@ -120,7 +120,7 @@ fn backtest_and_run_give_the_same_digest_on_the_same_file() {
         &configuration,
         "[feed]\nsource = \"csv\"\nfiles = [\"X-USD.csv\"]\n[risk]\ncooldown = \"off\"\n\
          [slots.sma-crossover]\nmode = \"live\"\nweight = 0.5\n[slots.momentum]\nweight = 0.2\n\
-         [slots.scalping]\nweight = 0.1\nparameters = { min_volatility = 0.001 }\n[slots.breakout]\nweight = 0.2\n",
+         [slots.scalping]\nweight = 0.1\nparameters = { minimum_volatility = 0.001 }\n[slots.breakout]\nweight = 0.2\n",
     )
     .unwrap();
     let run = json(directory.path(), &["run", "--config", "bulkhead.toml", "--speed", "max", "--json"]);

@@ -480,7 +480,7 @@ mod tests {
         let runner = Runner::<Recorder>::start(config).unwrap();
         assert_eq!(
             runner.strategies()[0].observed,
-            [1.0, 2.0, 1_000.0, 3.0, 2_000.0],
+            [1.0, 1_000.0, 2.0, 3.0, 2_000.0],
             "an unwanted interval is left out"
         );
         assert_eq!(runner.strategies()[1].observed, [9.0]);

@@ -152,7 +152,8 @@ pub(crate) enum PluginCommand {
         /// The slot, that is the file's name without ".wasm".
         slot: String,
         /// The version's content hash, or the first digits of it.
-        version: String,
+        #[arg(value_name = "SHA256")]
+        hash: String,
     },
 }
 

@@ -16,8 +16,8 @@ pub(crate) fn plugin(command: &PluginCommand) -> Result<()> {
     match command {
         PluginCommand::Check { file, json } => check(file, *json),
         PluginCommand::List { configuration, json } => list(&configured(configuration)?, *json),
-        PluginCommand::Rollback { configuration, slot, version } => {
-            rollback(&configured(configuration)?, slot, version)
+        PluginCommand::Rollback { configuration, slot, hash } => {
+            rollback(&configured(configuration)?, slot, hash)
         }
     }
 }

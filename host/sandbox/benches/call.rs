@@ -1,7 +1,7 @@
 //! What a call into a strategy costs, and what an instance costs. `cargo bench -p bulkhead-sandbox`.
 //!
 //! The guest is the hand-written one of the tests, an exponential average; with `BULKHEAD_PLUGINS` set to a
-//! folder that holds `sma_crossover.wasm`, that one is measured too.
+//! folder that holds `sma-crossover.wasm`, that one is measured too.
 
 #[path = "../tests/guest/mod.rs"]
 mod guest;
@@ -23,7 +23,7 @@ fn main() {
 fn strategies() -> Vec<&'static str> {
     let mut names = vec!["quiet", "steady"];
     if plugin().exists() {
-        names.push("sma_crossover");
+        names.push("sma-crossover");
     }
     names
 }
@@ -31,7 +31,7 @@ fn strategies() -> Vec<&'static str> {
 fn plugin() -> PathBuf {
     let folder =
         std::env::var_os("BULKHEAD_PLUGINS").map_or_else(|| PathBuf::from("target/plugins"), PathBuf::from);
-    folder.join("sma_crossover.wasm")
+    folder.join("sma-crossover.wasm")
 }
 
 fn prepared(name: &str) -> (Sandbox, ContentHash, InstanceConfig) {

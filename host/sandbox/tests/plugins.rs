@@ -27,7 +27,7 @@ fn checked(name: &str) -> CheckReport {
 /// Each passes `plugin check`, does the same twice, carries its memory over, and imports nothing but the log.
 #[test]
 fn every_shipped_strategy_passes_the_check() {
-    for name in ["sma_crossover", "momentum", "scalping", "breakout"] {
+    for name in ["sma-crossover", "momentum", "scalping", "breakout"] {
         let report = checked(name);
         let (file, series) = (report.file.unwrap(), report.series.unwrap());
         println!("{name}: {file:?} {series:?}");
@@ -44,5 +44,5 @@ fn every_shipped_strategy_passes_the_check() {
 /// The standard series has enough in it for the average's rule to trade on.
 #[test]
 fn the_sma_crossover_trades_on_the_standard_series() {
-    assert!(checked("sma_crossover").series.unwrap().actions > 20);
+    assert!(checked("sma-crossover").series.unwrap().actions > 20);
 }

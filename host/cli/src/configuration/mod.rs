@@ -171,6 +171,7 @@ impl Layers {
     /// Understands the whole.
     pub(crate) fn read(&self) -> Result<Configuration, InvalidConfiguration> {
         let mut table = self.table.clone();
+        let mut defaults = Self::defaults().table;
         let mut problems = Vec::new();
         let configuration = loop {
             match serde_path_to_error::deserialize::<_, Configuration>(Value::Table(table.clone())) {
@@ -178,6 +179,10 @@ impl Layers {
                 Err(error) => {
                     let (path, allowed) = located(&error);
                     let found = remove(&mut table, &path);
+                    // What must be there is read on with its default, so that its absence is no problem more.
+                    if let Some(default) = remove(&mut defaults, &path) {
+                        table = laid_over(table, &path, default);
+                    }
                     problems.push(Problem {
                         origin: self.origin(&path).to_owned(),
                         key: path,
@@ -348,6 +353,13 @@ fn located(error: &serde_path_to_error::Error<toml::de::Error>) -> (String, Stri
     }
 }
 
+fn laid_over(table: Table, path: &str, value: Value) -> Table {
+    let mut layers = Layers::default();
+    layers.table = table;
+    layers.set_value(path, value, "defaults");
+    layers.table
+}
+
 /// Takes the value at a path such as `a.b[2].c` out of a table.
 fn remove(table: &mut Table, path: &str) -> Option<Value> {
     let normalised = path.replace('[', ".").replace(']', "");
@@ -418,8 +430,7 @@ mod tests {
     #[test]
     fn all_problems_are_reported_at_once_with_origin_and_key() {
         let error = read(
-            "cash = \"lots\"\nspeeed = 1\n[risk]\nmax_order = \"half\"\ncool_down = \"1h\"\n[paper]\nlatency = 5\n\
-             [slots.x]\nmode = \"live\"\nweight = \"0.9\"\n[feed]\nsource = \"csv\"",
+            "speeed = 1\ncash = \"lots\"\n[risk]\nmax_order = \"half\"\ncool_down = \"1h\"\n[paper]\nlatency = 5",
         )
         .unwrap_err();
         let keys: Vec<&str> = error.0.iter().map(|problem| problem.key.as_str()).collect();
