@@ -6,6 +6,7 @@
 mod arguments;
 mod backtest;
 mod configuration;
+mod log_lines;
 mod market_data;
 mod memory_use;
 mod plugin;
@@ -16,7 +17,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::arguments::{Arguments, Colour, Command};
 use crate::configuration::{InvalidConfiguration, Layers};
@@ -64,14 +67,10 @@ fn execute(command: &Command) -> Result<()> {
     }
 }
 
-/// Log lines go to standard error; `RUST_LOG=debug` shows more of them.
+/// Log lines go to standard error, or to the status view while it is on; `RUST_LOG=debug` shows more of them.
 fn start_log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(colour)
-        .with_target(false)
-        .init();
+    let lines = fmt::layer().with_writer(log_lines::standard_error).with_ansi(colour).with_target(false);
+    tracing_subscriber::registry().with(filter).with(lines).with(log_lines::Keep).init();
 }

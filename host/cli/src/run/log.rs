@@ -96,7 +96,7 @@ pub(super) fn output(engine: &Engine, output: &Output) {
             }
         }
         Output::TradingState(state) if state.halted => {
-            tracing::warn!(reason = state.reason, "trading halted")
+            tracing::warn!(reason = state.reason, "trading halted");
         }
         Output::TradingState(_) => tracing::info!("trading resumed"),
         Output::InputRefused { reason, .. } => tracing::warn!(reason, "input refused"),

@@ -2,6 +2,7 @@
 
 mod log;
 mod plugin_watch;
+mod status;
 mod summary;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use bulkhead_feeds::Feed;
 use bulkhead_feeds::pacer::{Pacer, Speed};
 use bulkhead_sandbox::Sandbox;
 
+use self::status::StatusView;
 use self::summary::Tally;
 use crate::arguments::RunArguments;
 use crate::configuration::{Configuration, Layers, Slot};
@@ -53,15 +55,19 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let data = MarketData::open(&configuration)?;
     let settings = configuration.engine_settings(data.instruments, Vec::new());
     let engine = Engine::new(settings, Box::new(sandbox.clone()))?;
-    let mut host = Host { engine, configuration, outputs: Vec::new(), tally: Tally::default() };
+    let mut host = Host { engine, configuration, outputs: Vec::new(), tally: Tally::default(), view: None };
 
     let (sender, receiver) = channel();
     stop_on_signals(sender.clone())?;
+    let speed = arguments.speed.unwrap_or(host.configuration.speed);
+    if !arguments.json && !arguments.plain {
+        host.view = StatusView::start(speed, &host.configuration.strategies.directory);
+    }
     host.load_directory(&sandbox)?;
     plugin_watch::start(&host.configuration.strategies.directory, &sandbox, sender)?;
-    let speed = arguments.speed.unwrap_or(host.configuration.speed);
     let started = Instant::now();
     let ending = host.play(data.feed, speed, arguments.duration, &receiver)?;
+    host.view = None;
     tracing::info!(reason = ending, "stopped");
     let summary = host.tally.summary(&host.engine, started.elapsed())?;
     if arguments.json {
@@ -77,6 +83,8 @@ struct Host {
     configuration: Configuration,
     outputs: Vec<Output>,
     tally: Tally,
+    /// Instead of log lines, on a terminal.
+    view: Option<StatusView>,
 }
 
 impl Host {
@@ -91,6 +99,7 @@ impl Host {
             );
         }
         for (slot, path) in files {
+            self.show(Instant::now());
             match sandbox.prepare(&read(&path)?) {
                 Ok((version, _)) => self.deploy(slot, version),
                 Err(refused) => tracing::error!(file = %path.display(), reason = %refused, "plugin refused"),
@@ -125,10 +134,22 @@ impl Host {
         self.engine.step(input, &mut self.outputs);
         for output in self.outputs.drain(..) {
             self.tally.add(&output);
-            log::output(&self.engine, &output);
+            let for_the_log = match &mut self.view {
+                Some(view) => view.take(output),
+                None => Some(output),
+            };
+            if let Some(output) = for_the_log {
+                log::output(&self.engine, &output);
+            }
         }
         if matches!(input.kind, InputKind::Bar(_)) {
             self.tally.bars += 1;
+        }
+    }
+
+    fn show(&mut self, now: Instant) {
+        if self.view.as_mut().is_some_and(|view| !view.refresh(now, &self.engine, &self.tally)) {
+            self.view = None;
         }
     }
 
@@ -163,6 +184,7 @@ impl Host {
                 if over(now) {
                     return Ok("the duration is over");
                 }
+                self.show(now);
                 let left =
                     duration.map_or(LONGEST_WAIT, |limit| limit.saturating_sub(now.duration_since(started)));
                 match messages.recv_timeout(wait.min(LONGEST_WAIT).min(left)) {
@@ -206,18 +228,18 @@ impl Host {
 /// Ctrl-C and SIGTERM end the run in order; a second one ends the process at once.
 fn stop_on_signals(sender: Sender<Message>) -> Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
-    let asked = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 1, std::sync::Arc::clone(&asked))
-            .and_then(|_| signal_hook::flag::register(signal, std::sync::Arc::clone(&asked)))
-            .context("signals can't be handled")?;
-    }
     let mut signals =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("signals can't be handled")?;
     std::thread::Builder::new()
         .name("signals".to_owned())
         .spawn(move || {
+            let mut asked = false;
             for _ in signals.forever() {
+                if asked {
+                    status::give_back();
+                    signal_hook::low_level::exit(1);
+                }
+                asked = true;
                 if sender.send(Message::Stop).is_err() {
                     return;
                 }

@@ -74,14 +74,22 @@ impl Tally {
         self.slots.entry(strategy).or_default()
     }
 
+    /// What the strategy traded and was refused so far.
+    pub(super) fn fills_and_refusals(&self, strategy: StrategyId) -> (u64, u64) {
+        self.slots.get(&strategy).map_or((0, 0), |slot| (slot.fills, slot.refusals.values().sum()))
+    }
+
     pub(super) fn summary(&self, engine: &Engine, elapsed: Duration) -> Result<Summary> {
         let none = SlotTally::default();
         let mut strategies = Vec::new();
         for slot in engine.slots() {
             let tally = self.slots.get(&slot.id()).unwrap_or(&none);
             let capital = engine.slot_equity(slot.id())?;
-            let funded =
-                engine.ledger().sub_ledger(slot.id()).map(|books| books.funded()).unwrap_or_default();
+            let funded = engine
+                .ledger()
+                .sub_ledger(slot.id())
+                .map(bulkhead_core::ledger::SubLedger::funded)
+                .unwrap_or_default();
             strategies.push(SlotSummary {
                 name: slot.name().to_owned(),
                 version: slot.description().version.clone(),

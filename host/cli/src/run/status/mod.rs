@@ -1,0 +1,176 @@
+//! The status view of `bulkhead run`: the account, the strategies and what happened last on one screen.
+//!
+//! The host tells it every output and asks it to draw when it is due; the engine never waits for it.
+//! `snapshot` reads off the engine what is shown, `drawing` and `lists` draw it, and `screen` has the
+//! terminal.
+
+mod activity;
+mod columns;
+mod drawing;
+mod lists;
+mod numbers;
+mod room;
+mod screen;
+mod snapshot;
+
+use std::collections::VecDeque;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bulkhead_core::engine::Engine;
+use bulkhead_core::output::Output;
+use bulkhead_feeds::pacer::Speed;
+
+use self::activity::Activity;
+use self::drawing::Palette;
+use self::screen::Screen;
+use self::snapshot::Snapshot;
+use super::summary::Tally;
+use crate::log_lines;
+
+pub(super) use self::screen::give_back;
+
+/// The shortest time between two frames.
+const FRAME: Duration = Duration::from_millis(125);
+
+/// Bars a second are counted over so many frames.
+const RATE_FRAMES: usize = 16;
+
+/// Points of the equity curve; more are thinned out.
+const CURVE_POINTS: usize = 1_024;
+
+/// The view while it is on.
+pub(super) struct StatusView {
+    screen: Screen,
+    palette: Palette,
+    speed: Speed,
+    directory: String,
+    started: Instant,
+    next_frame: Instant,
+    activity: Activity,
+    most_positions: usize,
+    /// Moments and bars until then.
+    rate: VecDeque<(Instant, u64)>,
+    curve: Curve,
+}
+
+impl StatusView {
+    /// Takes the terminal, if standard output is one that can show the view.
+    pub(super) fn start(speed: Speed, directory: &Path) -> Option<Self> {
+        let stdout = std::io::stdout();
+        if !stdout.is_terminal()
+            || std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
+        {
+            return None;
+        }
+        let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+        match Screen::take() {
+            Ok(screen) => Some(Self {
+                screen,
+                palette: Palette { colour },
+                speed,
+                directory: directory.display().to_string(),
+                started: Instant::now(),
+                next_frame: Instant::now(),
+                activity: Activity::default(),
+                most_positions: 0,
+                rate: VecDeque::new(),
+                curve: Curve::default(),
+            }),
+            Err(error) => {
+                tracing::warn!(%error, "the terminal can't show the status view; log lines instead");
+                None
+            }
+        }
+    }
+
+    /// Takes the outputs that the view shows of its own; gives back what belongs in the log.
+    pub(super) fn take(&mut self, output: Output) -> Option<Output> {
+        self.activity.take(output)
+    }
+
+    /// Draws a frame if one is due; `false` when the view has ended and log lines are wanted instead.
+    pub(super) fn refresh(&mut self, now: Instant, engine: &Engine, tally: &Tally) -> bool {
+        if now < self.next_frame {
+            return true;
+        }
+        self.next_frame = now + FRAME;
+        let drawn = match self.snapshot(now, engine, tally) {
+            Ok(snapshot) => self.screen.draw(|frame| drawing::draw(frame, &snapshot, self.palette)),
+            Err(error) => Err(std::io::Error::other(error)),
+        };
+        drawn.unwrap_or_else(|error| {
+            give_back();
+            tracing::warn!(%error, "the status view ends; log lines instead");
+            false
+        })
+    }
+
+    fn snapshot(
+        &mut self,
+        now: Instant,
+        engine: &Engine,
+        tally: &Tally,
+    ) -> Result<Snapshot, bulkhead_core::money::Overflow> {
+        let read = Snapshot::read(engine, tally, &self.activity)?;
+        self.most_positions = self.most_positions.max(read.positions.len());
+        self.curve.add(engine.equity_estimate().0);
+        if self.rate.len() > RATE_FRAMES {
+            self.rate.pop_front();
+        }
+        self.rate.push_back((now, tally.bars));
+        let lines = log_lines::lines().into_iter().rev();
+        Ok(Snapshot {
+            speed: self.speed,
+            bars_per_second: self.bars_per_second(),
+            curve: self.curve.points.clone(),
+            most_positions: self.most_positions,
+            lines: lines.map(|line| (line.at.saturating_duration_since(self.started), line)).collect(),
+            directory: self.directory.clone(),
+            ..read
+        })
+    }
+
+    fn bars_per_second(&self) -> f64 {
+        let (Some((from, before)), Some((to, after))) = (self.rate.front(), self.rate.back()) else {
+            return 0.0;
+        };
+        let seconds = to.duration_since(*from).as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "bars of two seconds are few")]
+        let bars = after.saturating_sub(*before) as f64;
+        if seconds > 0.0 { bars / seconds } else { 0.0 }
+    }
+}
+
+/// The equity at even distances over the whole run: when there are too many points every second one goes,
+/// and from then on half as many are taken.
+#[derive(Debug, Default)]
+struct Curve {
+    points: Vec<f64>,
+    /// Frames between two points, less one.
+    skip: usize,
+    skipped: usize,
+}
+
+impl Curve {
+    fn add(&mut self, value: f64) {
+        if self.skipped < self.skip {
+            self.skipped += 1;
+            return;
+        }
+        self.skipped = 0;
+        if self.points.len() == CURVE_POINTS {
+            let mut keep = false;
+            self.points.retain(|_| {
+                keep = !keep;
+                keep
+            });
+            self.skip = 2 * self.skip + 1;
+        }
+        self.points.push(value);
+    }
+}
+
+#[cfg(test)]
+mod tests;
