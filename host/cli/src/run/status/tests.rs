@@ -136,7 +136,13 @@ fn drawn(snapshot: &Snapshot, width: u16, height: u16, colour: bool) -> Buffer {
 fn text(buffer: &Buffer) -> String {
     let rows = buffer.content.chunks(usize::from(buffer.area.width));
     let lines = rows.map(|row| {
-        let line: String = row.iter().map(ratatui::buffer::Cell::symbol).collect();
+        let mut line = String::new();
+        let mut column = 0;
+        // A wide character has the cell after its own too.
+        while let Some(cell) = row.get(column) {
+            line.push_str(cell.symbol());
+            column += ratatui::text::Span::raw(cell.symbol()).width().max(1);
+        }
         line.trim_end().to_owned() + "\n"
     });
     lines.collect()
