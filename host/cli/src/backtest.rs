@@ -284,9 +284,7 @@ impl Backtest {
                 break;
             }
             let started = Instant::now();
-            for input in &batch {
-                self.step(input);
-            }
+            self.take(&batch);
             self.busy += started.elapsed();
             progress.set_position(data.feed.progress().done);
         }
@@ -308,17 +306,19 @@ impl Backtest {
         Ok(())
     }
 
-    fn step(&mut self, input: &Input) {
-        self.engine.step(input, &mut self.outputs);
-        if let InputKind::Bar(bar) = &input.kind {
-            self.bars += 1;
-            self.recorder.bar(bar);
-        }
-        for output in self.outputs.drain(..) {
-            self.recorder.output(&output);
-        }
-        let (equity, exposure) = self.engine.equity_estimate();
-        self.recorder.equity(input.time, equity, exposure);
+    fn take(&mut self, batch: &[Input]) {
+        let Self { engine, recorder, bars, .. } = self;
+        engine.play(batch, |engine, input, outputs| {
+            if let InputKind::Bar(bar) = &input.kind {
+                *bars += 1;
+                recorder.bar(bar);
+            }
+            for output in outputs.drain(..) {
+                recorder.output(&output);
+            }
+            let (equity, exposure) = engine.equity_estimate();
+            recorder.equity(input.time, equity, exposure);
+        });
     }
 
     fn finish(
@@ -422,7 +422,11 @@ fn write(report: &Report, arguments: &BacktestArguments) -> Result<()> {
     let to_standard_output = arguments.json.as_deref() == Some(Path::new("-"));
     if let Some(path) = &arguments.json {
         if to_standard_output {
-            report.write_json(std::io::stdout().lock()).context("the report can't be written")?;
+            let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+            report
+                .write_json(&mut output)
+                .and_then(|()| output.flush())
+                .context("the report can't be written")?;
             anstream::println!();
         } else {
             let file = std::fs::File::create(path)

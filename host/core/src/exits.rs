@@ -235,6 +235,12 @@ impl PositionKeeper {
         self.of(instrument).is_empty()
     }
 
+    /// Whether any position of the strategy is guarded.
+    #[must_use]
+    pub fn guards_any(&self, strategy: StrategyId) -> bool {
+        self.guards.iter().flatten().any(|guard| guard.strategy == strategy)
+    }
+
     /// The exits of a position, when it has any.
     #[must_use]
     pub fn guard(&self, strategy: StrategyId, instrument: InstrumentId) -> Option<&Guard> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use rust_decimal::Decimal;
 
+use super::foresight::Foresight;
 use super::{Engine, Slot, SlotStatus, StepError};
 use crate::identifier::{InstrumentId, SignalId, StrategyId};
 use crate::input::{Command, Deployment, StrategyMode};
@@ -201,6 +202,7 @@ impl Engine {
             working: Vec::new(),
             saved: None,
             ended: Vec::new(),
+            foresight: Foresight::default(),
             events_seen: 0,
             next_save: 0,
             next_timer: None,

@@ -2,6 +2,7 @@
 
 use super::{Engine, SlotStatus, StepError};
 use crate::identifier::{InstrumentId, OrderId};
+use crate::input::Input;
 use crate::output::{Consequence, FaultReport, Output, SlotChange, SlotEvent};
 use crate::strategy::{
     Action, CapitalUpdate, Event, Fault, FaultKind, InstanceConfig, LogLine, OrderStatus, PositionUpdate,
@@ -18,7 +19,7 @@ const MAX_DOUBLINGS: usize = 16;
 
 impl Engine {
     /// Hands every slot that has something in its inbox its events, in the order of the slots.
-    pub(super) fn dispatch(&mut self, outputs: &mut Vec<Output>) {
+    pub(super) fn dispatch(&mut self, upcoming: &[Input], outputs: &mut Vec<Output>) {
         if self.buffers.ready.is_empty() {
             return;
         }
@@ -30,7 +31,7 @@ impl Engine {
         // What the strategies' proposals bring about is told with the next input.
         std::mem::swap(&mut self.buffers.ready, &mut self.buffers.spare_ready);
         for index in ready.drain(..) {
-            self.call(index, outputs);
+            self.call(index, upcoming, outputs);
         }
         self.buffers.spare_ready = ready;
     }
@@ -44,37 +45,49 @@ impl Engine {
         }
     }
 
-    fn call(&mut self, index: usize, outputs: &mut Vec<Output>) {
+    fn call(&mut self, index: usize, upcoming: &[Input], outputs: &mut Vec<Output>) {
         let slot = &mut self.slots[index];
         if !slot.listens() {
             slot.inbox.clear();
             return;
         }
-        let Some(mut instance) = slot.instance.take() else {
+        if slot.instance.is_none() {
             slot.inbox.clear();
             return;
+        }
+        let called = match self.recall(index, outputs) {
+            Some(result) => result,
+            None => self.call_instance(index, upcoming, outputs),
         };
-        let mut events = std::mem::take(&mut slot.inbox);
-        slot.inbox = std::mem::take(&mut slot.spare_inbox);
-
-        let result = self.hand_over(index, instance.as_mut(), &mut events, outputs);
-        self.collect_log(index, instance.as_mut(), outputs);
-        match result {
-            Ok(()) => {
-                let slot = &mut self.slots[index];
-                let due = slot.events_seen >= slot.next_save;
-                slot.instance = Some(instance);
-                if due {
-                    self.save(index, outputs);
-                }
+        match called {
+            Ok(()) if self.slots[index].events_seen >= self.slots[index].next_save => {
+                self.save(index, outputs)
             }
+            Ok(()) => {}
             Err(fault) => {
-                drop(instance);
+                self.slots[index].instance = None;
                 self.fault(index, fault, outputs);
             }
         }
+    }
+
+    fn call_instance(
+        &mut self,
+        index: usize,
+        upcoming: &[Input],
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), Fault> {
+        let slot = &mut self.slots[index];
+        let Some(mut instance) = slot.instance.take() else { return Ok(()) };
+        let mut events = std::mem::take(&mut slot.inbox);
+        slot.inbox = std::mem::take(&mut slot.spare_inbox);
+        let result = self.hand_over(index, &mut instance, &mut events, upcoming, outputs);
+        self.collect_log(index, instance.as_mut(), outputs);
+        let slot = &mut self.slots[index];
+        slot.instance = Some(instance);
         events.clear();
-        self.slots[index].spare_inbox = events;
+        slot.spare_inbox = events;
+        result
     }
 
     /// Calls until all events are handled. After an event that made the strategy act, what its proposals
@@ -82,8 +95,9 @@ impl Engine {
     fn hand_over(
         &mut self,
         index: usize,
-        instance: &mut dyn Strategy,
+        instance: &mut Box<dyn Strategy>,
         events: &mut Vec<Event>,
+        upcoming: &[Input],
         outputs: &mut Vec<Output>,
     ) -> Result<(), Fault> {
         let mut actions = std::mem::take(&mut self.buffers.actions);
@@ -92,10 +106,33 @@ impl Engine {
         let mut result = Ok(());
         while start < events.len() {
             actions.clear();
-            match instance.on_events(&events[start..], &mut actions) {
-                Ok(consumed) if consumed >= 1 && consumed <= events.len() - start => start += consumed,
+            let own = events.len();
+            let foreseen = self.foresee(index, upcoming, events);
+            let answer = instance.on_events(&events[start..], &mut actions);
+            events.truncate(own);
+            match answer {
+                Ok(consumed) if consumed > own - start && consumed <= own - start + foreseen => {
+                    let ahead = consumed - (own - start);
+                    self.slots[index].foresight.heard(&events[start..]);
+                    start = own;
+                    let silent = if actions.is_empty() { ahead } else { ahead - 1 };
+                    self.remember(index, silent, &mut actions);
+                }
+                Ok(consumed) if consumed >= 1 && consumed <= own - start => {
+                    self.slots[index].foresight.heard(&events[start..start + consumed]);
+                    start += consumed;
+                }
+                // It is not known which of the bars it was.
+                Ok(_) | Err(_) if foreseen > 0 => match self.rebuild(index) {
+                    Some(rebuilt) => *instance = rebuilt,
+                    None => {
+                        let reason = "it can't be rebuilt from its saved state".to_owned();
+                        result = Err(FaultKind::Start(reason).into());
+                        break;
+                    }
+                },
                 Ok(consumed) => {
-                    let answer = format!("handled {consumed} events of {}", events.len() - start);
+                    let answer = format!("handled {consumed} events of {}", own - start);
                     result = Err(FaultKind::Contract(answer).into());
                     break;
                 }
@@ -130,7 +167,7 @@ impl Engine {
         result
     }
 
-    fn validate(&self, index: usize, actions: &[Action]) -> Result<(), FaultKind> {
+    pub(super) fn validate(&self, index: usize, actions: &[Action]) -> Result<(), FaultKind> {
         let slot = &self.slots[index];
         let instruments = self.settings.instruments.len();
         let knows = |id: InstrumentId| {
@@ -155,6 +192,7 @@ impl Engine {
         match instance.save() {
             Ok(state) => {
                 slot.saved = Some(state);
+                slot.foresight.saved(self.writes_down);
                 // What still waits in the inbox is not in the state.
                 let waiting = slot.inbox.iter().filter_map(|event| match event {
                     Event::Order(update) if update.status.ends() => Some(update.clone()),
@@ -246,6 +284,7 @@ impl Engine {
     /// Puts an instance to work and tells it what it owns.
     pub(super) fn run(&mut self, index: usize, instance: Box<dyn Strategy>) {
         let slot = &mut self.slots[index];
+        slot.foresight.forget();
         slot.instance = Some(instance);
         slot.status = SlotStatus::Running;
         slot.next_timer =

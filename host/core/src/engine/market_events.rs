@@ -2,6 +2,7 @@
 
 use super::{Engine, StepError};
 use crate::allocation::{Claim, rebalance};
+use crate::input::Input;
 use crate::market::{Bar, MarketTrade, Quote, Signal};
 use crate::money::Money;
 use crate::output::Output;
@@ -14,6 +15,7 @@ impl Engine {
         &mut self,
         time: Timestamp,
         bar: &Bar,
+        upcoming: &[Input],
         outputs: &mut Vec<Output>,
     ) -> Result<(), StepError> {
         let instrument = self.instrument(bar.instrument)?;
@@ -62,7 +64,7 @@ impl Engine {
         };
         self.history.update(bar, |longer| send(longer, false));
         send(*bar, true);
-        self.dispatch(outputs);
+        self.dispatch(upcoming, outputs);
 
         if self.venue.settings().timing == FillTiming::SameClose && !self.venue.is_idle(bar.instrument) {
             self.execute_on_price(bar.instrument, bar.close, bar.volume, bar.close_time(), outputs);
@@ -87,7 +89,7 @@ impl Engine {
         self.prices.observe_price(quote.instrument, quote.middle(), quote.time, quote.liquidity);
         self.watch_holding(quote.instrument);
         self.send_to(quote.instrument, &Event::Quote(*quote), |needs| needs.quotes);
-        self.dispatch(outputs);
+        self.dispatch(&[], outputs);
         Ok(())
     }
 
@@ -108,7 +110,7 @@ impl Engine {
         self.prices.observe_price(trade.instrument, trade.price, trade.time, 0.0);
         self.watch_holding(trade.instrument);
         self.send_to(trade.instrument, &Event::Trade(*trade), |needs| needs.trades);
-        self.dispatch(outputs);
+        self.dispatch(&[], outputs);
         Ok(())
     }
 
@@ -126,7 +128,7 @@ impl Engine {
         };
         self.pass_time(time, outputs);
         self.send_to(signal.instrument, &Event::Signal(*signal), |needs| needs.signals.contains(&name));
-        self.dispatch(outputs);
+        self.dispatch(&[], outputs);
         Ok(())
     }
 

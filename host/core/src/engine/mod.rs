@@ -16,6 +16,7 @@
 mod commands;
 mod dispatch;
 mod execution;
+mod foresight;
 mod history;
 mod market_events;
 mod proposals;
@@ -81,6 +82,8 @@ pub struct Engine {
     next_rebalance: Timestamp,
     /// The earliest moment at which a timer or a restart is due.
     next_wake: Option<Timestamp>,
+    /// Whether what strategies are told is written down, so that they can be rebuilt.
+    writes_down: bool,
     digest: RunDigest,
     buffers: Buffers,
 }
@@ -94,6 +97,7 @@ struct Buffers {
     /// Slots with something in their inbox.
     ready: Vec<usize>,
     spare_ready: Vec<usize>,
+    outputs: Vec<Output>,
 }
 
 impl Engine {
@@ -133,6 +137,7 @@ impl Engine {
             peak_equity: settings.cash,
             next_rebalance: Timestamp::EPOCH,
             next_wake: None,
+            writes_down: false,
             digest: RunDigest::default(),
             buffers: Buffers::default(),
             settings,
@@ -143,31 +148,41 @@ impl Engine {
     ///
     /// An input that can't be used changes nothing and gives [`Output::InputRefused`].
     pub fn step(&mut self, input: &Input, outputs: &mut Vec<Output>) {
-        if let Err(error) = self.try_step(input, outputs) {
+        self.step_knowing(input, &[], outputs);
+    }
+
+    /// A step for which it is known what follows.
+    fn step_knowing(&mut self, input: &Input, upcoming: &[Input], outputs: &mut Vec<Output>) {
+        if let Err(error) = self.try_step(input, upcoming, outputs) {
             outputs.push(Output::InputRefused { time: input.time, reason: error.to_string() });
         }
     }
 
-    fn try_step(&mut self, input: &Input, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+    fn try_step(
+        &mut self,
+        input: &Input,
+        upcoming: &[Input],
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
         if input.time < self.now {
             let late = self.now.since(input.time);
             return Err(StepError::Input(format!("the input is {late} older than the one before it")));
         }
         match &input.kind {
-            InputKind::Bar(bar) => self.on_bar(input.time, bar, outputs),
+            InputKind::Bar(bar) => self.on_bar(input.time, bar, upcoming, outputs),
             InputKind::Quote(quote) => self.on_quote(input.time, quote, outputs),
             InputKind::Trade(trade) => self.on_trade(input.time, trade, outputs),
             InputKind::Signal(signal) => self.on_signal(input.time, signal, outputs),
             InputKind::Timer => {
                 self.pass_time(input.time, outputs);
-                self.dispatch(outputs);
+                self.dispatch(&[], outputs);
                 Ok(())
             }
             InputKind::Command(command) => {
                 self.pass_time(input.time, outputs);
                 let done = self.on_command(command, outputs);
                 // Time has passed for the strategies, also when the command could not be carried out.
-                self.dispatch(outputs);
+                self.dispatch(&[], outputs);
                 done
             }
         }

@@ -293,10 +293,10 @@ impl Engine {
             exposure: if look { Some(self.exposure(index, terms, instrument, equity)?) } else { None },
             last_closed: slot.last_closed(terms.instrument),
             recent_orders: self.orders_in_last_minute(slot.id),
-            duplicate: self.orders.values().any(|order| {
+            // Purchases are always a strategy's own, so its own working orders are all there is to look at.
+            duplicate: slot.working.iter().filter_map(|(_, id)| self.orders.get(id)).any(|order| {
                 let other = order.terms();
-                other.strategy == terms.strategy
-                    && other.instrument == terms.instrument
+                other.instrument == terms.instrument
                     && other.side == terms.side
                     && other.pricing == terms.pricing
                     && other.quantity == terms.quantity

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::foresight::Foresight;
 use crate::identifier::{InstrumentId, OrderId, OrderTag, StrategyId};
 use crate::input::{Deployment, StrategyMode};
 use crate::sizing::TradeRecord;
@@ -54,6 +55,7 @@ pub struct Slot {
     pub(super) saved: Option<SavedState>,
     /// How its own orders ended since the state was saved: what a restart from that state must be told.
     pub(super) ended: Vec<OrderUpdate>,
+    pub(super) foresight: Foresight,
     pub(super) events_seen: u64,
     pub(super) next_save: u64,
     pub(super) next_timer: Option<Timestamp>,
