@@ -1,5 +1,7 @@
 //! `bulkhead backtest` as its users call it.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::path::Path;

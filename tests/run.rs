@@ -1,5 +1,7 @@
 //! `bulkhead run` as its operators see it: plugins come, change and go while it trades.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _};

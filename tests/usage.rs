@@ -1,5 +1,7 @@
 //! What the command says when it is used wrongly, and its exit status.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use support::{json, output, plugin, strategies, succeed};

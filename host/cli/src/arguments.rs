@@ -30,6 +30,7 @@ pub(crate) enum Colour {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, and it lives as long as the process")]
 pub(crate) enum Command {
     /// Trade: feed the strategies of the directory and execute what they propose, on paper.
     Run(RunArguments),

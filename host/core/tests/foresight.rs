@@ -1,5 +1,7 @@
 //! Handing bars over ahead of their turn changes nothing but the speed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use bulkhead_core::engine::{Engine, EngineSettings};

@@ -25,7 +25,9 @@ use toml::{Table, Value};
 use crate::arguments::ConfigurationArguments;
 
 pub(crate) use self::layers::Layers;
-pub(crate) use self::sections::{FeedSource, Mode, Paper, Risk, SizingMethod, Slot};
+#[cfg(test)]
+pub(crate) use self::sections::SizingMethod;
+pub(crate) use self::sections::{FeedSource, Mode, Paper, Risk, Slot};
 pub(crate) use self::values::{Setting, Value as TextValue};
 
 /// The embedded defaults.
@@ -345,7 +347,7 @@ fn located(error: &serde_path_to_error::Error<toml::de::Error>) -> (String, Stri
     let path = error.path().to_string();
     let path = if path == "." { String::new() } else { path };
     match message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next()) {
-        Some(key) if !path.rsplit('.').next().is_some_and(|last| last == key) => {
+        Some(key) if path.rsplit('.').next().is_none_or(|last| last != key) => {
             let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
             (path, message)
         }

@@ -61,7 +61,7 @@ impl Engine {
         };
         match called {
             Ok(()) if self.slots[index].events_seen >= self.slots[index].next_save => {
-                self.save(index, outputs)
+                self.save(index, outputs);
             }
             Ok(()) => {}
             Err(fault) => {

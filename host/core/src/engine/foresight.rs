@@ -16,12 +16,15 @@ use crate::output::Output;
 use crate::strategy::{Action, Event, Fault, Strategy};
 use crate::time::Span;
 
-/// Bars handed over in one call, at most: more would be wasted on strategies that act now and then.
-const MOST_BARS: usize = 16;
+/// Bars handed over ahead in one call: what a strategy does not get to because it acts was handed over in
+/// vain, so there are few at first, and twice as many each time all were handled.
+const FIRST_BARS: usize = 4;
+const MOST_BARS: usize = 32;
 
 /// What a slot needs for it.
-#[derive(Default)]
 pub(super) struct Foresight {
+    /// How many bars are handed over next.
+    bars: usize,
     /// The answer to bars whose turn has not come.
     answer: Option<Answer>,
     /// The events since the state was saved; `None` when they are not all known.
@@ -33,6 +36,12 @@ struct Answer {
     silent: usize,
     /// What was proposed on the bar after those; nothing if none made it act.
     actions: Vec<Action>,
+}
+
+impl Default for Foresight {
+    fn default() -> Self {
+        Self { bars: FIRST_BARS, answer: None, since_save: None }
+    }
 }
 
 impl Foresight {
@@ -104,7 +113,7 @@ impl Engine {
         let slot = &self.slots[index];
         // The state must be saved after the same event as with one bar a call.
         let until_save = slot.next_save.saturating_sub(slot.events_seen + events.len() as u64);
-        let most = usize::try_from(until_save).unwrap_or(usize::MAX).min(MOST_BARS);
+        let most = usize::try_from(until_save).unwrap_or(usize::MAX).min(slot.foresight.bars);
         let own = events.len();
         let mut time = self.now;
         let mut newest: Vec<Bar> = events.iter().filter_map(as_bar).copied().collect();
@@ -163,6 +172,8 @@ impl Engine {
 
     /// Keeps an answer until its turn.
     pub(super) fn remember(&mut self, index: usize, silent: usize, actions: &mut Vec<Action>) {
+        let bars = &mut self.slots[index].foresight.bars;
+        *bars = if actions.is_empty() { (*bars * 2).min(MOST_BARS) } else { FIRST_BARS };
         if silent > 0 || !actions.is_empty() {
             let actions = std::mem::take(actions);
             self.slots[index].foresight.answer = Some(Answer { silent, actions });
