@@ -121,7 +121,7 @@ impl Setup {
         let mut harness = Harness {
             runner: Runner::start(config.clone())?,
             config,
-            interval: needs.bar_intervals.iter().copied().min().unwrap_or(60),
+            interval: needs.bar_intervals.iter().copied().filter(|seconds| *seconds > 0).min().unwrap_or(60),
             signals,
             now: START,
             next_open: BTreeMap::new(),
