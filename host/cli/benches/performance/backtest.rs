@@ -94,16 +94,47 @@ pub(crate) struct Outcome {
     pub(crate) digest: String,
 }
 
+/// How the engine is handed its inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handing {
+    /// One by one, as while trading: one bar a call.
+    OneByOne,
+    /// With those that follow, as a backtest does: a strategy that nothing else can reach gets several bars in
+    /// one call.
+    Ahead,
+}
+
+impl Handing {
+    fn hand(
+        self,
+        engine: &mut Engine,
+        inputs: &[Input],
+        mut after: impl FnMut(&Engine, &Input, &mut Vec<Output>),
+    ) {
+        match self {
+            Self::Ahead => engine.play(inputs, after),
+            Self::OneByOne => {
+                let mut outputs = Vec::new();
+                for input in inputs {
+                    engine.step(input, &mut outputs);
+                    after(engine, input, &mut outputs);
+                    outputs.clear();
+                }
+            }
+        }
+    }
+}
+
 /// Only the engine, on bars that are in memory.
-pub(crate) fn engine_alone(mut engine: Engine, bars: &[Input]) -> Result<Outcome> {
-    let mut outputs = Vec::new();
+pub(crate) fn engine_alone(mut engine: Engine, bars: &[Input], handing: Handing) -> Result<Outcome> {
     let mut orders = 0;
     let (time, ()) = timed(|| {
-        for bar in bars {
-            engine.step(bar, &mut outputs);
-            for output in outputs.drain(..) {
-                orders += usize::from(matches!(output, Output::OrderAccepted(_)));
-            }
+        for batch in bars.chunks(BATCH) {
+            handing.hand(&mut engine, batch, |_, _, outputs| {
+                for output in outputs.drain(..) {
+                    orders += usize::from(matches!(output, Output::OrderAccepted(_)));
+                }
+            });
         }
     });
     let digest = sound(&engine)?;
@@ -111,14 +142,13 @@ pub(crate) fn engine_alone(mut engine: Engine, bars: &[Input]) -> Result<Outcome
 }
 
 /// The whole path of a backtest, from the file to the recorder.
-pub(crate) fn whole_path(mut engine: Engine, file: &Path) -> Result<Outcome> {
+pub(crate) fn whole_path(mut engine: Engine, file: &Path, handing: Handing) -> Result<Outcome> {
     let mut recorder_settings = RecorderSettings::new(Money(Decimal::from(CASH)));
     recorder_settings.instruments = vec![SYMBOL.to_owned()];
     let mut recorder = Recorder::new(recorder_settings);
     recorder.slot(&Slot { id: StrategyId(0), name: SLOT.to_owned(), mode: StrategyMode::Live });
     let mut feed = CsvFeed::open(file, &csv_settings())?;
     let mut batch: Vec<Input> = Vec::with_capacity(BATCH);
-    let mut outputs = Vec::new();
     let mut outcome =
         Outcome { total: Duration::ZERO, engine: Duration::ZERO, bars: 0, orders: 0, digest: String::new() };
     let beginning = ThreadTime::now();
@@ -128,8 +158,7 @@ pub(crate) fn whole_path(mut engine: Engine, file: &Path) -> Result<Outcome> {
             break;
         }
         let (time, ()) = timed(|| {
-            for input in &batch {
-                engine.step(input, &mut outputs);
+            handing.hand(&mut engine, &batch, |engine, input, outputs| {
                 if let InputKind::Bar(bar) = &input.kind {
                     recorder.bar(bar);
                 }
@@ -139,7 +168,7 @@ pub(crate) fn whole_path(mut engine: Engine, file: &Path) -> Result<Outcome> {
                 }
                 let (equity, exposure) = engine.equity_estimate();
                 recorder.equity(input.time, equity, exposure);
-            }
+            });
         });
         outcome.engine += time;
         outcome.bars += batch.len();

@@ -9,7 +9,7 @@ use bulkhead_core::sizing::Sizing;
 use serde_json::Value;
 
 use crate::Suite;
-use crate::backtest::{CASH, engine, parse_alone, settings, whole_path};
+use crate::backtest::{CASH, Handing, engine, parse_alone, settings, whole_path};
 use crate::figures::{Figures, Goal};
 use crate::market::{SYMBOL, write_csv};
 use crate::measure::number;
@@ -28,14 +28,14 @@ pub(crate) fn measure(suite: &Suite, figures: &mut Figures) -> Result<()> {
         rows_a_second.push(number(rows) / time.as_secs_f64());
 
         let wasm = || Box::new(suite.sandbox.clone());
-        let outcome = whole_path(engine(settings(), wasm(), suite.version)?, &long)?;
+        let outcome = whole_path(engine(settings(), wasm(), suite.version)?, &long, Handing::Ahead)?;
         bars_a_second.push(number(outcome.bars) / outcome.engine.as_secs_f64());
         shares.push(outcome.engine.as_secs_f64() / outcome.total.as_secs_f64() * 100.0);
         (orders, digest) = (outcome.orders, outcome.digest);
 
         let mut with_limits = settings();
         (with_limits.risk, with_limits.sizing) = (RiskLimits::default(), Sizing::default());
-        let outcome = whole_path(engine(with_limits, wasm(), suite.version)?, &long)?;
+        let outcome = whole_path(engine(with_limits, wasm(), suite.version)?, &long, Handing::Ahead)?;
         limited.push(number(outcome.bars) / outcome.engine.as_secs_f64());
     }
     figures.add(PART, "orders", "orders", &[number(orders)], None);

@@ -17,7 +17,7 @@ use bulkhead_sandbox::directory::{DirectoryChange, DirectoryWatch, WatchSettings
 use rust_decimal::Decimal;
 
 use crate::Suite;
-use crate::backtest::{SLOT, deploy, engine, engine_alone, settings, sound};
+use crate::backtest::{Handing, SLOT, deploy, engine, engine_alone, settings, sound};
 use crate::figures::{Figures, Goal};
 use crate::market::RandomWalk;
 use crate::measure::number;
@@ -108,7 +108,7 @@ pub(crate) fn measure(suite: &Suite, figures: &mut Figures) -> Result<()> {
 fn undisturbed(suite: &Suite, bars: usize) -> Result<String> {
     let bars: Vec<_> = RandomWalk::new().take(bars).collect();
     let engine = engine(settings(), Box::new(suite.sandbox.clone()), suite.version)?;
-    Ok(engine_alone(engine, &bars)?.digest)
+    Ok(engine_alone(engine, &bars, Handing::OneByOne)?.digest)
 }
 
 /// The same plugin with another hash, so that it is compiled anew: a custom section more.

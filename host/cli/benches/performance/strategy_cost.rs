@@ -1,11 +1,12 @@
-//! What the sandbox costs: the same rule native and in WebAssembly, one bar a call.
+//! What the sandbox costs: the same rule native and in WebAssembly, one bar a call as while trading; and what
+//! backtests save by handing bars ahead of their turn.
 
 use anyhow::{Result, ensure};
 use bulkhead_core::input::Input;
 use bulkhead_core::strategy::StrategySource;
 
 use crate::Suite;
-use crate::backtest::{Outcome, engine, engine_alone, settings, whole_path};
+use crate::backtest::{Handing, Outcome, engine, engine_alone, settings, whole_path};
 use crate::figures::{Figures, Goal};
 use crate::market::{RandomWalk, write_csv};
 use crate::measure::number;
@@ -13,40 +14,66 @@ use crate::native::NativeCrossovers;
 
 const PART: &str = "sandbox";
 
+/// A way of running the rule.
+#[derive(Clone, Copy)]
+struct Way {
+    name: &'static str,
+    is_native: bool,
+    handing: Handing,
+}
+
+const NATIVE: Way = Way { name: "native rule", is_native: true, handing: Handing::OneByOne };
+
+const SANDBOXED: [(Way, Option<Goal>); 2] = [
+    (
+        Way { name: "wasm rule, one bar a call", is_native: false, handing: Handing::OneByOne },
+        Some(Goal::AtMost(2.0)),
+    ),
+    (Way { name: "wasm rule, bars ahead of their turn", is_native: false, handing: Handing::Ahead }, None),
+];
+
 pub(crate) fn measure(suite: &Suite, figures: &mut Figures) -> Result<()> {
     // Long enough to be steady, short enough for many turns.
     let count = suite.extent.bars / 4;
     let bars: Vec<Input> = RandomWalk::new().take(count).collect();
     let file = suite.directory.join("cost.csv");
     write_csv(&file, count)?;
-    let ways = |native: bool| -> Result<[Outcome; 2]> {
-        let start = || {
-            let source: Box<dyn StrategySource> =
-                if native { Box::new(NativeCrossovers) } else { Box::new(suite.sandbox.clone()) };
-            engine(settings(), source, suite.version)
-        };
-        Ok([engine_alone(start()?, &bars)?, whole_path(start()?, &file)?])
+    let start = |way: Way| {
+        let source: Box<dyn StrategySource> =
+            if way.is_native { Box::new(NativeCrossovers) } else { Box::new(suite.sandbox.clone()) };
+        engine(settings(), source, suite.version)
     };
+    let alone = |way: Way| engine_alone(start(way)?, &bars, way.handing);
+    let whole = |way: Way| whole_path(start(way)?, &file, way.handing);
+    compare(suite, figures, "engine alone", [None, None], alone)?;
+    compare(suite, figures, "whole path, file to recorder", SANDBOXED.map(|(_, goal)| goal), whole)
+}
+
+/// Runs all ways in turns.
+fn compare(
+    suite: &Suite,
+    figures: &mut Figures,
+    path: &str,
+    goals: [Option<Goal>; 2],
+    run: impl Fn(Way) -> Result<Outcome>,
+) -> Result<()> {
     // Once unmeasured, so that no way pays for cold caches.
-    ways(true)?;
-    ways(false)?;
-    let (mut native, mut wasm) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+    let digest = run(NATIVE)?.digest;
+    let mut native = Vec::new();
+    let mut sandboxed = [Vec::new(), Vec::new()];
     for _ in 0..suite.extent.turns {
-        let (of_native, of_wasm) = (ways(true)?, ways(false)?);
-        for (place, (one, other)) in of_native.iter().zip(&of_wasm).enumerate() {
-            ensure!(one.digest == other.digest, "native and WebAssembly traded differently");
-            native[place].push(nanos_a_bar(one));
-            wasm[place].push(nanos_a_bar(other));
+        native.push(nanos_a_bar(&run(NATIVE)?));
+        for ((way, _), samples) in SANDBOXED.iter().zip(&mut sandboxed) {
+            let outcome = run(*way)?;
+            ensure!(outcome.digest == digest, "native and WebAssembly traded differently");
+            samples.push(nanos_a_bar(&outcome));
         }
     }
-    for (place, path, goal) in
-        [(0, "engine alone", None), (1, "whole path, file to recorder", Some(Goal::AtMost(2.0)))]
-    {
-        figures.add(PART, format!("native rule, {path}"), "ns/bar", &native[place], None);
-        figures.add(PART, format!("wasm rule, {path}"), "ns/bar", &wasm[place], None);
-        let ratios: Vec<f64> =
-            wasm[place].iter().zip(&native[place]).map(|(wasm, native)| wasm / native).collect();
-        figures.add(PART, format!("wasm / native, {path}"), "times", &ratios, goal);
+    figures.add(PART, format!("{path}: {}", NATIVE.name), "ns/bar", &native, None);
+    for (((way, _), samples), goal) in SANDBOXED.iter().zip(&sandboxed).zip(goals) {
+        figures.add(PART, format!("{path}: {}", way.name), "ns/bar", samples, None);
+        let ratios: Vec<f64> = samples.iter().zip(&native).map(|(wasm, native)| wasm / native).collect();
+        figures.add(PART, "… as a multiple of the native rule", "times", &ratios, goal);
     }
     Ok(())
 }
