@@ -21,7 +21,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     let summary_file = workspace.target.join("demo").join("summary.json");
     let output =
         File::create(&summary_file).with_context(|| format!("cannot create {}", summary_file.display()))?;
-    process::run_within(demo.command(&ARGUMENTS).stdout(output), LIMIT)?;
+    // At full speed a line for each fill would be tens of thousands of lines.
+    process::run_within(demo.command(&ARGUMENTS).env("RUST_LOG", "warn").stdout(output), LIMIT)?;
 
     let printed = std::fs::read_to_string(&summary_file)?;
     let traded = check_summary(&printed, workspace.plugins().map(|plugin| plugin.name.as_str()))
