@@ -306,7 +306,6 @@ impl Engine {
             fee: venue.fee(value)?,
             liquidity: market.and_then(crate::price_board::InstrumentMarket::liquidity),
             free_cash: books.map_or(Money::ZERO, crate::ledger::SubLedger::free),
-            free_quantity: Quantity::ZERO,
         })
     }
 

@@ -103,8 +103,6 @@ pub struct Situation<'a> {
     pub liquidity: Option<f64>,
     /// The strategy's free cash.
     pub free_cash: Money,
-    /// The strategy's free quantity of the instrument.
-    pub free_quantity: Quantity,
 }
 
 /// Checks an order that opens or adds to a position.
@@ -368,7 +366,6 @@ mod tests {
             fee: Money(Decimal::new(5, 1)),
             liquidity: Some(1_000_000.0),
             free_cash: money(5_000),
-            free_quantity: Quantity::ZERO,
         }
     }
 
