@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::identifier::{InstrumentId, SignalId};
 use crate::instrument::Instrument;
@@ -57,9 +57,9 @@ pub struct Parameter {
     pub maximum: Option<f64>,
 }
 
-/// A parameter's value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+/// A parameter's value. People write it as it is; formats that can't tell a number from a text get its kind
+/// as well.
+#[derive(Debug, Clone, PartialEq)]
 pub enum ParameterValue {
     /// True or false.
     Flag(bool),
@@ -69,6 +69,44 @@ pub enum ParameterValue {
     Number(f64),
     /// A text.
     Text(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, remote = "ParameterValue")]
+enum PlainValue {
+    Flag(bool),
+    Integer(i32),
+    Number(f64),
+    Text(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ParameterValue")]
+enum KindAndValue {
+    Flag(bool),
+    Integer(i32),
+    Number(f64),
+    Text(String),
+}
+
+impl Serialize for ParameterValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            PlainValue::serialize(self, serializer)
+        } else {
+            KindAndValue::serialize(self, serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ParameterValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            PlainValue::deserialize(deserializer)
+        } else {
+            KindAndValue::deserialize(deserializer)
+        }
+    }
 }
 
 /// The types of parameters.

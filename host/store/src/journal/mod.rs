@@ -1,0 +1,10 @@
+//! The journal of a shard: numbered records, each with a checksum over itself and the checksum before it, so
+//! that a record that is missing, moved or edited is found.
+
+mod chain;
+mod payload;
+mod record;
+
+pub use chain::{Chain, ChainBreak};
+pub use payload::{NumberedOutput, Opening, PayloadError, decode, encode};
+pub use record::{Checksum, Record, RecordKind, RecordNumber, Sequence, ShardId};

@@ -1,0 +1,98 @@
+//! How payloads are written: [postcard](https://postcard.jamesmunns.com/wire-format) compressed with zstd.
+//!
+//! Postcard has no names in it, so the types' layout is the format. A change of a type in it needs another
+//! number in [`ENCODING`] and a reader for the old one.
+
+use std::io::Read as _;
+
+use bulkhead_core::engine::EngineSettings;
+use bulkhead_core::output::Output;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::record::Sequence;
+
+/// The encoding that is written.
+pub(super) const ENCODING: i16 = 1;
+
+/// A payload that claims to be larger is not unpacked: nothing that is written comes near it.
+const LARGEST: u64 = 1 << 30;
+
+/// Fast enough not to hold up the journal, and takes bars to less than half.
+const LEVEL: i32 = 1;
+
+/// What a shard began with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Opening {
+    /// What the engine was set up with.
+    pub settings: EngineSettings,
+    /// Which market the inputs come from: the same name is the same sequence of inputs, so that a feed that
+    /// can be read again goes on where the journal ends. Empty for a feed that can't.
+    pub feed: String,
+    /// The versions that made the journal, for people.
+    pub made_by: String,
+}
+
+/// An output and the input that caused it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NumberedOutput {
+    /// The input.
+    pub sequence: Sequence,
+    /// The output.
+    pub output: Output,
+}
+
+/// A payload that can't be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PayloadError {
+    /// Made by a newer version of the program.
+    #[error(
+        "it is written in encoding {found}; this version of bulkhead reads up to {ENCODING}: use a newer one"
+    )]
+    Newer {
+        /// The encoding.
+        found: i16,
+    },
+    /// Not what an encoder wrote.
+    #[error("it can't be read: {0}")]
+    Malformed(String),
+    /// It can't be written.
+    #[error("it can't be written: {0}")]
+    Unwritable(String),
+}
+
+/// Writes a payload in the current [`ENCODING`].
+///
+/// # Errors
+///
+/// [`PayloadError::Unwritable`] when the compressor fails.
+pub fn encode<T: Serialize>(content: &T) -> Result<Vec<u8>, PayloadError> {
+    let plain =
+        postcard::to_allocvec(content).map_err(|error| PayloadError::Unwritable(error.to_string()))?;
+    zstd::bulk::compress(&plain, LEVEL).map_err(|error| PayloadError::Unwritable(error.to_string()))
+}
+
+/// Reads a payload in this encoding. Whatever the bytes are, it takes no more than 1 GiB.
+///
+/// # Errors
+///
+/// [`PayloadError`] when the encoding is newer or the bytes are not what an encoder wrote.
+pub fn decode<T: DeserializeOwned>(encoding: i16, payload: &[u8]) -> Result<T, PayloadError> {
+    if encoding > ENCODING {
+        return Err(PayloadError::Newer { found: encoding });
+    }
+    if encoding < 1 {
+        return Err(PayloadError::Malformed(format!("there is no encoding {encoding}")));
+    }
+    let malformed = |error: &dyn std::fmt::Display| PayloadError::Malformed(error.to_string());
+    let mut plain = Vec::new();
+    let decoder = zstd::stream::read::Decoder::new(payload).map_err(|error| malformed(&error))?;
+    let read = decoder.take(LARGEST + 1).read_to_end(&mut plain).map_err(|error| malformed(&error))?;
+    if read as u64 > LARGEST {
+        return Err(PayloadError::Malformed(format!("it unpacks to more than {LARGEST} bytes")));
+    }
+    let (content, rest) = postcard::take_from_bytes(&plain).map_err(|error| malformed(&error))?;
+    if !rest.is_empty() {
+        return Err(PayloadError::Malformed(format!("{} bytes follow its end", rest.len())));
+    }
+    Ok(content)
+}

@@ -1,0 +1,148 @@
+//! What a store of journals can do, whichever database it is.
+
+use bulkhead_core::time::Timestamp;
+
+use crate::journal::{Chain, ChainBreak, Checksum, PayloadError, Record, RecordNumber, Sequence, ShardId};
+use crate::read_models::Change;
+
+/// Everything that becomes durable at once: all of it or none of it.
+#[derive(Debug, Clone, Default)]
+pub struct Group {
+    /// The next records of the journal, in order.
+    pub records: Vec<Record>,
+    /// A snapshot of the engine after the last record.
+    pub snapshot: Option<Snapshot>,
+    /// Rows of the read models that the records change.
+    pub changes: Vec<Change>,
+    /// Requests of operators that the records carry out.
+    pub answered: Vec<AnsweredRequest>,
+}
+
+/// What a snapshot is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotHead {
+    /// The journal up to which it goes. What follows in the journal is chained to this.
+    pub chain: Chain,
+    /// Event time of the last input.
+    pub time: Timestamp,
+    /// How its payload is written, as in a record.
+    pub encoding: i16,
+    /// SHA-256 of the payload.
+    pub payload_hash: Checksum,
+}
+
+/// An engine's whole state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// What it is of.
+    pub head: SnapshotHead,
+    /// The state.
+    pub payload: Vec<u8>,
+}
+
+/// What an operator wants from a host that may not be running: it is carried out when the host sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its number.
+    pub id: i64,
+    /// Who asks.
+    pub actor: String,
+    /// The command, as JSON.
+    pub command: String,
+}
+
+/// A request that was carried out by an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnsweredRequest {
+    /// The request.
+    pub id: i64,
+    /// The input.
+    pub sequence: Sequence,
+}
+
+/// A store of journals. Calls wait until the database has answered.
+pub trait Storage: Send {
+    /// Makes a group durable, all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]. After [`StoreError::Unavailable`] it is not known whether the group is durable:
+    /// [`Storage::tail`] tells.
+    fn commit(&mut self, group: &Group) -> Result<(), StoreError>;
+
+    /// The last record of a shard's journal.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database can't be read.
+    fn tail(&mut self, shard: ShardId) -> Result<Option<Record>, StoreError>;
+
+    /// Up to `most` records after this one, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database can't be read.
+    fn records(
+        &mut self,
+        shard: ShardId,
+        after: RecordNumber,
+        most: usize,
+    ) -> Result<Vec<Record>, StoreError>;
+
+    /// A shard's snapshots, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database can't be read.
+    fn snapshots(&mut self, shard: ShardId) -> Result<Vec<SnapshotHead>, StoreError>;
+
+    /// A snapshot's payload.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database can't be read or has no such snapshot.
+    fn snapshot(&mut self, head: &SnapshotHead) -> Result<Vec<u8>, StoreError>;
+
+    /// Requests of operators to this shard that wait, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database can't be read.
+    fn requests(&mut self, shard: ShardId) -> Result<Vec<Request>, StoreError>;
+}
+
+/// Why a store could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database does not answer, or not in time. It may come back.
+    #[error("the database can't be reached: {0}")]
+    Unavailable(String),
+    /// There is no room to write.
+    #[error("there is no room left for the database: {0}; free some, trading goes on by itself")]
+    Full(String),
+    /// Somebody else writes to the same journal.
+    #[error("another process writes to this journal: {0}; a journal has one writer")]
+    Conflict(String),
+    /// The database is not what this version can work with.
+    #[error("{0}")]
+    Unsuitable(String),
+    /// The journal does not hold together.
+    #[error("the journal is damaged: {0}; restore a backup, nothing was changed")]
+    Chain(#[from] ChainBreak),
+    /// A payload can't be read.
+    #[error("{place}: {error}")]
+    Payload {
+        /// Where.
+        place: String,
+        /// Why.
+        error: PayloadError,
+    },
+}
+
+impl StoreError {
+    /// Whether trying again can help without anybody doing anything about it here.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Full(_))
+    }
+}
