@@ -33,6 +33,9 @@ pub enum InputKind {
     Signal(Signal),
     /// Time passed and nothing else happened.
     Timer,
+    /// Every strategy's state is saved, and the strategy goes on as one that was started from that state: what
+    /// follows is the same whether or not the process ends here. Comes before a snapshot.
+    Checkpoint,
     /// Somebody wants something changed.
     Command(Command),
 }

@@ -21,8 +21,9 @@ mod strategies;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bulkhead_core::engine::Engine;
+use bulkhead_core::engine::{Engine, EngineSnapshot};
 use bulkhead_core::identifier::{OrderId, StrategyId};
+use bulkhead_core::input::InputKind;
 use bulkhead_core::output::Output;
 use bulkhead_core::strategy::FaultKind;
 
@@ -59,6 +60,37 @@ fn two_runs_are_equal_and_so_is_one_that_delivers_events_one_at_a_time() {
 }
 
 #[test]
+fn going_on_from_snapshots_is_the_same_as_going_on() {
+    each_seed("going_on_from_snapshots_is_the_same_as_going_on", |seed| {
+        let scenario = Scenario::with_checkpoints(seed);
+        let (going_on, digest) = run(&scenario, false, true)?;
+        let mut engine = start(&scenario, false)?;
+        for (number, (step, expected)) in scenario.steps.iter().zip(&going_on).enumerate() {
+            let mut outputs = Vec::new();
+            engine.step(&step.input, &mut outputs);
+            if outputs != *expected {
+                return Err(format!("step {number} differs:\n  {outputs:?}\n  {expected:?}"));
+            }
+            if matches!(step.input.kind, InputKind::Checkpoint) {
+                engine =
+                    started_again(&scenario, &engine).map_err(|what| format!("step {number}: {what}"))?;
+            }
+        }
+        if engine.digest().to_string() != digest { Err("the digests differ".to_owned()) } else { Ok(()) }
+    });
+}
+
+/// An engine from the written snapshot of another. What it would write itself must be the same.
+fn started_again(scenario: &Scenario, engine: &Engine) -> Result<Engine, String> {
+    let written = postcard::to_allocvec(&engine.snapshot()).map_err(|error| error.to_string())?;
+    let read: EngineSnapshot = postcard::from_bytes(&written).map_err(|error| error.to_string())?;
+    let source = Source::new(&scenario.profiles, false);
+    let again = Engine::restore(read, Box::new(source)).map_err(|error| error.to_string())?;
+    let written_again = postcard::to_allocvec(&again.snapshot()).map_err(|error| error.to_string())?;
+    if written == written_again { Ok(again) } else { Err("the snapshots differ".to_owned()) }
+}
+
+#[test]
 fn what_one_strategy_does_reaches_no_other() {
     each_seed("what_one_strategy_does_reaches_no_other", |seed| {
         let scenario = Scenario::isolation(seed);
@@ -80,14 +112,18 @@ fn a_fault_changes_nothing_of_strategies_that_share_the_account() {
     });
 }
 
+fn start(scenario: &Scenario, one_at_a_time: bool) -> Result<Engine, String> {
+    let source = Source::new(&scenario.profiles, one_at_a_time);
+    Engine::new(scenario.settings.clone(), Box::new(source)).map_err(|error| error.to_string())
+}
+
 /// Runs a scenario; the outputs of each step, and the digest.
 fn run(
     scenario: &Scenario,
     one_at_a_time: bool,
     checked: bool,
 ) -> Result<(Vec<Vec<Output>>, String), String> {
-    let source = Source::new(&scenario.profiles, one_at_a_time);
-    let mut engine = Engine::new(scenario.settings.clone(), Box::new(source)).map_err(|e| e.to_string())?;
+    let mut engine = start(scenario, one_at_a_time)?;
     let mut checker = Checker::new(scenario);
     let mut all = Vec::with_capacity(scenario.steps.len());
     for (number, step) in scenario.steps.iter().enumerate() {
@@ -173,7 +209,7 @@ fn of_others(steps: Vec<Vec<Output>>, hostile: StrategyId) -> Vec<Vec<Output>> {
 
 impl Scenario {
     fn hostile_slot(&self) -> StrategyId {
-        use bulkhead_core::input::{Command, InputKind};
+        use bulkhead_core::input::Command;
         let deploys = self.steps.iter().filter_map(|step| match &step.input.kind {
             InputKind::Command(Command::Deploy(deployment)) => Some(&deployment.slot),
             _ => None,

@@ -299,6 +299,7 @@ fn fault_of(error: &Error, budget: Budget, limits: &Limits) -> FaultKind {
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => FaultKind::OutOfFuel(budget.fuel),
+        Some(Trap::StackOverflow) => FaultKind::StackOverflow,
         Some(Trap::Interrupt) => FaultKind::Deadline(limits.deadline_ms),
         Some(trap) => FaultKind::Trap(format!("{trap}{}", place(error))),
         None => {

@@ -249,7 +249,7 @@ impl Engine {
     }
 
     /// Works out which slots want which bars.
-    fn route_bars(&mut self) {
+    pub(super) fn route_bars(&mut self) {
         for (place, routes) in self.bar_routes.iter_mut().enumerate() {
             routes.clear();
             let Ok(id) = u32::try_from(place).map(InstrumentId) else { continue };

@@ -108,7 +108,10 @@ impl Engine {
             actions.clear();
             let own = events.len();
             let foreseen = self.foresee(index, upcoming, events);
-            let answer = instance.on_events(&events[start..], &mut actions);
+            let answer = match self.recorded_fault(index, start) {
+                Some(fault) => Err(fault),
+                None => instance.on_events(&events[start..], &mut actions),
+            };
             events.truncate(own);
             match answer {
                 Ok(consumed) if consumed > own - start && consumed <= own - start + foreseen => {
@@ -167,6 +170,18 @@ impl Engine {
         result
     }
 
+    /// The fault that the record says came when so many of the events had been handled.
+    fn recorded_fault(&self, index: usize, handled: usize) -> Option<Fault> {
+        if self.recorded_faults.is_empty() {
+            return None;
+        }
+        let slot = &self.slots[index];
+        let event = slot.events_seen + handled as u64;
+        let report =
+            self.recorded_faults.iter().find(|report| report.strategy == slot.id && report.event == event)?;
+        Some(report.fault.clone().into())
+    }
+
     pub(super) fn validate(&self, index: usize, actions: &[Action]) -> Result<(), FaultKind> {
         let slot = &self.slots[index];
         let instruments = self.settings.instruments.len();
@@ -183,12 +198,13 @@ impl Engine {
         outputs.extend(lines.into_iter().map(|line| Output::StrategyLog { strategy, line }));
     }
 
-    /// Keeps the strategy's state for a restart. A strategy that reports that it can't goes on.
-    pub(super) fn save(&mut self, index: usize, outputs: &mut Vec<Output>) {
+    /// Keeps the strategy's state for a restart; whether that was done. A strategy that reports that it can't
+    /// goes on.
+    pub(super) fn save(&mut self, index: usize, outputs: &mut Vec<Output>) -> bool {
         let every = self.settings.save_every_events.max(1);
         let slot = &mut self.slots[index];
         slot.next_save = slot.events_seen.saturating_add(every);
-        let Some(instance) = slot.instance.as_mut() else { return };
+        let Some(instance) = slot.instance.as_mut() else { return false };
         match instance.save() {
             Ok(state) => {
                 slot.saved = Some(state);
@@ -199,6 +215,7 @@ impl Engine {
                     _ => None,
                 });
                 slot.ended = waiting.collect();
+                true
             }
             Err(Fault { kind: FaultKind::Reported(reason) }) => {
                 let line = LogLine {
@@ -206,10 +223,12 @@ impl Engine {
                     message: format!("could not save its state: {reason}"),
                 };
                 outputs.push(Output::StrategyLog { strategy: slot.id, line });
+                false
             }
             Err(fault) => {
                 slot.instance = None;
                 self.fault(index, fault, outputs);
+                false
             }
         }
     }

@@ -124,7 +124,7 @@ impl Engine {
                 InputKind::Quote(_) | InputKind::Trade(_) | InputKind::Signal(_) | InputKind::Timer => {
                     continue;
                 }
-                InputKind::Bar(_) | InputKind::Command(_) => break,
+                InputKind::Bar(_) | InputKind::Checkpoint | InputKind::Command(_) => break,
             };
             if events.len() - own == most {
                 break;

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::bar_aggregation::BarAggregator;
 use crate::identifier::InstrumentId;
 use crate::market::Bar;
@@ -9,12 +11,13 @@ use crate::strategy::History;
 use crate::time::Span;
 
 /// Bounded bar history of all instruments.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct BarHistory {
     capacity: usize,
     instruments: Vec<InstrumentBars>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 struct InstrumentBars {
     /// As the feed delivers them.
     base: VecDeque<Bar>,

@@ -22,11 +22,13 @@ mod market_events;
 mod proposals;
 mod settings;
 mod slot;
+mod snapshot;
 
 use std::collections::{BTreeMap, VecDeque};
 
 pub use settings::{EngineSettings, FaultPolicy};
 pub use slot::{Slot, SlotStatus};
+pub use snapshot::{EngineSnapshot, RestoreError};
 
 use self::history::BarHistory;
 use crate::digest::RunDigest;
@@ -37,6 +39,7 @@ use crate::instrument::Instrument;
 use crate::ledger::{Ledger, LedgerError, SubLedger};
 use crate::money::{Money, Overflow, Price};
 use crate::order::Order;
+use crate::output::FaultReport;
 use crate::output::Output;
 use crate::price_board::{InstrumentMarket, PriceBoard};
 use crate::strategy::{Action, StrategySource};
@@ -85,6 +88,8 @@ pub struct Engine {
     /// Whether what strategies are told is written down, so that they can be rebuilt.
     writes_down: bool,
     digest: RunDigest,
+    /// Faults that the step must bring about because the record says so.
+    recorded_faults: Vec<FaultReport>,
     buffers: Buffers,
 }
 
@@ -139,6 +144,7 @@ impl Engine {
             next_wake: None,
             writes_down: false,
             digest: RunDigest::default(),
+            recorded_faults: Vec::new(),
             buffers: Buffers::default(),
             settings,
         })
@@ -149,6 +155,15 @@ impl Engine {
     /// An input that can't be used changes nothing and gives [`Output::InputRefused`].
     pub fn step(&mut self, input: &Input, outputs: &mut Vec<Output>) {
         self.step_knowing(input, &[], outputs);
+    }
+
+    /// A step that is taken again: faults that the machine had a part in are taken from what was recorded
+    /// then, so that the rest comes out the same.
+    pub fn step_again(&mut self, input: &Input, recorded: &[FaultReport], outputs: &mut Vec<Output>) {
+        let by_the_machine = recorded.iter().filter(|report| report.fault.depends_on_the_machine());
+        self.recorded_faults = by_the_machine.cloned().collect();
+        self.step(input, outputs);
+        self.recorded_faults.clear();
     }
 
     /// A step for which it is known what follows.
@@ -176,6 +191,11 @@ impl Engine {
             InputKind::Timer => {
                 self.pass_time(input.time, outputs);
                 self.dispatch(&[], outputs);
+                Ok(())
+            }
+            InputKind::Checkpoint => {
+                self.now = input.time;
+                self.checkpoint(outputs);
                 Ok(())
             }
             InputKind::Command(command) => {

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use super::foresight::Foresight;
 use crate::identifier::{InstrumentId, OrderId, OrderTag, StrategyId};
 use crate::input::{Deployment, StrategyMode};
@@ -13,7 +15,7 @@ use crate::time::Timestamp;
 const MOST_ENDED: usize = 1_024;
 
 /// What a slot is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SlotStatus {
     /// The strategy is handed events.
     Running,

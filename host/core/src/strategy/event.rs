@@ -9,7 +9,7 @@ use crate::time::{Span, Timestamp};
 
 /// One thing that happened, as a strategy sees it. Numbers are `f64`: strategies compute with them, the
 /// books never do.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Event {
     /// A bar was completed.
     Bar(Bar),
@@ -68,7 +68,7 @@ impl FillCause {
 }
 
 /// An execution on the strategy's position.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct FillEvent {
     /// The order's tag; tag 0 when the host traded on its own.
     pub tag: OrderTag,
@@ -89,7 +89,7 @@ pub struct FillEvent {
 }
 
 /// Where an order stands, as its strategy is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OrderStatus {
     /// Passed the gate.
     Accepted,
@@ -116,7 +116,7 @@ impl OrderStatus {
 }
 
 /// A change of one of the strategy's orders.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderUpdate {
     /// The strategy's number for the order.
     pub tag: OrderTag,
@@ -133,7 +133,7 @@ pub struct OrderUpdate {
 }
 
 /// The strategy's position after a change.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PositionUpdate {
     /// In what.
     pub instrument: InstrumentId,
@@ -148,7 +148,7 @@ pub struct PositionUpdate {
 }
 
 /// The strategy's money after a change.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CapitalUpdate {
     /// Since when.
     pub time: Timestamp,

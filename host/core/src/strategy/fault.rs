@@ -29,6 +29,9 @@ pub enum FaultKind {
     /// The wall-clock backstop fired. Not reproducible by itself, so it is recorded.
     #[error("ran over the wall-clock backstop of {0} ms in one call")]
     Deadline(u64),
+    /// It called itself too deep. How deep that is depends on the machine's code, so it is recorded.
+    #[error("ran out of stack")]
+    StackOverflow,
     /// It asked for more memory or table space than it may have.
     #[error("asked for more than its {0}")]
     MemoryLimit(String),
@@ -50,6 +53,13 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// Whether the same events may not bring it about again, on another machine or under another load. A
+    /// replay takes such a fault from the record.
+    #[must_use]
+    pub const fn depends_on_the_machine(&self) -> bool {
+        matches!(self, Self::Deadline(_) | Self::StackOverflow)
+    }
+
     /// A short stable name for counters and programs.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -57,6 +67,7 @@ impl FaultKind {
             Self::Trap(_) => "trap",
             Self::OutOfFuel(_) => "out-of-fuel",
             Self::Deadline(_) => "deadline",
+            Self::StackOverflow => "stack-overflow",
             Self::MemoryLimit(_) => "memory-limit",
             Self::Flood(_) => "flood",
             Self::InvalidAction(_) => "invalid-action",

@@ -69,6 +69,27 @@ impl Scenario {
         Self { settings, profiles, steps, extreme }
     }
 
+    /// Everything at once, with checkpoints, and strategies that can be started again.
+    pub(crate) fn with_checkpoints(seed: u64) -> Self {
+        let mut scenario = Self::random(seed);
+        let mut random = Random::of(seed, 4);
+        for profile in &mut scenario.profiles {
+            profile.reproducible = true;
+        }
+        let often = *random.pick(&[0.01, 0.05, 0.5]);
+        let steps = std::mem::take(&mut scenario.steps);
+        for step in steps {
+            let time = step.input.time;
+            let usable = !step.unusable;
+            scenario.steps.push(step);
+            if usable && random.chance(often) {
+                let input = Input { time, kind: InputKind::Checkpoint };
+                scenario.steps.push(Step { input, unusable: false });
+            }
+        }
+        scenario
+    }
+
     /// Shadows only, with one slot that misbehaves and trades; apart from it nothing is commanded. Shadows
     /// have money of their own, so nothing of that slot may reach the others.
     pub(crate) fn isolation(seed: u64) -> Self {

@@ -27,6 +27,9 @@ pub(crate) struct Profile {
     pub(crate) warm_up_bars: u32,
     /// Probability of each kind of misbehaviour, at each opportunity; 0 for the well-behaved.
     pub(crate) hostility: f64,
+    /// Whether an instance that was started again from the same state does the same as the one before: it
+    /// never fails to start, and how it behaves does not depend on how many were started.
+    pub(crate) reproducible: bool,
 }
 
 impl Profile {
@@ -54,6 +57,7 @@ impl Profile {
             },
             warm_up_bars: u32::try_from(random.below(40)).unwrap(),
             hostility: if hostile { *random.pick(&[0.002, 0.02, 0.2]) } else { 0.0 },
+            reproducible: false,
         }
     }
 }
@@ -105,7 +109,8 @@ impl StrategySource for Source {
         let instance = started.fetch_add(1, Ordering::Relaxed);
         // The first start succeeds: a slot that never came to be has no share of the capital, which is no
         // fair comparison with one that did.
-        if instance > 0 && Random::of(profile.seed, 1_000_000 + instance).chance(profile.hostility) {
+        let willing = instance == 0 || profile.reproducible;
+        if !willing && Random::of(profile.seed, 1_000_000 + instance).chance(profile.hostility) {
             return Err(FaultKind::Start("does not feel like it".to_owned()).into());
         }
         for history in &config.history {
@@ -139,7 +144,8 @@ impl Strategy for RandomStrategy {
     fn on_events(&mut self, events: &[Event], actions: &mut Vec<Action>) -> Result<usize, Fault> {
         let events = if self.one_at_a_time { &events[..1] } else { events };
         for (index, event) in events.iter().enumerate() {
-            let mut random = Random::of(self.profile.seed ^ self.instance.rotate_left(32), self.count);
+            let who = if self.profile.reproducible { moment(event) } else { self.instance.rotate_left(32) };
+            let mut random = Random::of(self.profile.seed ^ who, self.count);
             if random.chance(self.profile.hostility) {
                 // Misbehaves on the first event of a call, so that the cut into calls makes no difference.
                 if index > 0 {
@@ -185,7 +191,7 @@ impl Strategy for RandomStrategy {
 
     fn restore(&mut self, state: &SavedState) -> Result<(), Fault> {
         let mut random = Random::of(self.profile.seed, 3_000_000 + self.instance);
-        if random.chance(self.profile.hostility) {
+        if !self.profile.reproducible && random.chance(self.profile.hostility) {
             return Err(FaultKind::Trap("restore".to_owned()).into());
         }
         self.count = u64::from_le_bytes(state.bytes.as_slice().try_into().unwrap());
@@ -304,6 +310,22 @@ impl RandomStrategy {
         };
         Action { proposal, confidence, reason: String::new() }
     }
+}
+
+/// What sets one event apart from the same event at another time.
+fn moment(event: &Event) -> u64 {
+    let time = match event {
+        Event::Bar(bar) => bar.open_time,
+        Event::Quote(quote) => quote.time,
+        Event::Trade(trade) => trade.time,
+        Event::Signal(signal) => signal.time,
+        Event::Timer(time) => *time,
+        Event::Fill(fill) => fill.time,
+        Event::Order(update) => update.time,
+        Event::Position(update) => update.time,
+        Event::Capital(update) => update.time,
+    };
+    u64::from_ne_bytes(time.nanos().to_ne_bytes())
 }
 
 /// A valid exit plan, sometimes an empty one.

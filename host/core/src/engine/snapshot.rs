@@ -1,0 +1,267 @@
+//! The whole state at one moment, and an engine that goes on from it.
+//!
+//! A running strategy's memory is its own affair: it can be had only as the state that it saves. So that what
+//! follows a snapshot is the same for the engine that goes on and for one that is started from the snapshot,
+//! both go on with strategies that were started from their saved states: see
+//! [`InputKind::Checkpoint`](crate::input::InputKind::Checkpoint).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::foresight::Foresight;
+use super::history::BarHistory;
+use super::{Buffers, Engine, EngineSettings, Slot, SlotStatus};
+use crate::digest::RunDigest;
+use crate::exits::PositionKeeper;
+use crate::identifier::{ContentHash, InstrumentId, OrderId, OrderTag, StrategyId};
+use crate::input::Deployment;
+use crate::ledger::Ledger;
+use crate::money::Money;
+use crate::order::Order;
+use crate::output::Output;
+use crate::price_board::PriceBoard;
+use crate::sizing::TradeRecord;
+use crate::strategy::{Description, Event, Fault, OrderUpdate, SavedState, Strategy, StrategySource};
+use crate::time::Timestamp;
+use crate::venue::paper::PaperVenue;
+
+/// An engine's whole state after a checkpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EngineSnapshot {
+    settings: EngineSettings,
+    now: Timestamp,
+    ledger: Ledger,
+    prices: PriceBoard,
+    history: BarHistory,
+    venue: PaperVenue,
+    keeper: PositionKeeper,
+    slots: Vec<SlotSnapshot>,
+    orders: BTreeMap<OrderId, Order>,
+    next_order: u64,
+    recent_orders: VecDeque<(Timestamp, StrategyId)>,
+    halted: Option<String>,
+    next_day: Timestamp,
+    day_start_equity: Money,
+    peak_equity: Money,
+    next_rebalance: Timestamp,
+    next_wake: Option<Timestamp>,
+    digest: RunDigest,
+    /// Slots with something in their inbox.
+    ready: Vec<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct SlotSnapshot {
+    id: StrategyId,
+    deployment: Deployment,
+    description: Description,
+    status: SlotStatus,
+    /// Whether it has an instance, which was started from the saved state.
+    has_instance: bool,
+    inbox: Vec<Event>,
+    working: Vec<(OrderTag, OrderId)>,
+    saved: Option<SavedState>,
+    ended: Vec<OrderUpdate>,
+    events_seen: u64,
+    next_save: u64,
+    next_timer: Option<Timestamp>,
+    recent_faults: VecDeque<Timestamp>,
+    faults: u64,
+    record: TradeRecord,
+    last_closed: Vec<(InstrumentId, Timestamp)>,
+}
+
+/// Why an engine can't go on from a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{slot}\" can't go on from its saved state with version {}: {fault}", version.short())]
+pub struct RestoreError {
+    /// Whose strategy.
+    pub slot: String,
+    /// The version that ran.
+    pub version: ContentHash,
+    /// Why it can't be started.
+    pub fault: Fault,
+}
+
+impl EngineSnapshot {
+    /// Event time of the last input.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The settings in force.
+    #[must_use]
+    pub const fn settings(&self) -> &EngineSettings {
+        &self.settings
+    }
+
+    /// The strategy versions that the engine needs to go on, whether they run at the moment or not.
+    pub fn versions(&self) -> impl Iterator<Item = ContentHash> {
+        self.slots.iter().map(|slot| slot.deployment.version)
+    }
+}
+
+impl Engine {
+    /// The whole state. Only what follows a checkpoint without another input between can be gone on from.
+    #[must_use]
+    pub fn snapshot(&self) -> EngineSnapshot {
+        EngineSnapshot {
+            settings: self.settings.clone(),
+            now: self.now,
+            ledger: self.ledger.clone(),
+            prices: self.prices.clone(),
+            history: self.history.clone(),
+            venue: self.venue.clone(),
+            keeper: self.keeper.clone(),
+            slots: self.slots.iter().map(SlotSnapshot::of).collect(),
+            orders: self.orders.clone(),
+            next_order: self.next_order,
+            recent_orders: self.recent_orders.clone(),
+            halted: self.halted.clone(),
+            next_day: self.next_day,
+            day_start_equity: self.day_start_equity,
+            peak_equity: self.peak_equity,
+            next_rebalance: self.next_rebalance,
+            next_wake: self.next_wake,
+            digest: self.digest.clone(),
+            ready: self.buffers.ready.clone(),
+        }
+    }
+
+    /// An engine that goes on from a snapshot. Its strategy versions must be there: see
+    /// [`EngineSnapshot::versions`].
+    ///
+    /// # Errors
+    ///
+    /// [`RestoreError`] when a strategy can't be started from its saved state.
+    pub fn restore(snapshot: EngineSnapshot, source: Box<dyn StrategySource>) -> Result<Self, RestoreError> {
+        let instruments = snapshot.settings.instruments.len();
+        let mut engine = Self {
+            source,
+            now: snapshot.now,
+            ledger: snapshot.ledger,
+            prices: snapshot.prices,
+            history: snapshot.history,
+            venue: snapshot.venue,
+            keeper: snapshot.keeper,
+            slots: Vec::with_capacity(snapshot.slots.len()),
+            bar_routes: vec![Vec::new(); instruments],
+            orders: snapshot.orders,
+            next_order: snapshot.next_order,
+            recent_orders: snapshot.recent_orders,
+            halted: snapshot.halted,
+            next_day: snapshot.next_day,
+            day_start_equity: snapshot.day_start_equity,
+            peak_equity: snapshot.peak_equity,
+            next_rebalance: snapshot.next_rebalance,
+            next_wake: snapshot.next_wake,
+            writes_down: false,
+            digest: snapshot.digest,
+            recorded_faults: Vec::new(),
+            buffers: Buffers { ready: snapshot.ready, ..Buffers::default() },
+            settings: snapshot.settings,
+        };
+        for slot in snapshot.slots {
+            let index = engine.slots.len();
+            let has_instance = slot.has_instance;
+            engine.slots.push(slot.into_slot());
+            if has_instance {
+                let instance = engine.start_from_saved(index).map_err(|fault| RestoreError {
+                    slot: engine.slots[index].name().to_owned(),
+                    version: engine.slots[index].deployment.version,
+                    fault,
+                })?;
+                engine.slots[index].instance = Some(instance);
+            }
+        }
+        engine.route_bars();
+        Ok(engine)
+    }
+
+    /// Saves every strategy and lets it go on from what it saved. One that can't save goes on from what it
+    /// saved last, as after a restart.
+    pub(super) fn checkpoint(&mut self, outputs: &mut Vec<Output>) {
+        for index in 0..self.slots.len() {
+            let slot = &mut self.slots[index];
+            if slot.instance.is_none() {
+                continue;
+            }
+            slot.foresight.forget();
+            if !self.save(index, outputs) {
+                if self.slots[index].instance.take().is_some() {
+                    self.restart(index, outputs);
+                }
+                continue;
+            }
+            match self.start_from_saved(index) {
+                Ok(instance) => self.slots[index].instance = Some(instance),
+                Err(fault) => {
+                    self.slots[index].instance = None;
+                    self.fault(index, fault, outputs);
+                }
+            }
+        }
+    }
+
+    fn start_from_saved(&self, index: usize) -> Result<Box<dyn Strategy>, Fault> {
+        let slot = &self.slots[index];
+        let config = self
+            .instance_config(index)
+            .map_err(|error| crate::strategy::FaultKind::Start(error.to_string()))?;
+        let mut instance = self.source.instantiate(&slot.deployment.version, &config)?;
+        if let Some(state) = &slot.saved {
+            instance.restore(state)?;
+        }
+        // It logged its start when it was first started.
+        instance.drain_log(&mut Vec::new());
+        Ok(instance)
+    }
+}
+
+impl SlotSnapshot {
+    fn of(slot: &Slot) -> Self {
+        Self {
+            id: slot.id,
+            deployment: slot.deployment.clone(),
+            description: slot.description.clone(),
+            status: slot.status,
+            has_instance: slot.instance.is_some(),
+            inbox: slot.inbox.clone(),
+            working: slot.working.clone(),
+            saved: slot.saved.clone(),
+            ended: slot.ended.clone(),
+            events_seen: slot.events_seen,
+            next_save: slot.next_save,
+            next_timer: slot.next_timer,
+            recent_faults: slot.recent_faults.clone(),
+            faults: slot.faults,
+            record: slot.record,
+            last_closed: slot.last_closed.clone(),
+        }
+    }
+
+    fn into_slot(self) -> Slot {
+        Slot {
+            id: self.id,
+            deployment: self.deployment,
+            description: self.description,
+            status: self.status,
+            instance: None,
+            inbox: self.inbox,
+            spare_inbox: Vec::new(),
+            working: self.working,
+            saved: self.saved,
+            ended: self.ended,
+            foresight: Foresight::default(),
+            events_seen: self.events_seen,
+            next_save: self.next_save,
+            next_timer: self.next_timer,
+            recent_faults: self.recent_faults,
+            faults: self.faults,
+            record: self.record,
+            last_closed: self.last_closed,
+        }
+    }
+}
