@@ -3,7 +3,7 @@
 use bulkhead_core::time::Timestamp;
 
 use crate::journal::{Chain, ChainBreak, Checksum, PayloadError, Record, RecordNumber, Sequence, ShardId};
-use crate::read_models::Change;
+pub use crate::read_models::Change;
 
 /// Everything that becomes durable at once: all of it or none of it.
 #[derive(Debug, Clone, Default)]

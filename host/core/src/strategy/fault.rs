@@ -18,7 +18,7 @@ impl From<FaultKind> for Fault {
 
 /// The ways of misbehaving.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "kebab-case", tag = "kind", content = "detail")]
+#[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// The code trapped: unreachable, out-of-bounds access, division by zero, a panic.
     #[error("trapped: {0}")]

@@ -133,7 +133,7 @@ impl Chain {
         time: Timestamp,
         payload: Vec<u8>,
     ) -> Record {
-        let payload_hash = hash(&payload);
+        let payload_hash = hash_of(&payload);
         let number = RecordNumber(self.number.0 + 1);
         let mut record = Record {
             shard: self.shard,
@@ -167,7 +167,7 @@ impl Chain {
             return Err(ChainBreak::Gap { shard, expected, found: number, first });
         }
         if let Some(payload) = &record.payload {
-            let found = hash(payload);
+            let found = hash_of(payload);
             if found != record.payload_hash {
                 let expected = record.payload_hash;
                 return Err(ChainBreak::Payload { shard, number, kind, first, expected, found });
@@ -213,7 +213,9 @@ impl Chain {
     }
 }
 
-fn hash(payload: &[u8]) -> Checksum {
+/// The hash of a payload.
+#[must_use]
+pub fn hash_of(payload: &[u8]) -> Checksum {
     Checksum(Sha256::digest(payload).into())
 }
 

@@ -5,6 +5,6 @@ mod chain;
 mod payload;
 mod record;
 
-pub use chain::{Chain, ChainBreak};
-pub use payload::{NumberedOutput, Opening, PayloadError, decode, encode};
+pub use chain::{Chain, ChainBreak, hash_of};
+pub use payload::{ENCODING, NumberedOutput, Opening, PayloadError, decode, encode};
 pub use record::{Checksum, Record, RecordKind, RecordNumber, Sequence, ShardId};

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use super::record::Sequence;
 
 /// The encoding that is written.
-pub(super) const ENCODING: i16 = 1;
+pub const ENCODING: i16 = 1;
 
 /// A payload that claims to be larger is not unpacked: nothing that is written comes near it.
 const LARGEST: u64 = 1 << 30;
@@ -65,7 +65,7 @@ pub enum PayloadError {
 /// # Errors
 ///
 /// [`PayloadError::Unwritable`] when the compressor fails.
-pub fn encode<T: Serialize>(content: &T) -> Result<Vec<u8>, PayloadError> {
+pub fn encode<T: Serialize + ?Sized>(content: &T) -> Result<Vec<u8>, PayloadError> {
     let plain =
         postcard::to_allocvec(content).map_err(|error| PayloadError::Unwritable(error.to_string()))?;
     zstd::bulk::compress(&plain, LEVEL).map_err(|error| PayloadError::Unwritable(error.to_string()))

@@ -1,0 +1,325 @@
+//! The engine and the order of its inputs.
+
+use std::time::{Duration, Instant};
+
+use bulkhead_core::engine::Engine;
+use bulkhead_core::input::{Input, InputKind};
+use bulkhead_core::output::Output;
+use bulkhead_store::journal::{Chain, NumberedOutput, Sequence};
+use bulkhead_store::storage::{AnsweredRequest, Storage, StoreError};
+
+use crate::batch::{Batch, GroupMaker, is_from_feed};
+use crate::snapshot::ShardSnapshot;
+use crate::writer::{Report, Writer};
+
+/// When groups are written and snapshots taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Most inputs in a group. When a group is full and the store still works on those before it, no more
+    /// inputs are taken.
+    pub group_inputs: usize,
+    /// How long an input may wait for others to be written with it.
+    pub group_delay: Duration,
+    /// A snapshot is taken after so many inputs.
+    pub snapshot_inputs: u64,
+    /// A snapshot is taken after this time, if there was an input.
+    pub snapshot_delay: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            group_inputs: 4_096,
+            group_delay: Duration::from_millis(2),
+            snapshot_inputs: 200_000,
+            snapshot_delay: Duration::from_secs(60),
+        }
+    }
+}
+
+/// How the journal is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalStatus {
+    /// It takes what comes.
+    Writing,
+    /// The store can't take anything at the moment: trading stands still.
+    Waiting {
+        /// Since when.
+        since: Instant,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What happened to the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JournalEvent {
+    /// The store stopped taking groups.
+    Stalled {
+        /// Why.
+        why: String,
+    },
+    /// It takes them again.
+    Resumed {
+        /// After this time.
+        after: Duration,
+    },
+}
+
+/// Where a shard goes on: what recovery found, or the beginning.
+pub struct Position {
+    /// The engine after the journal's last input.
+    pub engine: Engine,
+    /// The journal's end.
+    pub chain: Chain,
+    /// The first input that no record of outputs covers.
+    pub uncovered: Sequence,
+    /// Inputs that came from the feed.
+    pub feed_inputs: u64,
+}
+
+/// An engine behind its journal.
+pub struct Sequencer {
+    engine: Engine,
+    policy: Policy,
+    writer: Writer,
+    sequence: Sequence,
+    feed_inputs: u64,
+    batch: Batch,
+    /// When the first input of the batch came.
+    begun: Option<Instant>,
+    /// An empty batch, kept for its memory.
+    spare: Batch,
+    /// Batches that the writer has.
+    unwritten: usize,
+    outputs: Vec<Output>,
+    since_snapshot: u64,
+    last_snapshot: Instant,
+    status: JournalStatus,
+    events: Vec<JournalEvent>,
+}
+
+impl Sequencer {
+    /// Goes on from a position; the journal's end in the store must be the position's.
+    ///
+    /// # Errors
+    ///
+    /// When the writer's thread can't be started.
+    pub fn start(position: Position, storage: Box<dyn Storage>, policy: Policy) -> std::io::Result<Self> {
+        let Position { engine, chain, uncovered, feed_inputs } = position;
+        Ok(Self {
+            engine,
+            policy,
+            writer: Writer::start(storage, GroupMaker::new(chain, uncovered))?,
+            sequence: chain.sequence(),
+            feed_inputs,
+            batch: Batch::default(),
+            begun: None,
+            spare: Batch::default(),
+            unwritten: 0,
+            outputs: Vec::new(),
+            since_snapshot: 0,
+            last_snapshot: Instant::now(),
+            status: JournalStatus::Writing,
+            events: Vec::new(),
+        })
+    }
+
+    /// The engine, as far as it has stepped: ahead of what is durable.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The last input.
+    #[must_use]
+    pub const fn sequence(&self) -> Sequence {
+        self.sequence
+    }
+
+    /// Inputs that came from the feed since the journal began.
+    #[must_use]
+    pub const fn feed_inputs(&self) -> u64 {
+        self.feed_inputs
+    }
+
+    /// How the journal is doing.
+    #[must_use]
+    pub const fn status(&self) -> &JournalStatus {
+        &self.status
+    }
+
+    /// Whether another input can be taken. If not, [`Self::wait`] until the store has caught up.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.batch.inputs.len() < self.policy.group_inputs && self.batch.snapshot.is_none()
+    }
+
+    /// Takes an input and steps the engine. What follows from it comes out of [`Self::released`] once it is
+    /// durable.
+    pub fn step(&mut self, input: Input) -> Sequence {
+        self.take(input);
+        self.after_step();
+        self.sequence
+    }
+
+    /// [`Self::step`] with a command that carries out an operator's request.
+    pub fn answer(&mut self, request: i64, input: Input) -> Sequence {
+        self.take(input);
+        self.batch.answered.push(AnsweredRequest { id: request, sequence: self.sequence });
+        self.after_step();
+        self.sequence
+    }
+
+    fn take(&mut self, input: Input) {
+        self.sequence.0 += 1;
+        self.since_snapshot += 1;
+        // A snapshot is of the end of its group.
+        self.batch.snapshot = None;
+        self.feed_inputs += u64::from(is_from_feed(&input.kind));
+        self.begun.get_or_insert_with(Instant::now);
+        self.engine.step(&input, &mut self.outputs);
+        let sequence = self.sequence;
+        self.batch.outputs.extend(self.outputs.drain(..).map(|output| NumberedOutput { sequence, output }));
+        self.batch.inputs.push(input);
+    }
+
+    fn after_step(&mut self) {
+        if self.since_snapshot >= self.policy.snapshot_inputs {
+            self.checkpoint();
+        }
+        if !self.has_room() {
+            self.write();
+        }
+    }
+
+    /// Saves the strategies and has the whole state written with the next group.
+    fn checkpoint(&mut self) {
+        let input = Input { time: self.engine.now(), kind: InputKind::Checkpoint };
+        self.take(input);
+        self.batch.snapshot =
+            Some(ShardSnapshot { engine: self.engine.snapshot(), feed_inputs: self.feed_inputs });
+        self.since_snapshot = 0;
+        self.last_snapshot = Instant::now();
+    }
+
+    /// Hands the batch to the writer, if there is one and the writer has room.
+    fn write(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let batch = std::mem::replace(&mut self.batch, std::mem::take(&mut self.spare));
+        match self.writer.offer(batch) {
+            Ok(()) => {
+                self.unwritten += 1;
+                self.begun = None;
+            }
+            Err(batch) => {
+                self.spare = std::mem::replace(&mut self.batch, batch);
+            }
+        }
+    }
+
+    /// Does what is due by the clock, and appends the outputs that may leave to `released`. Waits for nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the journal can't go on: the process must end, and start again when that was seen
+    /// to.
+    pub fn released(&mut self, released: &mut Vec<NumberedOutput>) -> Result<(), StoreError> {
+        if self.since_snapshot > 0
+            && self.batch.snapshot.is_none()
+            && self.last_snapshot.elapsed() >= self.policy.snapshot_delay
+        {
+            self.checkpoint();
+        }
+        let due = self.begun.is_some_and(|begun| begun.elapsed() >= self.policy.group_delay);
+        if due || !self.has_room() {
+            self.write();
+        }
+        while let Ok(report) = self.writer.reports.try_recv() {
+            self.hear(report, released)?;
+        }
+        Ok(())
+    }
+
+    /// [`Self::released`], but waits for the writer to report something, at most so long.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::released`].
+    pub fn wait(&mut self, most: Duration, released: &mut Vec<NumberedOutput>) -> Result<(), StoreError> {
+        self.released(released)?;
+        if self.unwritten > 0
+            && let Ok(report) = self.writer.reports.recv_timeout(most)
+        {
+            self.hear(report, released)?;
+        }
+        self.released(released)
+    }
+
+    /// What happened to the journal since this was last asked.
+    pub fn journal_events(&mut self) -> impl Iterator<Item = JournalEvent> + '_ {
+        self.events.drain(..)
+    }
+
+    fn hear(&mut self, report: Report, released: &mut Vec<NumberedOutput>) -> Result<(), StoreError> {
+        match report {
+            Report::Durable(mut batch) => {
+                self.unwritten -= 1;
+                released.append(&mut batch.outputs);
+                batch.clear();
+                self.spare = batch;
+            }
+            Report::Waiting { why } => {
+                if self.status == JournalStatus::Writing {
+                    self.status = JournalStatus::Waiting { since: Instant::now(), why: why.clone() };
+                    self.events.push(JournalEvent::Stalled { why });
+                }
+            }
+            Report::Resumed { after } => {
+                self.status = JournalStatus::Writing;
+                self.events.push(JournalEvent::Resumed { after });
+            }
+            Report::Failed(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Takes a last snapshot and waits until everything is durable, at most so long. What could not be made
+    /// durable in that time has had no effect outside, and is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when something was not made durable.
+    pub fn close(
+        mut self,
+        within: Duration,
+        released: &mut Vec<NumberedOutput>,
+    ) -> Result<Engine, StoreError> {
+        let until = Instant::now() + within;
+        if self.since_snapshot > 0 {
+            self.checkpoint();
+        }
+        while !self.batch.is_empty() || self.unwritten > 0 {
+            self.write();
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                self.writer.give_up();
+                let why = match &self.status {
+                    JournalStatus::Waiting { why, .. } => why.clone(),
+                    JournalStatus::Writing => format!("it did not take everything within {within:?}"),
+                };
+                return Err(StoreError::Unavailable(why));
+            }
+            if self.unwritten > 0 {
+                let report = self.writer.reports.recv_timeout(left);
+                if let Ok(report) = report {
+                    self.hear(report, released)?;
+                }
+            }
+        }
+        self.writer.finish();
+        Ok(self.engine)
+    }
+}

@@ -1,0 +1,251 @@
+//! The process dies at every write, the database fails in every way: what was handed out is in the journal,
+//! and the run goes on as if nothing had happened.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
+
+mod support;
+
+use std::time::Duration;
+
+use bulkhead_core::input::{Input, InputKind};
+use bulkhead_sequencer::recovery::{begin, recover};
+use bulkhead_sequencer::replay::Replay;
+use bulkhead_sequencer::sequencer::{JournalEvent, JournalStatus, Policy, Position, Sequencer};
+use bulkhead_store::journal::{NumberedOutput, Opening, ShardId};
+use bulkhead_store::storage::StoreError;
+use proptest::prelude::*;
+use support::database::{Database, Trouble};
+use support::market::{bars, deployments, settings};
+use support::strategy::Source;
+
+const SHARD: ShardId = ShardId(0);
+
+/// Groups by number alone, so that a run is the same each time.
+fn policy(group_inputs: usize, snapshot_inputs: u64) -> Policy {
+    Policy {
+        group_inputs,
+        snapshot_inputs,
+        group_delay: Duration::from_secs(3_600),
+        snapshot_delay: Duration::from_secs(3_600),
+    }
+}
+
+fn opening() -> Opening {
+    Opening { settings: settings(), feed: "test".to_owned(), made_by: "test".to_owned() }
+}
+
+fn position(database: &Database) -> Position {
+    let mut storage = database.clone();
+    match recover(&mut storage, SHARD, &Source).unwrap() {
+        Some(recovered) => recovered.position,
+        None => begin(&mut storage, SHARD, &opening(), &Source).unwrap(),
+    }
+}
+
+/// Runs to the end of the market or of the process. `None` when the process died.
+fn run(
+    database: &Database,
+    market: &[Input],
+    policy: Policy,
+    handed_out: &mut Vec<NumberedOutput>,
+) -> Option<String> {
+    let position = position(database);
+    let fresh = position.chain.sequence().0 == 0;
+    let from_feed = usize::try_from(position.feed_inputs).unwrap();
+    let deployed = position.engine.slots().len();
+    let mut sequencer = Sequencer::start(position, Box::new(database.clone()), policy).unwrap();
+    assert!(!fresh || deployed == 0);
+    let commands = deployments().into_iter().skip(deployed);
+    let commands =
+        commands.map(|command| Input { time: Default::default(), kind: InputKind::Command(command) });
+    // After a crash between the deployments, the rest of them comes before the market.
+    for input in commands.chain(market[from_feed..].iter().cloned()) {
+        let input = Input { time: input.time.max(sequencer.engine().now()), ..input };
+        while !sequencer.has_room() {
+            if !is_alive(sequencer.wait(Duration::from_millis(1), handed_out), database) {
+                return None;
+            }
+        }
+        sequencer.step(input);
+        if !is_alive(sequencer.released(handed_out), database) {
+            return None;
+        }
+    }
+    let mut digest = None;
+    let closed = sequencer.close(Duration::from_secs(60), handed_out);
+    let closed = closed.map(|engine| digest = Some(engine.digest().to_string()));
+    is_alive(closed, database).then_some(digest).flatten()
+}
+
+/// Whether the process has not died. Nothing else may keep it from going on.
+fn is_alive(done: Result<(), StoreError>, database: &Database) -> bool {
+    if let Err(error) = &done {
+        assert!(database.is_dead(), "{error}");
+    }
+    done.is_ok()
+}
+
+/// Runs again and again until the market has ended, and checks what was handed out against the journal.
+fn run_to_the_end(database: &Database, market: &[Input], policy: Policy) -> String {
+    let mut handed_out = Vec::new();
+    loop {
+        let digest = run(database, market, policy, &mut handed_out);
+        check_handed_out(database, &handed_out);
+        if let Some(digest) = digest {
+            return digest;
+        }
+        database.open_again();
+    }
+}
+
+/// Every output that left is in the journal, once.
+fn check_handed_out(database: &Database, handed_out: &[NumberedOutput]) {
+    let mut storage = database.clone();
+    database.open_again();
+    let mut journal = Vec::new();
+    let (mut replay, _) = Replay::from_opening(&mut storage, SHARD, &Source).unwrap();
+    replay
+        .run(&mut storage, None, &mut |_, sequence, _, outputs| {
+            journal.extend(outputs.iter().map(|output| NumberedOutput { sequence, output: output.clone() }));
+        })
+        .unwrap();
+    assert!(handed_out.len() <= journal.len(), "more was handed out than there is in the journal");
+    // What was handed out before a crash can have gaps only at the crashes: durable, but not told.
+    let mut rest = journal.iter();
+    for output in handed_out {
+        assert!(
+            rest.any(|recorded| recorded == output),
+            "{output:?} was handed out but is not in the journal"
+        );
+    }
+}
+
+fn undisturbed(market: &[Input], policy: Policy) -> (String, u64) {
+    let database = Database::default();
+    let digest = run_to_the_end(&database, market, policy);
+    (digest, database.operations())
+}
+
+#[test]
+fn a_run_that_dies_at_any_write_goes_on_to_the_same_end() {
+    let market = bars(1, 30);
+    let (expected, writes) = undisturbed(&market, policy(4, 23));
+    assert!(writes > 15);
+    let deaths = [
+        Trouble::DieBefore,
+        Trouble::DieWriting(0),
+        Trouble::DieWriting(128),
+        Trouble::DieWriting(255),
+        Trouble::DieAfter,
+    ];
+    // The first write is the opening record, before there is a run.
+    for write in 2..=writes {
+        for death in deaths {
+            let database = Database::with_troubles([(write, death)]);
+            let digest = run_to_the_end(&database, &market, policy(4, 23));
+            assert_eq!(digest, expected, "{death:?} at write {write}");
+        }
+    }
+}
+
+#[test]
+fn a_run_whose_database_fails_at_any_write_ends_the_same() {
+    let market = bars(2, 12);
+    let (expected, writes) = undisturbed(&market, policy(4, 9));
+    for write in 2..=writes {
+        for failure in [Trouble::LoseBefore, Trouble::LoseAfter, Trouble::Full] {
+            let database = Database::with_troubles([(write, failure)]);
+            let mut handed_out = Vec::new();
+            let digest = run(&database, &market, policy(4, 9), &mut handed_out).unwrap();
+            assert_eq!(digest, expected, "{failure:?} at write {write}");
+            check_handed_out(&database, &handed_out);
+        }
+    }
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    prop_oneof![
+        Just(Trouble::DieBefore),
+        any::<u8>().prop_map(Trouble::DieWriting),
+        Just(Trouble::DieAfter),
+        Just(Trouble::LoseBefore),
+        Just(Trouble::LoseAfter),
+        Just(Trouble::Full),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_long_run_with_random_troubles_ends_like_one_without(
+        seed in any::<u64>(),
+        group in 1_usize..40,
+        snapshot in 1_u64..400,
+        troubles in prop::collection::btree_map(2_u64..120, trouble(), 0..8),
+    ) {
+        let market = bars(seed, 300);
+        let (expected, _) = undisturbed(&market, policy(group, snapshot));
+        let database = Database::with_troubles(troubles);
+        prop_assert_eq!(run_to_the_end(&database, &market, policy(group, snapshot)), expected);
+    }
+}
+
+#[test]
+fn the_digest_does_not_depend_on_groups_and_snapshots() {
+    let market = bars(3, 200);
+    let (expected, _) = undisturbed(&market, policy(1_000, 1_000_000));
+    for (group, snapshot) in [(1, 1), (1, 7), (5, 50), (64, 3), (400, 100)] {
+        assert_eq!(undisturbed(&market, policy(group, snapshot)).0, expected, "{group}, {snapshot}");
+    }
+}
+
+#[test]
+fn nothing_is_handed_out_while_the_database_is_away() {
+    let away = (2..10_000).map(|write| (write, Trouble::LoseBefore));
+    let database = Database::with_troubles(away);
+    let mut sequencer =
+        Sequencer::start(position(&database), Box::new(database.clone()), policy(2, 100)).unwrap();
+    let mut handed_out = Vec::new();
+    let commands = deployments().into_iter();
+    for command in commands {
+        sequencer.step(Input { time: Default::default(), kind: InputKind::Command(command) });
+    }
+    let mut market = bars(4, 30).into_iter();
+    // Takes what fits in, and then no more.
+    let mut stalled = false;
+    while !stalled || sequencer.has_room() {
+        if sequencer.has_room() {
+            sequencer.step(market.next().unwrap());
+        }
+        sequencer.wait(Duration::from_millis(1), &mut handed_out).unwrap();
+        stalled |= sequencer.journal_events().any(|event| matches!(event, JournalEvent::Stalled { .. }));
+    }
+    assert!(market.next().is_some(), "the sequencer took a whole market while the database was away");
+    assert!(matches!(sequencer.status(), JournalStatus::Waiting { .. }));
+    assert!(handed_out.is_empty());
+    let closed = sequencer.close(Duration::ZERO, &mut handed_out).map(|_| ());
+    assert!(matches!(closed, Err(StoreError::Unavailable(_))));
+    assert!(handed_out.is_empty());
+}
+
+#[test]
+fn another_writer_ends_the_run_instead_of_mixing_two_journals() {
+    let database = Database::default();
+    let first = position(&database);
+    let second = position(&database);
+    let mut handed_out = Vec::new();
+    let mut sequencer = Sequencer::start(first, Box::new(database.clone()), policy(1, 100)).unwrap();
+    sequencer.step(bars(5, 1).remove(0));
+    while sequencer.released(&mut handed_out).is_ok() && database.operations() < 2 {
+        std::thread::yield_now();
+    }
+    let mut other = Sequencer::start(second, Box::new(database), policy(1, 100)).unwrap();
+    other.step(bars(6, 1).remove(0));
+    let error = loop {
+        if let Err(error) = other.wait(Duration::from_secs(1), &mut handed_out) {
+            break error;
+        }
+    };
+    assert!(matches!(error, StoreError::Conflict(_)), "{error}");
+}
