@@ -20,7 +20,7 @@ pub(crate) struct Batch {
     pub(crate) changes: Vec<Change>,
     pub(crate) answered: Vec<AnsweredRequest>,
     /// Taken after the last input, which is a checkpoint.
-    pub(crate) snapshot: Option<ShardSnapshot>,
+    pub(crate) snapshot: Option<Box<ShardSnapshot>>,
 }
 
 impl Batch {

@@ -197,8 +197,8 @@ impl Sequencer {
     fn checkpoint(&mut self) {
         let input = Input { time: self.engine.now(), kind: InputKind::Checkpoint };
         self.take(input);
-        self.batch.snapshot =
-            Some(ShardSnapshot { engine: self.engine.snapshot(), feed_inputs: self.feed_inputs });
+        let snapshot = ShardSnapshot { engine: self.engine.snapshot(), feed_inputs: self.feed_inputs };
+        self.batch.snapshot = Some(Box::new(snapshot));
         self.since_snapshot = 0;
         self.last_snapshot = Instant::now();
     }

@@ -62,24 +62,24 @@ fn run(
     for input in commands.chain(market[from_feed..].iter().cloned()) {
         let input = Input { time: input.time.max(sequencer.engine().now()), ..input };
         while !sequencer.has_room() {
-            if !is_alive(sequencer.wait(Duration::from_millis(1), handed_out), database) {
+            if !is_alive(&sequencer.wait(Duration::from_millis(1), handed_out), database) {
                 return None;
             }
         }
         sequencer.step(input);
-        if !is_alive(sequencer.released(handed_out), database) {
+        if !is_alive(&sequencer.released(handed_out), database) {
             return None;
         }
     }
     let mut digest = None;
     let closed = sequencer.close(Duration::from_secs(60), handed_out);
     let closed = closed.map(|engine| digest = Some(engine.digest().to_string()));
-    is_alive(closed, database).then_some(digest).flatten()
+    is_alive(&closed, database).then_some(digest).flatten()
 }
 
 /// Whether the process has not died. Nothing else may keep it from going on.
-fn is_alive(done: Result<(), StoreError>, database: &Database) -> bool {
-    if let Err(error) = &done {
+fn is_alive(done: &Result<(), StoreError>, database: &Database) -> bool {
+    if let Err(error) = done {
         assert!(database.is_dead(), "{error}");
     }
     done.is_ok()

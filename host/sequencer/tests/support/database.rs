@@ -12,7 +12,7 @@ use bulkhead_store::storage::{Group, Request, Snapshot, SnapshotHead, Storage, S
 
 /// What happens at an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub(crate) enum Trouble {
     /// The process dies before anything is written.
     DieBefore,
     /// The process dies while the frame is written: so many 256ths of it reach the disk.
@@ -45,13 +45,13 @@ enum Stored {
 
 /// A handle of one process to the database.
 #[derive(Clone, Default)]
-pub struct Database {
+pub(crate) struct Database {
     state: Arc<Mutex<State>>,
 }
 
 impl Database {
     /// Faults by the number of the operation, counted over the database's life from 1.
-    pub fn with_troubles(troubles: impl IntoIterator<Item = (u64, Trouble)>) -> Self {
+    pub(crate) fn with_troubles(troubles: impl IntoIterator<Item = (u64, Trouble)>) -> Self {
         let database = Self::default();
         database.state().troubles.extend(troubles);
         database
@@ -62,17 +62,17 @@ impl Database {
     }
 
     /// Commits so far.
-    pub fn operations(&self) -> u64 {
+    pub(crate) fn operations(&self) -> u64 {
         self.state().operations
     }
 
     /// Whether the process that uses it has died.
-    pub fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.state().dead
     }
 
     /// Another process opens it after the one before has died: a torn frame at the end never was.
-    pub fn open_again(&self) {
+    pub(crate) fn open_again(&self) {
         let mut state = self.state();
         let length = state.disk.len();
         state.frames.retain(|(end, _)| *end <= length);
@@ -81,7 +81,7 @@ impl Database {
         state.dead = false;
     }
 
-    pub fn records_of(&self, shard: ShardId) -> Vec<Record> {
+    pub(crate) fn records_of(&self, shard: ShardId) -> Vec<Record> {
         let state = self.state();
         let stored = state.frames.iter().filter_map(|(_, stored)| match stored {
             Stored::Record(record) if record.shard == shard => Some(record.clone()),
@@ -90,7 +90,7 @@ impl Database {
         stored.collect()
     }
 
-    pub fn snapshots_of(&self) -> Vec<SnapshotHead> {
+    pub(crate) fn snapshots_of(&self) -> Vec<SnapshotHead> {
         let state = self.state();
         let heads = state.frames.iter().filter_map(|(_, stored)| match stored {
             Stored::Snapshot(snapshot) => Some(snapshot.head.clone()),
@@ -100,7 +100,7 @@ impl Database {
     }
 
     /// Changes what is stored behind the program's back.
-    pub fn edit_records(&self, mut edit: impl FnMut(&mut Record)) {
+    pub(crate) fn edit_records(&self, mut edit: impl FnMut(&mut Record)) {
         for (_, stored) in &mut self.state().frames {
             if let Stored::Record(record) = stored {
                 edit(record);
@@ -109,7 +109,7 @@ impl Database {
     }
 
     /// Changes a snapshot behind the program's back; 0 is the newest.
-    pub fn edit_snapshot(&self, age: usize, edit: impl FnOnce(&mut Snapshot)) {
+    pub(crate) fn edit_snapshot(&self, age: usize, edit: impl FnOnce(&mut Snapshot)) {
         let mut state = self.state();
         let snapshot = state.frames.iter_mut().rev().filter_map(|(_, stored)| match stored {
             Stored::Snapshot(snapshot) => Some(snapshot),
@@ -223,6 +223,6 @@ impl Storage for Database {
 }
 
 /// A hash that fits the payload, after an edit.
-pub fn rehash(payload: &[u8]) -> Checksum {
+pub(crate) fn rehash(payload: &[u8]) -> Checksum {
     hash_of(payload)
 }

@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 
 use super::strategy::version;
 
-pub fn settings() -> EngineSettings {
+pub(crate) fn settings() -> EngineSettings {
     let instruments = vec![Instrument::new("A-USD", 2, 4), Instrument::new("B-USD", 2, 4)];
     let mut settings = EngineSettings::new(instruments, Money(Decimal::from(10_000)));
     settings.risk.cooldown = None;
@@ -22,7 +22,7 @@ pub fn settings() -> EngineSettings {
 }
 
 /// What is deployed at the start.
-pub fn deployments() -> Vec<Command> {
+pub(crate) fn deployments() -> Vec<Command> {
     [("quick", "0.5", 3.0), ("slow", "0.5", 7.0)]
         .into_iter()
         .map(|(slot, weight, period)| {
@@ -43,7 +43,7 @@ pub fn deployments() -> Vec<Command> {
 }
 
 /// The bars of `minutes` minutes of both instruments.
-pub fn bars(seed: u64, minutes: i64) -> Vec<Input> {
+pub(crate) fn bars(seed: u64, minutes: i64) -> Vec<Input> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut random = move || {
         state ^= state << 13;

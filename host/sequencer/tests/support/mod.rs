@@ -3,6 +3,6 @@
 
 #![allow(dead_code, reason = "each test file uses a part")]
 
-pub mod database;
-pub mod market;
-pub mod strategy;
+pub(crate) mod database;
+pub(crate) mod market;
+pub(crate) mod strategy;

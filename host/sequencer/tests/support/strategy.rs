@@ -12,13 +12,13 @@ use bulkhead_core::strategy::{
 use bulkhead_core::time::Span;
 use bulkhead_sequencer::replay::Versions;
 
-pub fn version() -> ContentHash {
+pub(crate) fn version() -> ContentHash {
     ContentHash::of(b"above the mean")
 }
 
 /// All versions that there are: one.
 #[derive(Clone, Copy)]
-pub struct Source;
+pub(crate) struct Source;
 
 impl Versions for Source {
     fn source(&self) -> Box<dyn StrategySource> {
@@ -66,7 +66,7 @@ impl StrategySource for Source {
 
 /// The same version, but the instance that is started first fails once.
 #[derive(Clone)]
-pub struct Unsteady {
+pub(crate) struct Unsteady {
     fault: FaultKind,
     at: u32,
     failed: Arc<AtomicBool>,
@@ -74,12 +74,12 @@ pub struct Unsteady {
 
 impl Unsteady {
     /// Runs over the deadline at this event, which it would not do again.
-    pub fn that_fails_at(event: u32) -> Self {
+    pub(crate) fn that_fails_at(event: u32) -> Self {
         Self { fault: FaultKind::Deadline(100), at: event, failed: Arc::default() }
     }
 
     /// Traps at this event, for a reason that a replay does not know.
-    pub fn that_traps_at(event: u32) -> Self {
+    pub(crate) fn that_traps_at(event: u32) -> Self {
         Self { fault: FaultKind::Trap("cosmic ray".to_owned()), at: event, failed: Arc::default() }
     }
 }
