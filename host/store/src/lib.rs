@@ -10,6 +10,9 @@
 //!
 //! Where to start reading: [`storage`] for what a store can do, [`journal`] for what a record is.
 
+/// The store in a database: an SQLite file, or a Postgres server.
+pub mod database;
+
 /// Records, their chain of checksums, and their payloads.
 pub mod journal;
 

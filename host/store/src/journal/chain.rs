@@ -206,6 +206,16 @@ impl Chain {
         chain
     }
 
+    /// The chain that ends here, as a store has written it down, which is believed.
+    pub(crate) const fn ending_at(
+        shard: ShardId,
+        number: RecordNumber,
+        sequence: Sequence,
+        checksum: Checksum,
+    ) -> Self {
+        Self { shard, number, sequence, checksum }
+    }
+
     fn move_to(&mut self, record: &Record) {
         self.number = record.number;
         self.sequence = self.sequence.max(record.last);
