@@ -11,6 +11,7 @@
 
 mod bench;
 mod ci;
+mod crash;
 mod demo;
 mod dependencies;
 mod plugins;
@@ -74,6 +75,15 @@ enum Verb {
         #[arg(long, default_value_t = 0)]
         start: u64,
     },
+    /// Kill the host at random moments and check that nothing is lost
+    Crash {
+        /// How often it is killed
+        #[arg(long, default_value_t = 200)]
+        rounds: u64,
+        /// Other moments
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Check licences, duplicate versions and sources of the dependencies
     Deny,
     /// Run the demo for some seconds and check that all four strategies took part
@@ -109,6 +119,7 @@ fn run(workspace: &Workspace, verb: Verb) -> anyhow::Result<()> {
         Verb::Test { filter } => test::run(workspace, filter.as_deref()),
         Verb::Bench { filter, arguments } => bench::run(workspace, filter.as_deref(), &arguments),
         Verb::Simulate { seeds, start } => simulate::run(workspace, seeds, start),
+        Verb::Crash { rounds, seed } => crash::run(workspace, rounds, seed),
         Verb::Deny => dependencies::check(workspace),
         Verb::Smoke => smoke::run(workspace),
         Verb::Ci { without_tests } => ci::run(workspace, without_tests),

@@ -36,6 +36,15 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Let strategies trade the past and report how they did.
     Backtest(BacktestArguments),
+    /// Take the steps of the journal again and check that every output is the one that was recorded.
+    Replay(ReplayArguments),
+    /// Stop trading until it is resumed, also of a host that is not running now.
+    Halt(HaltArguments),
+    /// End a halt.
+    Resume(ResumeArguments),
+    /// Look after the database.
+    #[command(subcommand)]
+    Db(DatabaseCommand),
     /// Look at plugin files and versions.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -126,6 +135,85 @@ pub(crate) enum Fill {
     SameClose,
     /// As the paper venue of `run` does: latency, impact, partial fills, failed transactions, gas.
     Realistic,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// The first input to look at: steps begin at the last snapshot before it.
+    #[arg(long, value_name = "SEQUENCE")]
+    pub(crate) from: Option<u64>,
+    /// The last input to step.
+    #[arg(long, value_name = "SEQUENCE")]
+    pub(crate) until: Option<u64>,
+    /// Print every input with what followed from it.
+    #[arg(long)]
+    pub(crate) print: bool,
+    /// Show only what differs, should something differ.
+    #[arg(long)]
+    pub(crate) diff: bool,
+    /// Print JSON: one object at the end, and with --print one a line for each input.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HaltArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// Why, for those who find trading stopped.
+    #[arg(long, default_value = "an operator stopped trading")]
+    pub(crate) reason: String,
+    /// Take back working orders as well.
+    #[arg(long)]
+    pub(crate) cancel: bool,
+    /// Close all positions at the market as well.
+    #[arg(long)]
+    pub(crate) flatten: bool,
+    /// Don't wait until a running host has done it.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// Don't wait until a running host has done it.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DatabaseCommand {
+    /// Bring the schema up to date.
+    Migrate {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+    },
+    /// Copy the database while the host goes on, and check the copy.
+    Backup {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// The SQLite file to make.
+        file: PathBuf,
+    },
+    /// Fill an empty database from a backup, and check it.
+    Restore {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// The backup.
+        file: PathBuf,
+    },
+    /// Check that the journal holds together.
+    Verify {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// Print the result as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

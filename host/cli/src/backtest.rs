@@ -408,7 +408,7 @@ fn settings_of_report(
     }))
 }
 
-fn progress_bar(total: Option<u64>) -> ProgressBar {
+pub(crate) fn progress_bar(total: Option<u64>) -> ProgressBar {
     let Some(total) = total.filter(|_| std::io::stderr().is_terminal()) else { return ProgressBar::hidden() };
     let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {elapsed} (left {eta})");
     let bar = ProgressBar::new(total);

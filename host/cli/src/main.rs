@@ -6,11 +6,15 @@
 mod arguments;
 mod backtest;
 mod configuration;
+mod database;
 mod log_lines;
 mod market_data;
 mod memory_use;
+//mod operate;
 mod plugin;
+mod replay;
 mod run;
+mod shard;
 mod strategy_files;
 
 use std::process::ExitCode;
@@ -58,6 +62,10 @@ fn execute(command: &Command) -> Result<()> {
     match command {
         Command::Run(arguments) => run::run(arguments),
         Command::Backtest(arguments) => backtest::backtest(arguments),
+        Command::Replay(arguments) => replay::replay(arguments),
+        Command::Halt(_) => Ok(()),
+        Command::Resume(_) => Ok(()),
+        Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Config(arguments) => {
             let configuration = Layers::of(arguments, None)?.read()?;

@@ -23,6 +23,8 @@ pub(crate) struct MarketData {
     pub(crate) feed: Box<dyn Feed + Send>,
     pub(crate) instruments: Vec<Instrument>,
     pub(crate) files: Vec<Inspection>,
+    /// The same text means the same inputs from the first on, so that a run can go on where it ended.
+    pub(crate) identity: String,
 }
 
 impl MarketData {
@@ -32,15 +34,20 @@ impl MarketData {
             FeedSource::Simulator => {
                 let feed = Simulator::new(&configuration.simulator)?;
                 let instruments = configuration.simulator.instruments();
-                Ok(Self { feed: Box::new(feed), instruments, files: Vec::new() })
+                let identity = format!("simulator {}", serde_json::to_string(&configuration.simulator)?);
+                Ok(Self { feed: Box::new(feed), instruments, files: Vec::new(), identity })
             }
             FeedSource::Csv => Self::files(configuration),
         }
     }
 
     fn files(configuration: &Configuration) -> Result<Self> {
-        let mut data =
-            Self { feed: Box::new(MergedFeed::new(Vec::new())), instruments: Vec::new(), files: Vec::new() };
+        let mut data = Self {
+            feed: Box::new(MergedFeed::new(Vec::new())),
+            instruments: Vec::new(),
+            files: Vec::new(),
+            identity: String::new(),
+        };
         let mut feeds: Vec<Box<dyn Feed + Send>> = Vec::new();
         for (place, argument) in (0..).zip(&configuration.feed.files) {
             let (symbol, path) = named_file(argument);
@@ -66,6 +73,9 @@ impl MarketData {
             data.files.push(inspection);
             feeds.push(Box::new(CsvFeed::open(&path, &settings)?));
         }
+        let quality = serde_json::to_string(&configuration.feed.quality)?;
+        let files = data.files.iter().map(|file| format!("{} {}", file.symbol, file.sha256));
+        data.identity = format!("files {}, quality {quality}", files.collect::<Vec<_>>().join(", "));
         data.feed = match feeds.len() {
             1 => feeds.remove(0),
             _ => Box::new(MergedFeed::new(feeds)),

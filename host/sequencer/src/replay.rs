@@ -117,6 +117,7 @@ pub struct Replay<'a> {
     chain: Chain,
     uncovered: Sequence,
     feed_inputs: u64,
+    began_after: Sequence,
     inputs: u64,
     /// Records of inputs whose outputs have not been read yet.
     pending: VecDeque<Record>,
@@ -192,6 +193,7 @@ impl<'a> Replay<'a> {
             chain,
             uncovered: Sequence(chain.sequence().0 + 1),
             feed_inputs,
+            began_after: chain.sequence(),
             inputs: 0,
             pending: VecDeque::new(),
             outputs: Vec::new(),
@@ -202,6 +204,12 @@ impl<'a> Replay<'a> {
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// The last input that the replay began after or has stepped.
+    #[must_use]
+    pub const fn engine_sequence(&self) -> Sequence {
+        Sequence(self.began_after.0 + self.inputs)
     }
 
     /// Inputs stepped so far.

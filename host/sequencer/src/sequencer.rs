@@ -5,12 +5,17 @@ use std::time::{Duration, Instant};
 use bulkhead_core::engine::Engine;
 use bulkhead_core::input::{Input, InputKind};
 use bulkhead_core::output::Output;
+use bulkhead_core::time::Span;
 use bulkhead_store::journal::{Chain, NumberedOutput, Sequence};
+use bulkhead_store::read_models::Projection;
 use bulkhead_store::storage::{AnsweredRequest, Storage, StoreError};
 
 use crate::batch::{Batch, GroupMaker, is_from_feed};
 use crate::snapshot::ShardSnapshot;
 use crate::writer::{Report, Writer};
+
+/// Batches that the writer may have: one that it works on and one that waits.
+const MOST_UNWRITTEN: usize = 2;
 
 /// When groups are written and snapshots taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +29,8 @@ pub struct Policy {
     pub snapshot_inputs: u64,
     /// A snapshot is taken after this time, if there was an input.
     pub snapshot_delay: Duration,
+    /// The account's value is kept once in every period of event time of this length.
+    pub equity_every: Span,
 }
 
 impl Default for Policy {
@@ -33,6 +40,7 @@ impl Default for Policy {
             group_delay: Duration::from_millis(2),
             snapshot_inputs: 200_000,
             snapshot_delay: Duration::from_secs(60),
+            equity_every: Span::from_seconds(3_600),
         }
     }
 }
@@ -93,6 +101,7 @@ pub struct Sequencer {
     /// Batches that the writer has.
     unwritten: usize,
     outputs: Vec<Output>,
+    projection: Projection,
     since_snapshot: u64,
     last_snapshot: Instant,
     status: JournalStatus,
@@ -108,6 +117,7 @@ impl Sequencer {
     pub fn start(position: Position, storage: Box<dyn Storage>, policy: Policy) -> std::io::Result<Self> {
         let Position { engine, chain, uncovered, feed_inputs } = position;
         Ok(Self {
+            projection: Projection::new(chain.shard(), &engine, policy.equity_every),
             engine,
             policy,
             writer: Writer::start(storage, GroupMaker::new(chain, uncovered))?,
@@ -180,6 +190,8 @@ impl Sequencer {
         self.begun.get_or_insert_with(Instant::now);
         self.engine.step(&input, &mut self.outputs);
         let sequence = self.sequence;
+        // A value that leaves the range of the books is no reason to stop: the tables keep the one before.
+        let _ = self.projection.changes(&self.engine, sequence, &self.outputs, &mut self.batch.changes);
         self.batch.outputs.extend(self.outputs.drain(..).map(|output| NumberedOutput { sequence, output }));
         self.batch.inputs.push(input);
     }
@@ -205,19 +217,14 @@ impl Sequencer {
 
     /// Hands the batch to the writer, if there is one and the writer has room.
     fn write(&mut self) {
-        if self.batch.is_empty() {
+        if self.batch.is_empty() || self.unwritten >= MOST_UNWRITTEN {
             return;
         }
+        let _ = self.projection.account(&self.engine, self.sequence, &mut self.batch.changes);
         let batch = std::mem::replace(&mut self.batch, std::mem::take(&mut self.spare));
-        match self.writer.offer(batch) {
-            Ok(()) => {
-                self.unwritten += 1;
-                self.begun = None;
-            }
-            Err(batch) => {
-                self.spare = std::mem::replace(&mut self.batch, batch);
-            }
-        }
+        self.writer.write(batch);
+        self.unwritten += 1;
+        self.begun = None;
     }
 
     /// Does what is due by the clock, and appends the outputs that may leave to `released`. Waits for nothing.

@@ -1,6 +1,6 @@
 //! The thread that makes groups durable, and tries again while the store is away.
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,6 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use bulkhead_store::storage::{Group, Storage, StoreError};
 
 use crate::batch::{Batch, GroupMaker};
-
-/// Batches that wait for the writer while it works on another.
-const WAITING_BATCHES: usize = 1;
 
 /// The first pause after a failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -32,7 +29,7 @@ pub(crate) enum Report {
 
 /// The writer's thread, seen from the engine's.
 pub(crate) struct Writer {
-    batches: Option<SyncSender<Batch>>,
+    batches: Option<Sender<Batch>>,
     pub(crate) reports: Receiver<Report>,
     stop: Sender<()>,
     thread: Option<JoinHandle<()>>,
@@ -40,7 +37,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn start(storage: Box<dyn Storage>, groups: GroupMaker) -> std::io::Result<Self> {
-        let (batches, work) = sync_channel(WAITING_BATCHES);
+        let (batches, work) = channel();
         let (report, reports) = channel();
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
@@ -49,13 +46,11 @@ impl Writer {
         Ok(Self { batches: Some(batches), reports, stop, thread: Some(thread) })
     }
 
-    /// Hands a batch over, or back when there is no room for it.
-    pub(crate) fn offer(&self, batch: Batch) -> Result<(), Batch> {
-        use std::sync::mpsc::TrySendError;
-        let Some(batches) = &self.batches else { return Err(batch) };
-        batches.try_send(batch).map_err(|error| match error {
-            TrySendError::Full(batch) | TrySendError::Disconnected(batch) => batch,
-        })
+    /// Hands a batch over. One that has given up has reported that, so what it does not take is not missed.
+    pub(crate) fn write(&self, batch: Batch) {
+        if let Some(batches) = &self.batches {
+            let _ = batches.send(batch);
+        }
     }
 
     /// No more batches come: the writer ends when those that it has are durable.

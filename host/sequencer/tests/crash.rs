@@ -27,6 +27,7 @@ fn policy(group_inputs: usize, snapshot_inputs: u64) -> Policy {
         snapshot_inputs,
         group_delay: Duration::from_secs(3_600),
         snapshot_delay: Duration::from_secs(3_600),
+        ..Policy::default()
     }
 }
 

@@ -33,6 +33,7 @@ fn recorded(versions: &dyn Versions) -> (Database, String) {
         group_delay: Duration::from_secs(3_600),
         snapshot_inputs: 60,
         snapshot_delay: Duration::from_secs(3_600),
+        ..Policy::default()
     };
     let mut sequencer = Sequencer::start(position, Box::new(database.clone()), policy).unwrap();
     let mut handed_out = Vec::new();

@@ -1,6 +1,7 @@
 //! The configuration: defaults, file, environment and flags in layers, understood as a whole. All problems
 //! are reported at once, each with where it comes from, what was found and what is allowed.
 
+mod journal;
 mod layers;
 mod sections;
 mod values;
@@ -59,6 +60,8 @@ pub(crate) struct Configuration {
     pub(crate) paper: Paper,
     #[serde(default)]
     pub(crate) faults: sections::Faults,
+    #[serde(default)]
+    pub(crate) journal: journal::Journal,
     #[serde(default)]
     pub(crate) sandbox: Limits,
 }
@@ -311,6 +314,9 @@ impl Layers {
             c.sizing.notional.0 > Decimal::ZERO,
             "an amount above 0 is expected",
         );
+        for (key, found, allowed) in c.journal.problems() {
+            check(key, found, false, allowed);
+        }
         let plan = bulkhead_core::exits::ExitPolicy::from(&c.risk.exits).default_plan;
         if let Err(reason) = plan.validate() {
             check("risk.exits", String::new(), false, &reason);

@@ -4,6 +4,8 @@ use bulkhead_core::engine::{Engine, Slot};
 use bulkhead_core::identifier::{InstrumentId, StrategyId};
 use bulkhead_core::output::{Consequence, Output, SlotEvent};
 use bulkhead_core::strategy::LogLevel;
+use bulkhead_sequencer::recovery::RecoveryReport;
+use bulkhead_sequencer::sequencer::JournalEvent;
 
 /// Writes the line of an output. Orders and their steps are of interest to those who look for them.
 pub(super) fn output(engine: &Engine, output: &Output) {
@@ -100,6 +102,47 @@ pub(super) fn output(engine: &Engine, output: &Output) {
         }
         Output::TradingState(_) => tracing::info!("trading resumed"),
         Output::InputRefused { reason, .. } => tracing::warn!(reason, "input refused"),
+    }
+}
+
+/// Says how the run came to where it begins.
+pub(super) fn recovery(engine: &Engine, report: &RecoveryReport, seconds: f64) {
+    for (sequence, reason) in &report.unusable_snapshots {
+        tracing::error!(sequence = sequence.0, reason, "a snapshot can't be used; an older one is");
+    }
+    tracing::info!(
+        snapshot = report.snapshot.map_or(0, |sequence| sequence.0),
+        replayed = report.replayed,
+        sequence = report.last.0,
+        orders = report.orders.len(),
+        milliseconds = (seconds * 1e3).round(),
+        "the account was recovered from its journal"
+    );
+    for order in &report.orders {
+        tracing::info!(
+            slot = slot(engine, order.strategy),
+            symbol = symbol(engine, order.instrument),
+            order = order.id.0,
+            side = order.side.name(),
+            remaining = %order.remaining.0.normalize(),
+            state = order.state.name(),
+            "an order is open"
+        );
+    }
+}
+
+/// Says how the journal is doing.
+pub(super) fn journal(event: &JournalEvent) {
+    match event {
+        JournalEvent::Stalled { why } => {
+            tracing::error!(why, "the journal can't be written; trading stands still until it can");
+        }
+        JournalEvent::Resumed { after } => {
+            tracing::warn!(
+                seconds = after.as_secs_f64(),
+                "the journal can be written again; trading goes on"
+            );
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod log;
 mod plugin_watch;
+mod requests;
 mod status;
 mod summary;
 
@@ -13,16 +14,19 @@ use anyhow::{Context as _, Result};
 use bulkhead_core::engine::{Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Command, Deployment, Input, InputKind};
-use bulkhead_core::output::Output;
 use bulkhead_feeds::Feed;
 use bulkhead_feeds::pacer::{Pacer, Speed};
 use bulkhead_sandbox::Sandbox;
+use bulkhead_sequencer::sequencer::Sequencer;
+use bulkhead_store::journal::NumberedOutput;
+use bulkhead_store::storage::Request;
 
 use self::status::StatusView;
-use self::summary::Tally;
+use self::summary::{RecoverySummary, Tally};
 use crate::arguments::RunArguments;
 use crate::configuration::{Configuration, Layers, Slot};
 use crate::market_data::{MarketData, read};
+use crate::shard::{self, Shard};
 use crate::strategy_files;
 
 /// Inputs that are pulled from the feed at a time.
@@ -34,6 +38,12 @@ const INPUTS_BETWEEN_LOOKS: usize = 64;
 /// The longest wait for a message while the next input is not due.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
+/// The longest wait for the journal before messages and the clock are looked at again.
+const LONGEST_STALL: Duration = Duration::from_millis(20);
+
+/// How long the journal may take to write the end of the run.
+const LONGEST_CLOSE: Duration = Duration::from_secs(4);
+
 /// What other threads tell the host.
 pub(crate) enum Message {
     /// A version was verified and compiled for a slot.
@@ -42,6 +52,8 @@ pub(crate) enum Message {
     Removed { slot: String },
     /// A plugin file can't be used; what ran before goes on.
     Broken { file: PathBuf, reason: String },
+    /// Somebody left a command in the database.
+    Request(Request),
     /// Nothing happened; keeps the sender from waiting on a host that is gone.
     Tick,
     /// A person or the system wants the host to end.
@@ -52,10 +64,10 @@ pub(crate) enum Message {
 pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let configuration = Layers::of(&arguments.configuration, None)?.read()?;
     let sandbox = strategy_files::sandbox(&configuration)?;
-    let data = MarketData::open(&configuration)?;
-    let settings = configuration.engine_settings(data.instruments, Vec::new());
-    let engine = Engine::new(settings, Box::new(sandbox.clone()))?;
-    let mut host = Host { engine, configuration, outputs: Vec::new(), tally: Tally::default(), view: None };
+    let mut data = MarketData::open(&configuration)?;
+    let Shard { sequencer, recovery } = shard::open(&configuration, &sandbox, &mut data)?;
+    let tally = Tally::default();
+    let mut host = Host { sequencer, configuration, released: Vec::new(), tally, view: None };
 
     let (sender, receiver) = channel();
     stop_on_signals(sender.clone())?;
@@ -63,13 +75,18 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     if !arguments.json && !arguments.plain {
         host.view = StatusView::start(speed, &host.configuration.strategies.directory);
     }
+    if let Some((report, seconds)) = &recovery {
+        log::recovery(host.sequencer.engine(), report, *seconds);
+    }
     host.load_directory(&sandbox)?;
-    plugin_watch::start(&host.configuration.strategies.directory, &sandbox, sender)?;
+    plugin_watch::start(&host.configuration.strategies.directory, &sandbox, sender.clone())?;
+    requests::start(&shard::database_url(&host.configuration)?, sender)?;
     let started = Instant::now();
     let ending = host.play(data.feed, speed, arguments.duration, &receiver)?;
-    host.view = None;
+    let (engine, tally) = host.close()?;
     tracing::info!(reason = ending, "stopped");
-    let summary = host.tally.summary(&host.engine, started.elapsed())?;
+    let recovery = recovery.map(|(report, seconds)| RecoverySummary::of(&report, seconds));
+    let summary = tally.summary(&engine, started.elapsed(), recovery)?;
     if arguments.json {
         anstream::println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {
@@ -79,9 +96,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
 }
 
 struct Host {
-    engine: Engine,
+    sequencer: Sequencer,
     configuration: Configuration,
-    outputs: Vec<Output>,
+    /// Outputs whose inputs are durable.
+    released: Vec<NumberedOutput>,
     tally: Tally,
     /// Instead of log lines, on a terminal.
     view: Option<StatusView>,
@@ -92,6 +110,13 @@ impl Host {
     fn load_directory(&mut self, sandbox: &Sandbox) -> Result<()> {
         let directory = self.configuration.strategies.directory.clone();
         let files = strategy_files::list(&directory)?;
+        let gone = self.engine().slots().iter().filter(|slot| slot.status() != SlotStatus::Removed);
+        let gone = gone.map(|slot| slot.name().to_owned());
+        let gone: Vec<_> = gone.filter(|name| files.iter().all(|(slot, _)| slot != name)).collect();
+        for slot in gone {
+            tracing::info!(slot, "its file was taken away while the host was not running");
+            self.command(Command::Remove { slot })?;
+        }
         if files.is_empty() {
             tracing::warn!(
                 directory = %directory.display(),
@@ -101,14 +126,24 @@ impl Host {
         for (slot, path) in files {
             self.show(Instant::now());
             match sandbox.prepare(&read(&path)?) {
-                Ok((version, _)) => self.deploy(slot, version),
+                Ok((version, _)) if self.runs_as_configured(&slot, &version) => {}
+                Ok((version, _)) => self.deploy(slot, version)?,
                 Err(refused) => tracing::error!(file = %path.display(), reason = %refused, "plugin refused"),
             }
         }
         Ok(())
     }
 
-    fn deploy(&mut self, slot: String, version: ContentHash) {
+    fn engine(&self) -> &Engine {
+        self.sequencer.engine()
+    }
+
+    fn deploy(&mut self, slot: String, version: ContentHash) -> Result<()> {
+        self.command(Command::Deploy(self.deployment(slot, version)))
+    }
+
+    /// What the configuration says of a version in a slot.
+    fn deployment(&self, slot: String, version: ContentHash) -> Deployment {
         let strategies = &self.configuration.strategies;
         let (mode, weight, parameters, symbols) = match self.configuration.slots.get(&slot) {
             Some(Slot { mode, weight, parameters, instruments }) => {
@@ -118,39 +153,87 @@ impl Host {
         };
         let instruments = (0..)
             .map(bulkhead_core::identifier::InstrumentId)
-            .zip(&self.engine.settings().instruments)
+            .zip(&self.engine().settings().instruments)
             .filter(|(_, instrument)| symbols.contains(&instrument.symbol))
             .map(|(id, _)| id)
             .collect();
-        self.command(Command::Deploy(Deployment { slot, version, mode, weight, instruments, parameters }));
+        Deployment { slot, version, mode, weight, instruments, parameters }
     }
 
-    fn command(&mut self, command: Command) {
-        let input = Input { time: self.engine.now(), kind: InputKind::Command(command) };
-        self.step(&input);
+    fn command(&mut self, command: Command) -> Result<()> {
+        self.wait_for_room()?;
+        let input = Input { time: self.engine().now(), kind: InputKind::Command(command) };
+        self.sequencer.step(input);
+        self.hand_out()
     }
 
-    fn step(&mut self, input: &Input) {
-        self.engine.step(input, &mut self.outputs);
-        for output in self.outputs.drain(..) {
+    /// A command that somebody left in the database.
+    fn answer(&mut self, request: &Request) -> Result<()> {
+        let command = match serde_json::from_str(&request.command) {
+            Ok(command) => command,
+            Err(error) => {
+                tracing::error!(request = request.id, actor = request.actor, %error, "a request can't be read");
+                return Ok(());
+            }
+        };
+        tracing::info!(request = request.id, actor = request.actor, "request");
+        self.wait_for_room()?;
+        let input = Input { time: self.engine().now(), kind: InputKind::Command(command) };
+        self.sequencer.answer(request.id, input);
+        self.hand_out()
+    }
+
+    fn wait_for_room(&mut self) -> Result<()> {
+        while !self.sequencer.has_room() {
+            self.sequencer.wait(LONGEST_WAIT, &mut self.released)?;
+            self.tell();
+        }
+        Ok(())
+    }
+
+    /// Makes known what became durable.
+    fn hand_out(&mut self) -> Result<()> {
+        self.sequencer.released(&mut self.released)?;
+        self.tell();
+        Ok(())
+    }
+
+    fn tell(&mut self) {
+        for event in self.sequencer.journal_events() {
+            log::journal(&event);
+        }
+        for NumberedOutput { output, .. } in self.released.drain(..) {
             self.tally.add(&output);
             let for_the_log = match &mut self.view {
                 Some(view) => view.take(output),
                 None => Some(output),
             };
             if let Some(output) = for_the_log {
-                log::output(&self.engine, &output);
+                log::output(self.sequencer.engine(), &output);
             }
-        }
-        if matches!(input.kind, InputKind::Bar(_)) {
-            self.tally.bars += 1;
         }
     }
 
     fn show(&mut self, now: Instant) {
-        if self.view.as_mut().is_some_and(|view| !view.refresh(now, &self.engine, &self.tally)) {
+        let engine = self.sequencer.engine();
+        if self.view.as_mut().is_some_and(|view| !view.refresh(now, engine, &self.tally)) {
             self.view = None;
         }
+    }
+
+    /// Makes everything durable and gives back what there is to sum up.
+    fn close(mut self) -> Result<(Engine, Tally)> {
+        let mut released = std::mem::take(&mut self.released);
+        let engine = self
+            .sequencer
+            .close(LONGEST_CLOSE, &mut released)
+            .context("the end of the run is not in the journal; the next start goes on before it")?;
+        self.view = None;
+        for NumberedOutput { output, .. } in released {
+            self.tally.add(&output);
+            log::output(&engine, &output);
+        }
+        Ok((engine, self.tally))
     }
 
     /// Plays the feed; returns why it ended.
@@ -187,10 +270,12 @@ impl Host {
                 self.show(now);
                 let left =
                     duration.map_or(LONGEST_WAIT, |limit| limit.saturating_sub(now.duration_since(started)));
+                self.hand_out()?;
+                let wait = if self.sequencer.has_room() { wait } else { LONGEST_STALL };
                 match messages.recv_timeout(wait.min(LONGEST_WAIT).min(left)) {
                     Ok(Message::Stop) => return Ok("a signal asked for it"),
                     Ok(message) => {
-                        self.handle(message);
+                        self.handle(message)?;
                         continue;
                     }
                     Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -199,27 +284,50 @@ impl Host {
                     continue;
                 }
             }
-            self.step(&batch[next]);
+            if !self.sequencer.has_room() {
+                self.sequencer.wait(LONGEST_STALL, &mut self.released)?;
+                self.tell();
+                until_look = 0;
+                continue;
+            }
+            let input = batch[next].clone();
             next += 1;
+            if matches!(input.kind, InputKind::Bar(_)) {
+                self.tally.bars += 1;
+            }
+            self.sequencer.step(input);
         }
     }
 
-    fn handle(&mut self, message: Message) {
+    fn handle(&mut self, message: Message) -> Result<()> {
         match message {
-            Message::Prepared { slot, version } if !self.runs(&slot, &version) => self.deploy(slot, version),
-            Message::Removed { slot } if self.engine.slot(&slot).is_some() => {
-                self.command(Command::Remove { slot });
+            Message::Prepared { slot, version } if !self.runs(&slot, &version) => {
+                self.deploy(slot, version)?;
             }
+            Message::Removed { slot } if self.engine().slot(&slot).is_some() => {
+                self.command(Command::Remove { slot })?;
+            }
+            Message::Request(request) => self.answer(&request)?,
             Message::Broken { file, reason } => {
                 tracing::error!(file = %file.display(), reason, "plugin refused; what ran before goes on");
             }
             Message::Prepared { .. } | Message::Removed { .. } | Message::Tick | Message::Stop => {}
         }
+        Ok(())
+    }
+
+    /// Whether a slot that the journal brought back is just what the configuration asks for.
+    fn runs_as_configured(&self, slot: &str, version: &ContentHash) -> bool {
+        self.runs(slot, version)
+            && self
+                .engine()
+                .slot(slot)
+                .is_some_and(|running| *running.deployment() == self.deployment(slot.to_owned(), *version))
     }
 
     /// Whether the slot runs just this version already.
     fn runs(&self, slot: &str, version: &ContentHash) -> bool {
-        self.engine
+        self.engine()
             .slot(slot)
             .is_some_and(|slot| slot.deployment().version == *version && slot.status() != SlotStatus::Removed)
     }

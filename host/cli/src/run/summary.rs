@@ -7,6 +7,7 @@ use anyhow::Result;
 use bulkhead_core::engine::Engine;
 use bulkhead_core::identifier::StrategyId;
 use bulkhead_core::output::Output;
+use bulkhead_sequencer::recovery::RecoveryReport;
 use comfy_table::{CellAlignment, Table};
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -40,6 +41,34 @@ pub(super) struct Summary {
     seconds: f64,
     halted: Option<String>,
     digest: String,
+    /// What the start found in the journal; absent when the account began with this run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery: Option<RecoverySummary>,
+}
+
+/// How the run came to where it began.
+#[derive(Debug, Serialize)]
+pub(super) struct RecoverySummary {
+    /// The input up to which the snapshot went; absent when everything was stepped again.
+    snapshot: Option<u64>,
+    unusable_snapshots: usize,
+    replayed: u64,
+    sequence: u64,
+    orders: usize,
+    seconds: f64,
+}
+
+impl RecoverySummary {
+    pub(super) fn of(report: &RecoveryReport, seconds: f64) -> Self {
+        Self {
+            snapshot: report.snapshot.map(|sequence| sequence.0),
+            unusable_snapshots: report.unusable_snapshots.len(),
+            replayed: report.replayed,
+            sequence: report.last.0,
+            orders: report.orders.len(),
+            seconds,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -79,7 +108,12 @@ impl Tally {
         self.slots.get(&strategy).map_or((0, 0), |slot| (slot.fills, slot.refusals.values().sum()))
     }
 
-    pub(super) fn summary(&self, engine: &Engine, elapsed: Duration) -> Result<Summary> {
+    pub(super) fn summary(
+        &self,
+        engine: &Engine,
+        elapsed: Duration,
+        recovery: Option<RecoverySummary>,
+    ) -> Result<Summary> {
         let none = SlotTally::default();
         let mut strategies = Vec::new();
         for slot in engine.slots() {
@@ -115,6 +149,7 @@ impl Tally {
             seconds: elapsed.as_secs_f64(),
             halted: engine.halted().map(str::to_owned),
             digest: engine.digest().to_string(),
+            recovery,
         })
     }
 }

@@ -1,0 +1,123 @@
+//! The shard that a run works on: its database, where its journal ends, and where its feed goes on.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use bulkhead_core::identifier::ContentHash;
+use bulkhead_core::strategy::StrategySource;
+use bulkhead_feeds::Feed;
+use bulkhead_sandbox::Sandbox;
+use bulkhead_sequencer::recovery::{Recovered, RecoveryReport, begin, recover};
+use bulkhead_sequencer::replay::Versions;
+use bulkhead_sequencer::sequencer::{Position, Sequencer};
+use bulkhead_store::database::{Database, DatabaseUrl, Options};
+use bulkhead_store::journal::{Opening, ShardId};
+
+use crate::configuration::Configuration;
+use crate::market_data::MarketData;
+
+/// There is one account, and so one shard.
+pub(crate) const SHARD: ShardId = ShardId(0);
+
+/// Inputs that are read at a time while a feed is taken to where it goes on.
+const SKIPPED_AT_ONCE: usize = 8_192;
+
+/// A shard that is ready to go on, and how it came there.
+pub(crate) struct Shard {
+    pub(crate) sequencer: Sequencer,
+    /// What the recovery did and how long it took; `None` when the journal began just now.
+    pub(crate) recovery: Option<(RecoveryReport, f64)>,
+}
+
+/// The versions that the sandbox kept.
+pub(crate) struct KeptVersions(pub(crate) Sandbox);
+
+impl Versions for KeptVersions {
+    fn source(&self) -> Box<dyn StrategySource> {
+        Box::new(self.0.clone())
+    }
+
+    fn prepare(&self, version: &ContentHash) -> Result<(), String> {
+        self.0.prepare_kept(version).map(|_| ()).map_err(|refused| refused.to_string())
+    }
+}
+
+/// The database of the configuration: an SQLite file in the storage directory unless it says otherwise.
+pub(crate) fn database_url(configuration: &Configuration) -> Result<DatabaseUrl> {
+    let url = match &configuration.journal.database {
+        Some(url) => url.clone(),
+        None => format!("sqlite:{}", configuration.storage.join("bulkhead.db").display()),
+    };
+    url.parse().context("journal.database")
+}
+
+/// Opens the database, recovers the account or begins it, and takes the feed to where the journal ends.
+pub(crate) fn open(configuration: &Configuration, sandbox: &Sandbox, data: &mut MarketData) -> Result<Shard> {
+    let url = database_url(configuration)?;
+    let mut database = open_to_write(configuration, &url)?;
+    let started = Instant::now();
+    let versions = KeptVersions(sandbox.clone());
+    let settings = configuration.engine_settings(data.instruments.clone(), Vec::new());
+    let (position, recovery) = match recover(&mut database, SHARD, &versions)? {
+        Some(Recovered { position, opening, report }) => {
+            check_market(&url, &opening, data)?;
+            go_on(data.feed.as_mut(), &position)?;
+            (position, Some((report, started.elapsed().as_secs_f64())))
+        }
+        None => {
+            let made_by = format!("bulkhead {}", env!("CARGO_PKG_VERSION"));
+            let opening = Opening { settings, feed: data.identity.clone(), made_by };
+            (begin(&mut database, SHARD, &opening, &versions)?, None)
+        }
+    };
+    let policy = configuration.journal.policy();
+    let sequencer = Sequencer::start(position, Box::new(database), policy)
+        .context("the journal's thread can't be started")?;
+    Ok(Shard { sequencer, recovery })
+}
+
+fn open_to_write(configuration: &Configuration, url: &DatabaseUrl) -> Result<Database> {
+    let mut options = Options::writer();
+    options.synchronous = configuration.journal.durability.into();
+    if let Some(path) = url.path().filter(|path| !path.exists()) {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)
+                .with_context(|| format!("{} can't be made", directory.display()))?;
+        }
+        options = options.migrating();
+    } else if url.path().is_none() && configuration.journal.migrate {
+        options = options.migrating();
+    }
+    Ok(Database::open(url, options)?)
+}
+
+/// The inputs that follow must be those of the market that the journal is of.
+fn check_market(url: &DatabaseUrl, opening: &Opening, data: &MarketData) -> Result<()> {
+    ensure!(
+        opening.feed == data.identity,
+        "the account in {url} trades another market:\n  there: {}\n  here:  {}\n\
+         run it with that market, or give this run a database of its own: --set journal.database=sqlite:FILE",
+        opening.feed,
+        data.identity
+    );
+    Ok(())
+}
+
+/// Takes a feed that begins at its beginning to the first input that is not in the journal.
+fn go_on(feed: &mut dyn Feed, position: &Position) -> Result<()> {
+    let mut left = position.feed_inputs;
+    let mut skipped = Vec::with_capacity(SKIPPED_AT_ONCE);
+    while left > 0 {
+        let most = usize::try_from(left).unwrap_or(SKIPPED_AT_ONCE).min(SKIPPED_AT_ONCE);
+        skipped.clear();
+        let taken = feed.next_batch(&mut skipped, most)? as u64;
+        ensure!(
+            taken > 0,
+            "the journal has {} inputs of this market, but it ends {left} before that: \
+             run it with the data that it began with",
+            position.feed_inputs
+        );
+        left -= taken;
+    }
+    Ok(())
+}

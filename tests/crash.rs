@@ -1,0 +1,172 @@
+//! The real host is killed at random moments, again and again: each time it goes on where its journal ends,
+//! and at the end it has done what one that was never killed does.
+//!
+//! `BULKHEAD_CRASH_ROUNDS` says how often it is killed at least; `cargo xtask crash --rounds N` sets it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::print_stdout, reason = "a seed that fails must be known")]
+
+mod support;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use support::{bulkhead, json, random_bars, strategies, write_csv};
+
+/// Kills in an ordinary test run.
+const ROUNDS: u64 = 200;
+
+/// Bars of each of two files.
+const BARS: usize = 12_000;
+
+/// A run that is not disturbed takes some seconds at this speed, so that most kills hit it at work.
+const SPEED: &str = "120000";
+
+/// The longest that a host lives before it is killed.
+const LONGEST_LIFE: u64 = 500;
+
+/// Groups and snapshots small and frequent, so that kills fall into every part of their making.
+const SETTINGS: [&str; 4] = [
+    "journal.group_inputs=64",
+    "journal.group_delay=1ms",
+    "journal.snapshot_inputs=500",
+    "risk.cooldown=none",
+];
+
+struct Account {
+    directory: PathBuf,
+    strategies: PathBuf,
+    data: String,
+}
+
+impl Account {
+    fn new(parent: &Path, name: &str, round: u64) -> Self {
+        let directory = parent.join(format!("{name}-{round}"));
+        std::fs::create_dir_all(&directory).unwrap();
+        let strategies = strategies(&directory, &["breakout", "momentum", "scalping", "sma-crossover"]);
+        for (symbol, seed) in [("A-USD", 11), ("B-USD", 12)] {
+            write_csv(&parent.join(format!("{symbol}.csv")), &random_bars(BARS, seed));
+        }
+        let file = |symbol: &str| format!("\"{symbol}={}\"", parent.join(format!("{symbol}.csv")).display());
+        let data = format!("feed.files=[{}, {}]", file("A-USD"), file("B-USD"));
+        Self { directory, strategies, data }
+    }
+
+    fn arguments(&self, command: &str) -> Vec<String> {
+        let mut arguments: Vec<String> =
+            [command, "--strategies", &self.strategies.display().to_string()].map(str::to_owned).to_vec();
+        for setting in SETTINGS.into_iter().chain(["feed.source=csv", &self.data]) {
+            arguments.extend(["--set".to_owned(), setting.to_owned()]);
+        }
+        arguments
+    }
+
+    fn run(&self, more: &[&str]) -> Value {
+        let mut arguments = self.arguments("run");
+        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
+        json(&self.directory, &arguments)
+    }
+
+    fn start(&self) -> Child {
+        bulkhead(&self.directory)
+            .args(self.arguments("run"))
+            .args(["--speed", SPEED, "--json"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// Checks the chain, and steps everything again; the replay's summary.
+    fn check(&self) -> Value {
+        let verified = json(&self.directory, &["db", "verify", "--json"]);
+        assert_eq!(verified["whole"], true, "{verified}");
+        let replayed = json(&self.directory, &["replay", "--json"]);
+        assert_eq!(replayed["agrees"], true, "{replayed}");
+        replayed
+    }
+}
+
+#[test]
+fn a_host_that_is_killed_again_and_again_does_what_one_does_that_never_was() {
+    let rounds = std::env::var("BULKHEAD_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
+    let seed = std::env::var("BULKHEAD_CRASH_SEED").map_or(1, |seed| seed.parse().unwrap());
+    println!("BULKHEAD_CRASH_SEED={seed}");
+    let mut random = Random(seed);
+    let parent = tempfile::tempdir().unwrap();
+    let undisturbed = Account::new(parent.path(), "undisturbed", 0).run(&["--speed", "max", "--json"]);
+    assert!(undisturbed["strategies"].as_array().unwrap().iter().any(|slot| slot["fills"] != 0));
+
+    let (mut kills, mut accounts, mut recoveries) = (0, 0, 0);
+    while kills < rounds {
+        accounts += 1;
+        let account = Account::new(parent.path(), "killed", accounts);
+        let digest = loop {
+            let mut host = account.start();
+            std::thread::sleep(Duration::from_millis(random.below(LONGEST_LIFE)));
+            host.kill().unwrap();
+            let status = host.wait().unwrap();
+            let mut complaint = String::new();
+            host.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
+            recoveries += u64::from(complaint.contains("was recovered from its journal"));
+            if status.success() {
+                let mut summary = String::new();
+                host.stdout.take().unwrap().read_to_string(&mut summary).unwrap();
+                break serde_json::from_str::<Value>(&summary).unwrap()["digest"].clone();
+            }
+            assert_eq!(status.code(), None, "it was not the kill that ended it: {complaint}");
+            kills += 1;
+            if kills.is_multiple_of(50) {
+                account.check();
+            }
+            if kills >= rounds {
+                break account.run(&["--speed", "max", "--json"])["digest"].clone();
+            }
+        };
+        assert_eq!(digest, undisturbed["digest"], "after {kills} kills with seed {seed}");
+        let replayed = account.check();
+        assert_eq!(replayed["digest"], undisturbed["digest"]);
+        check_orders(&account);
+    }
+    // Else the host was always killed before it had done anything.
+    assert!(recoveries > rounds / 4, "{recoveries} recoveries of {rounds} kills");
+}
+
+/// No order is lost or there twice, and each has all its executions.
+fn check_orders(account: &Account) {
+    use bulkhead_core::money::Quantity;
+    use bulkhead_store::database::{Database, DatabaseUrl, Options};
+    use bulkhead_store::journal::ShardId;
+    use bulkhead_store::read_models::{FillFilter, OrderFilter};
+    use std::collections::BTreeMap;
+
+    let url = DatabaseUrl::file(account.directory.join("storage/bulkhead.db"));
+    let mut database = Database::open(&url, Options::reader()).unwrap();
+    let orders = database.orders(ShardId(0), &OrderFilter::default(), None, usize::MAX).unwrap();
+    let fills = database.fills(ShardId(0), &FillFilter::default(), None, usize::MAX).unwrap();
+    let mut numbers: Vec<u64> = orders.iter().map(|order| order.id.0).collect();
+    numbers.sort_unstable();
+    let expected: Vec<u64> = (1..=numbers.len() as u64).collect();
+    assert_eq!(numbers, expected, "orders are numbered without gaps");
+    let mut filled = BTreeMap::new();
+    for fill in &fills {
+        let sum: &mut Quantity = filled.entry(fill.order_id).or_default();
+        *sum = sum.plus(fill.quantity).unwrap();
+    }
+    for order in &orders {
+        assert_eq!(filled.get(&order.id).copied().unwrap_or_default(), order.filled, "{order:?}");
+    }
+}
+
+/// Moments to kill at; the same for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+}
