@@ -7,18 +7,7 @@ use bulkhead_core::time::Timestamp;
 use bulkhead_store::database::{Database, Options, RequestState};
 use bulkhead_store::journal::{Chain, Record, RecordKind, RecordNumber, Sequence, ShardId};
 use bulkhead_store::storage::{AnsweredRequest, Group, Storage, StoreError};
-use support::{Place, SHARD, group, snapshot};
-
-macro_rules! on_both {
-    ($($test:ident),+ $(,)?) => {
-        mod sqlite {
-            $(#[test] fn $test() { super::$test(&super::Place::sqlite()); })+
-        }
-        mod postgres {
-            $(#[test] fn $test() { super::$test(&super::Place::postgres()); })+
-        }
-    };
-}
+use support::{Place, SHARD, group, on_both, snapshot};
 
 on_both! {
     what_was_committed_is_there_after_opening_again,
