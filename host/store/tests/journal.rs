@@ -90,7 +90,10 @@ fn a_group_that_fails_leaves_nothing(place: &Place) {
     let first = group(&mut chain, 1);
     store.commit(&first).unwrap();
 
-    let mut again = group(&mut chain.clone(), 1);
+    // The record that is there already comes in a later statement than those that are new.
+    let mut further = chain;
+    let mut again = group(&mut further, 1);
+    again.records.append(&mut group(&mut further, 1).records);
     again.records.push(first.records[0].clone());
     again.snapshot = Some(snapshot(&chain, b"state"));
     assert!(matches!(store.commit(&again), Err(StoreError::Conflict(_))));

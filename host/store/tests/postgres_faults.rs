@@ -130,12 +130,14 @@ struct Obstacle {
 }
 
 impl Obstacle {
-    fn new(place: &Place) -> Self {
+    /// Holds a table.
+    fn new(place: &Place, table: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let connection = runtime.block_on(async {
             let mut connection = sqlx::PgConnection::connect(&place.text).await.unwrap();
             connection.execute("BEGIN").await.unwrap();
-            connection.execute("LOCK TABLE charges IN ACCESS EXCLUSIVE MODE").await.unwrap();
+            let lock = sqlx::AssertSqlSafe(format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"));
+            connection.execute(lock).await.unwrap();
             connection
         });
         Self { runtime, connection }
@@ -164,12 +166,51 @@ impl Obstacle {
 }
 
 #[test]
+fn what_became_of_a_group_is_not_told_while_its_session_may_still_commit_it() {
+    let place = Place::postgres();
+    drop(place.writer());
+    // The commit itself waits for the obstacle, when the store has nothing more to send.
+    place.edit(
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN LOCK TABLE slots IN ACCESS SHARE MODE; RETURN NULL; END $$; \
+         CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON charges DEFERRABLE INITIALLY DEFERRED \
+         FOR EACH ROW EXECUTE FUNCTION wait();",
+    );
+    let options = Options { timeout: Duration::from_secs(2), ..Options::writer() };
+    let mut store = Database::open(&place.url, options).unwrap();
+    let mut chain = Chain::start(SHARD);
+    let group = large_group(&mut chain);
+    let mut obstacle = Obstacle::new(&place, "slots");
+    let (store, process) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            assert_unavailable(&store.commit(&group));
+            store
+        });
+        let process = obstacle.waiting();
+        Cluster::signal_process(process, "-STOP");
+        (writer.join().unwrap(), process)
+    });
+    obstacle.remove();
+    let mut store = store;
+    for answer in [store.tail(SHARD).map(drop), store.commit(&group)] {
+        let refused = answer.unwrap_err();
+        assert!(
+            matches!(&refused, StoreError::Unavailable(reason) if reason.contains("not ended yet")),
+            "{refused}"
+        );
+    }
+    Cluster::signal_process(process, "-CONT");
+    let tail = once_available(|| store.tail(SHARD));
+    assert_eq!(tail.is_some(), is_there(&mut store, &Chain::start(SHARD), &group));
+}
+
+#[test]
 fn a_session_that_is_ended_in_the_middle_of_a_group_leaves_nothing_of_it() {
     let place = Place::postgres();
     let mut store = place.writer();
     let mut chain = Chain::start(SHARD);
     let group = large_group(&mut chain);
-    let mut obstacle = Obstacle::new(&place);
+    let mut obstacle = Obstacle::new(&place, "charges");
     let store = std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
             assert_unavailable(&store.commit(&group));
@@ -193,7 +234,7 @@ fn a_statement_that_takes_too_long_is_given_up_and_leaves_nothing() {
     let mut store = Database::open(&place.url, impatient()).unwrap();
     let mut chain = Chain::start(SHARD);
     let group = large_group(&mut chain);
-    let obstacle = Obstacle::new(&place);
+    let obstacle = Obstacle::new(&place, "charges");
     assert_unavailable(&store.commit(&group));
     obstacle.remove();
     assert_eq!(once_available(|| store.tail(SHARD)), None);

@@ -101,6 +101,11 @@ impl Cluster {
         run(Command::new("kill").arg(signal).arg(&postmaster).args(children.split_whitespace()));
     }
 
+    /// Makes one of the server's processes stand still (`-STOP`) or go on (`-CONT`).
+    pub(crate) fn signal_process(process: i32, signal: &str) {
+        run(Command::new("kill").arg(signal).arg(process.to_string()));
+    }
+
     /// The name of a new, empty database.
     pub(crate) fn new_database(&self) -> String {
         let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
