@@ -1,6 +1,6 @@
 //! The store in a database: an SQLite file, or a Postgres server.
 //!
-//! A [`Database`] owns one connection and waits for each answer, so that the thread that calls it knows when
+//! A `Database` owns one connection and waits for each answer, so that the thread that calls it knows when
 //! something is durable. It must not be called from inside an asynchronous runtime; give it a thread.
 //!
 //! One process writes. Any number of others may read, and may leave requests for the writer.
