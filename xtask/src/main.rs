@@ -12,9 +12,11 @@
 mod bench;
 mod ci;
 mod crash;
+mod debian_packages;
 mod demo;
 mod dependencies;
 mod plugins;
+mod postgres;
 mod process;
 mod simulate;
 mod smoke;
@@ -43,7 +45,7 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Get a compiler for wasm32, which the plugins need; done by the other verbs too
+    /// Get a wasm32 compiler and Postgres for the tests; done by the other verbs too
     Setup,
     /// Build the plugins into target/plugins
     Plugins,
@@ -112,6 +114,8 @@ fn run(workspace: &Workspace, verb: Verb) -> anyhow::Result<()> {
         Verb::Setup => {
             let compiler = wasm_compiler::find_or_install()?;
             eprintln!("ready: plugins are built with {compiler}");
+            let postgres = postgres::find_or_install()?;
+            eprintln!("ready: tests start Postgres from {}", postgres.display());
             Ok(())
         }
         Verb::Plugins => plugins::build(workspace).map(|_| ()),

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::demo;
 use crate::plugins::{self, PLUGINS_VARIABLE};
+use crate::postgres;
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -14,6 +15,7 @@ pub(crate) const BINARY_VARIABLE: &str = "BULKHEAD_BIN";
 
 /// Runs the tests, or those whose name contains `filter`.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
+    postgres::find_or_install()?;
     let plugins = plugins::build(workspace)?;
     let binary = demo::build_host(workspace)?;
     let with_environment = |command: &mut Command| {

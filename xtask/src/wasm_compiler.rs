@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::debian_packages;
 use crate::process;
 
 /// What plugins are compiled for.
@@ -162,41 +163,9 @@ fn find_debian() -> Result<WasmCompiler> {
 }
 
 fn install_with_apt() -> Result<WasmCompiler> {
-    ensure!(
-        process::succeeds(Command::new("apt-get").arg("--version")),
-        "there is no apt-get, so Debian's packages can't be installed"
-    );
-    eprintln!("Plugins need a compiler for {TARGET}: installing Debian's {}.", DEBIAN_PACKAGES.join(" and "));
-    process::run(&mut apt_get(&["update"])).context("cannot refresh the list of packages")?;
-    let mut install = vec!["install", "--yes", "--no-install-recommends"];
-    install.extend(DEBIAN_PACKAGES);
-    process::run(&mut apt_get(&install))?;
+    let what_for = format!("Plugins need a compiler for {TARGET}");
+    debian_packages::install(&what_for, &DEBIAN_PACKAGES)?;
     find_debian()
-}
-
-/// `apt-get` with the rights it needs. It is never killed, as that would leave packages half installed; it
-/// gives up by itself when a server doesn't answer or another `apt-get` is at work for long.
-fn apt_get(arguments: &[&str]) -> Command {
-    const LIMITS: [&str; 4] = ["-o", "Acquire::http::Timeout=30", "-o", "DPkg::Lock::Timeout=300"];
-    let mut command = if is_root() {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        command
-    } else {
-        let mut command = Command::new("sudo");
-        if !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-            // Nobody is there to type a password.
-            command.arg("--non-interactive");
-        }
-        command.args(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
-        command
-    };
-    command.args(LIMITS).args(arguments);
-    command
-}
-
-fn is_root() -> bool {
-    process::capture(Command::new("id").arg("-u")).is_ok_and(|user| user.trim() == "0")
 }
 
 /// The compiler that cargo uses for the host.

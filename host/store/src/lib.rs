@@ -21,3 +21,6 @@ pub mod read_models;
 
 /// What a store of journals can do, whichever database it is.
 pub mod storage;
+
+/// Walking a whole journal to see that nothing is missing, moved or edited.
+pub mod verify;

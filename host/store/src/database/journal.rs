@@ -113,18 +113,11 @@ fn head(row: Row) -> Result<SnapshotHead, StoreError> {
 
 impl Storage for Database {
     fn commit(&mut self, group: &Group) -> Result<(), StoreError> {
-        self.write(|session| {
-            session.insert(group.records.iter(), OnConflict::Fail)?;
-            session.insert(group.snapshot.iter(), OnConflict::Replace)?;
-            crate::read_models::apply(session, &group.changes)?;
-            super::requests::answer(session, &group.answered)
-        })
+        self.write(|session| write(session, group))
     }
 
     fn tail(&mut self, shard: ShardId) -> Result<Option<Record>, StoreError> {
-        let sql = format!("{} WHERE shard = $1 ORDER BY number DESC LIMIT 1", Record::TABLE.select());
-        let rows = self.call(|session| session.query(&sql, vec![shard.to_value()]))?;
-        rows.into_iter().next().map(Record::from_row).transpose()
+        self.call(|session| tail(session, shard))
     }
 
     fn records(
@@ -133,28 +126,92 @@ impl Storage for Database {
         after: RecordNumber,
         most: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        let sql =
-            format!("{} WHERE shard = $1 AND number > $2 ORDER BY number LIMIT $3", Record::TABLE.select());
-        let values = vec![shard.to_value(), after.to_value(), limit(most)];
-        self.call(|session| session.query(&sql, values))?.into_iter().map(Record::from_row).collect()
+        self.call(|session| records(session, shard, after, most))
     }
 
     fn snapshots(&mut self, shard: ShardId) -> Result<Vec<SnapshotHead>, StoreError> {
-        let sql = format!("SELECT {HEAD_COLUMNS} FROM snapshots WHERE shard = $1 ORDER BY number DESC");
-        self.call(|session| session.query(&sql, vec![shard.to_value()]))?.into_iter().map(head).collect()
+        self.call(|session| snapshots(session, shard))
     }
 
     fn snapshot(&mut self, head: &SnapshotHead) -> Result<Vec<u8>, StoreError> {
-        let (shard, number) = (head.chain.shard(), head.chain.number());
-        let sql = "SELECT payload FROM snapshots WHERE shard = $1 AND number = $2";
-        let row = self.call(|session| session.query(sql, vec![shard.to_value(), number.to_value()]))?.pop();
-        row.ok_or_else(|| StoreError::Unsuitable(format!("there is no snapshot of {shard} at {number}")))?
-            .first("snapshots")
+        self.call(|session| snapshot(session, head))
     }
 
     fn requests(&mut self, shard: ShardId) -> Result<Vec<Request>, StoreError> {
         self.call(|session| super::requests::waiting(session, shard))
     }
+}
+
+/// A store as the transaction sees it that is under way.
+pub(super) struct UnderWay<'s, 'c>(pub(super) &'s mut Session<'c>);
+
+impl Storage for UnderWay<'_, '_> {
+    fn commit(&mut self, group: &Group) -> Result<(), StoreError> {
+        write(self.0, group)
+    }
+
+    fn tail(&mut self, shard: ShardId) -> Result<Option<Record>, StoreError> {
+        tail(self.0, shard)
+    }
+
+    fn records(
+        &mut self,
+        shard: ShardId,
+        after: RecordNumber,
+        most: usize,
+    ) -> Result<Vec<Record>, StoreError> {
+        records(self.0, shard, after, most)
+    }
+
+    fn snapshots(&mut self, shard: ShardId) -> Result<Vec<SnapshotHead>, StoreError> {
+        snapshots(self.0, shard)
+    }
+
+    fn snapshot(&mut self, head: &SnapshotHead) -> Result<Vec<u8>, StoreError> {
+        snapshot(self.0, head)
+    }
+
+    fn requests(&mut self, shard: ShardId) -> Result<Vec<Request>, StoreError> {
+        super::requests::waiting(self.0, shard)
+    }
+}
+
+/// Writes a group within the session's transaction.
+fn write(session: &mut Session<'_>, group: &Group) -> Result<(), StoreError> {
+    session.insert(group.records.iter(), OnConflict::Fail)?;
+    session.insert(group.snapshot.iter(), OnConflict::Replace)?;
+    crate::read_models::apply(session, &group.changes)?;
+    super::requests::answer(session, &group.answered)
+}
+
+fn tail(session: &mut Session<'_>, shard: ShardId) -> Result<Option<Record>, StoreError> {
+    let sql = format!("{} WHERE shard = $1 ORDER BY number DESC LIMIT 1", Record::TABLE.select());
+    session.query(&sql, vec![shard.to_value()])?.pop().map(Record::from_row).transpose()
+}
+
+fn records(
+    session: &mut Session<'_>,
+    shard: ShardId,
+    after: RecordNumber,
+    most: usize,
+) -> Result<Vec<Record>, StoreError> {
+    let select = Record::TABLE.select();
+    let sql = format!("{select} WHERE shard = $1 AND number > $2 ORDER BY number LIMIT $3");
+    let values = vec![shard.to_value(), after.to_value(), limit(most)];
+    session.query(&sql, values)?.into_iter().map(Record::from_row).collect()
+}
+
+fn snapshots(session: &mut Session<'_>, shard: ShardId) -> Result<Vec<SnapshotHead>, StoreError> {
+    let sql = format!("SELECT {HEAD_COLUMNS} FROM snapshots WHERE shard = $1 ORDER BY number DESC");
+    session.query(&sql, vec![shard.to_value()])?.into_iter().map(head).collect()
+}
+
+fn snapshot(session: &mut Session<'_>, head: &SnapshotHead) -> Result<Vec<u8>, StoreError> {
+    let (shard, number) = (head.chain.shard(), head.chain.number());
+    let sql = "SELECT payload FROM snapshots WHERE shard = $1 AND number = $2";
+    let row = session.query(sql, vec![shard.to_value(), number.to_value()])?.pop();
+    row.ok_or_else(|| StoreError::Unsuitable(format!("there is no snapshot of {shard} at {number}")))?
+        .first("snapshots")
 }
 
 /// How many rows at most, as a value.

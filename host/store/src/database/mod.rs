@@ -1,11 +1,12 @@
 //! The store in a database: an SQLite file, or a Postgres server.
 //!
-//! A [`Database`] owns one connection and waits for each answer, so that the thread that calls it knows when
+//! A `Database` owns one connection and waits for each answer, so that the thread that calls it knows when
 //! something is durable. It must not be called from inside an asynchronous runtime; give it a thread.
 //!
 //! One process writes. Any number of others may read, and may leave requests for the writer.
 
 mod connection;
+mod copy;
 mod error;
 mod journal;
 mod requests;
@@ -29,7 +30,6 @@ use self::connection::Connection;
 use self::error::Dialect;
 pub(crate) use self::journal::limit;
 pub use self::requests::RequestState;
-use self::schema::Standing;
 pub(crate) use self::session::Session;
 use self::session::waited;
 pub use self::url::DatabaseUrl;
@@ -126,6 +126,25 @@ impl Database {
     /// process writes to it, [`StoreError::Unsuitable`] with what was found and what to do when it is not a
     /// database for this version.
     pub fn open(url: &DatabaseUrl, options: Options) -> Result<Self, StoreError> {
+        let migrate = options.write && options.migrate;
+        let mut database = Self::connected(url, options, migrate)?;
+        let standing = database.call(schema::standing)?;
+        if let Some(error) = schema::must_migrate(&database.name, standing) {
+            if !migrate {
+                return Err(error);
+            }
+            database.call(schema::migrate)?;
+            // It also takes the lock again, which a migration may have cost.
+            let standing = database.call(schema::standing)?;
+            if let Some(error) = schema::must_migrate(&database.name, standing) {
+                return Err(error);
+            }
+        }
+        Ok(database)
+    }
+
+    /// A database whose schema is whatever it is.
+    fn connected(url: &DatabaseUrl, options: Options, create: bool) -> Result<Self, StoreError> {
         let name = url.to_string();
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
@@ -133,7 +152,7 @@ impl Database {
             })?;
         let lock_file = match url.path() {
             Some(path) => {
-                may_be_opened(path, &options)?;
+                may_be_opened(path, create)?;
                 if options.write { Some(LockFile::acquire(&resolved(path))?) } else { None }
             }
             None => None,
@@ -148,17 +167,8 @@ impl Database {
             session: None,
             runtime,
         };
-        let create = database.options.write && database.options.migrate;
         database.connect(create)?;
         database.file = url.path().and_then(FileIdentity::of);
-        let standing = database.call(schema::standing)?;
-        if let Some(error) = schema::must_migrate(&database.name, standing) {
-            if !create {
-                return Err(error);
-            }
-            database.call(schema::migrate)?;
-            debug_assert_eq!(database.call(schema::standing).ok(), Some(Standing::Current));
-        }
         Ok(database)
     }
 
@@ -343,7 +353,7 @@ fn set_up_postgres(session: &mut Session<'_>, options: &Options) -> Result<(), S
 }
 
 /// What can be said before SQLite is asked.
-fn may_be_opened(path: &Path, options: &Options) -> Result<(), StoreError> {
+fn may_be_opened(path: &Path, create: bool) -> Result<(), StoreError> {
     let shown = path.display();
     match std::fs::metadata(path) {
         Ok(found) if found.is_file() => Ok(()),
@@ -355,7 +365,7 @@ fn may_be_opened(path: &Path, options: &Options) -> Result<(), StoreError> {
                     "there is no folder {} for the database {shown}; make it first",
                     folder.display()
                 ))),
-                _ if options.write && options.migrate => Ok(()),
+                _ if create => Ok(()),
                 _ => Err(StoreError::Unsuitable(format!(
                     "there is no database {shown}; `bulkhead db migrate` makes one"
                 ))),

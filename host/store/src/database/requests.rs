@@ -2,10 +2,24 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::value::{Column as _, Value};
+use super::table::Table;
+use super::value::{Column as _, Kind, Value};
 use super::{Database, Session};
 use crate::journal::{Sequence, ShardId};
 use crate::storage::{AnsweredRequest, Request, StoreError};
+
+pub(super) const TABLE: Table = Table {
+    name: "requests",
+    columns: &[
+        ("id", Kind::Integer),
+        ("shard", Kind::Integer),
+        ("actor", Kind::Text),
+        ("command", Kind::Text),
+        ("asked", Kind::Integer),
+        ("answered", Kind::Integer),
+    ],
+    key: &["id"],
+};
 
 /// What became of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -118,11 +118,14 @@ impl Session<'_> {
             Ok(value) => self.run("COMMIT").map(|()| value),
             Err(error) => Err(error),
         };
-        // What is broken is closed, which rolls back too.
-        if done.is_err() && !self.broken {
-            // SQLite has already rolled back by itself after some errors, and says that there is nothing to do.
-            let rolled_back = self.run("ROLLBACK");
-            self.broken |= rolled_back.is_err() && self.dialect() == Dialect::Postgres;
+        if done.is_err() {
+            match self.dialect() {
+                // It has already rolled back by itself after some errors, and says that there is nothing to do.
+                Dialect::Sqlite => drop(self.run("ROLLBACK")),
+                // What is broken is closed, which rolls back too.
+                Dialect::Postgres if self.broken => {}
+                Dialect::Postgres => self.broken |= self.run("ROLLBACK").is_err(),
+            }
         }
         done
     }

@@ -1,6 +1,6 @@
 //! Rows for people and programs to read, which follow from the journal.
 //!
-//! A [`Projection`] makes [`Change`]s from what the engine does; they are written in the transaction of the
+//! A `Projection` makes `Change`s from what the engine does; they are written in the transaction of the
 //! records that cause them. Writing the same changes again leaves the same rows.
 
 use bulkhead_core::identifier::{InstrumentId, OrderId, StrategyId};

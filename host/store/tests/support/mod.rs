@@ -2,11 +2,28 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod postgres;
+pub(crate) mod trading;
 
 use bulkhead_core::time::Timestamp;
 use bulkhead_store::database::{Database, DatabaseUrl, Options};
 use bulkhead_store::journal::{Chain, RecordKind, Sequence, ShardId};
 use bulkhead_store::storage::{Group, Snapshot, SnapshotHead};
+
+/// Makes two tests of each function: one on SQLite, one on Postgres.
+#[allow(unused_macros, reason = "each test file uses its own part")]
+macro_rules! on_both {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $test() { super::$test(&crate::support::Place::sqlite()); })+
+        }
+        mod postgres {
+            $(#[test] fn $test() { super::$test(&crate::support::Place::postgres()); })+
+        }
+    };
+}
+
+#[allow(unused_imports, reason = "each test file uses its own part")]
+pub(crate) use on_both;
 
 pub(crate) const SHARD: ShardId = ShardId(1);
 
@@ -15,6 +32,8 @@ pub(crate) struct Place {
     pub(crate) url: DatabaseUrl,
     /// With the password, for tools.
     pub(crate) text: String,
+    /// What the server calls it.
+    pub(crate) database: String,
     folder: Option<tempfile::TempDir>,
 }
 
@@ -22,12 +41,13 @@ impl Place {
     pub(crate) fn sqlite() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let text = format!("sqlite:{}", folder.path().join("bulkhead.db").display());
-        Self { url: text.parse().expect("a URL"), text, folder: Some(folder) }
+        Self { url: text.parse().expect("a URL"), text, database: String::new(), folder: Some(folder) }
     }
 
     pub(crate) fn postgres() -> Self {
-        let text = postgres::shared().new_database();
-        Self { url: text.parse().expect("a URL"), text, folder: None }
+        let database = postgres::shared().new_database();
+        let text = postgres::shared().url(&database);
+        Self { url: text.parse().expect("a URL"), text, database, folder: None }
     }
 
     pub(crate) fn writer(&self) -> Database {

@@ -1,8 +1,8 @@
 //! A private Postgres server for tests: its files are in a temporary folder, it listens on a socket in there
 //! alone, and it ends with the test process, however that ends.
 
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -38,15 +38,16 @@ impl Cluster {
     pub(crate) fn start() -> Self {
         let programs = programs();
         let folder = tempfile::Builder::new().prefix("bulkhead-pg").tempdir().expect("a folder").keep();
-        let mut watch = Command::new("sh")
+        let watch = Command::new("sh")
             .args(["-c", WATCH, "sh"])
             .arg(&folder)
+            // What ends the tests' group of processes must leave it to its duty.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("a shell");
-        watch.stdin.as_mut().expect("a pipe").flush().expect("a pipe");
         let cluster = Self { folder, programs, databases: AtomicU32::new(0), watch };
         if is_root() {
             run(Command::new("chown").arg("postgres").arg(&cluster.folder));
@@ -58,15 +59,15 @@ impl Cluster {
         // One user needs a password, for the tests that look for it in messages.
         let access = "local all ann scram-sha-256\nlocal all all trust\n";
         std::fs::write(cluster.data().join("pg_hba.conf"), access).expect("written");
-        cluster.start_again();
+        cluster.start_again("");
         cluster
     }
 
-    /// Starts the server after [`Self::stop`], and waits until it answers.
-    pub(crate) fn start_again(&self) {
+    /// Starts the server after [`Self::stop`] with further options, and waits until it answers.
+    pub(crate) fn start_again(&self, further: &str) {
         let options = format!(
             "-c listen_addresses= -c unix_socket_directories={} -c fsync=on -c max_connections=60 \
-             -c shared_buffers=32MB",
+             -c shared_buffers=32MB {further}",
             self.folder.display()
         );
         let log = self.folder.join("log");
@@ -100,18 +101,24 @@ impl Cluster {
         run(Command::new("kill").arg(signal).arg(&postmaster).args(children.split_whitespace()));
     }
 
-    /// The URL of a new, empty database.
+    /// Makes one of the server's processes stand still (`-STOP`) or go on (`-CONT`).
+    pub(crate) fn signal_process(process: i32, signal: &str) {
+        run(Command::new("kill").arg(signal).arg(process.to_string()));
+    }
+
+    /// The name of a new, empty database.
     pub(crate) fn new_database(&self) -> String {
         let name = format!("test{}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.sql("postgres", &format!("CREATE DATABASE {name}"));
-        self.url(&name)
+        name
     }
 
+    /// The URL of a database of this server.
     pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://postgres@localhost/{database}?host={}", self.folder.display())
     }
 
-    /// Carries out SQL and gives what it prints.
+    /// Carries out a statement and gives what it prints.
     pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
         let mut psql = self.program("psql");
         psql.args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "-v", "ON_ERROR_STOP=1"]);
