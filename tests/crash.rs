@@ -33,7 +33,7 @@ const SETTINGS: [&str; 4] = [
     "journal.group_inputs=64",
     "journal.group_delay=1ms",
     "journal.snapshot_inputs=500",
-    "risk.cooldown=none",
+    "risk.cooldown=off",
 ];
 
 struct Account {

@@ -9,7 +9,7 @@ use bulkhead_core::engine::Engine;
 use bulkhead_core::input::Input;
 use bulkhead_core::output::Output;
 use bulkhead_sequencer::replay::{Divergence, Replay, ReplayError};
-use bulkhead_store::database::{Database, Options};
+use bulkhead_store::database::{Database, DatabaseUrl, Options};
 use bulkhead_store::journal::Sequence;
 use bulkhead_store::storage::Storage;
 use indicatif::ProgressBar;
@@ -17,7 +17,7 @@ use serde::Serialize;
 
 use crate::arguments::ReplayArguments;
 use crate::backtest::progress_bar;
-use crate::configuration::Layers;
+use crate::configuration::{Configuration, Layers};
 use crate::shard::{KeptVersions, SHARD, database_url};
 use crate::strategy_files;
 
@@ -65,7 +65,7 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<()> {
     let configuration = Layers::of(&arguments.configuration, None)?.read()?;
     let url = database_url(&configuration)?;
     let mut database = Database::open(&url, Options::reader())?;
-    let versions = KeptVersions(strategy_files::sandbox(&configuration)?);
+    let versions = KeptVersions::new(strategy_files::sandbox(&configuration)?, &url);
     let tail = database.tail(SHARD)?.with_context(|| format!("there is no journal in {url}"))?;
     let until = arguments.until.map_or(tail.last.0, |until| until.min(tail.last.0));
     let mut replay = begin(&mut database, &versions, arguments.from)?;
@@ -125,6 +125,28 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<()> {
             bail!("{}: something else followed than was recorded", found.sequence)
         }
     }
+}
+
+/// Steps everything that can be stepped of a journal again; how many inputs that was.
+pub(crate) fn agree(configuration: &Configuration, url: &DatabaseUrl) -> Result<u64> {
+    let mut database = Database::open(url, Options::reader())?;
+    let versions = KeptVersions::new(strategy_files::sandbox(configuration)?, url);
+    let mut replay = match Replay::from_opening(&mut database, SHARD, &versions) {
+        Err(ReplayError::NoOpening(_)) => return Ok(0),
+        begun => begun?.0,
+    };
+    match replay.run(&mut database, None, &mut |_, _, _, _| {}) {
+        Err(ReplayError::Dropped { .. }) => {}
+        done => {
+            done?;
+            return Ok(replay.inputs());
+        }
+    }
+    // Market data are dropped from the oldest on, and never what a snapshot that is kept needs.
+    let oldest = database.snapshots(SHARD)?.pop().context("there is no snapshot")?;
+    let mut replay = Replay::from_snapshot(&mut database, &oldest, &versions)?;
+    replay.run(&mut database, None, &mut |_, _, _, _| {})?;
+    Ok(replay.inputs())
 }
 
 /// From the newest snapshot before the first input that is asked for, or from the journal's beginning.

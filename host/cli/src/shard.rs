@@ -11,7 +11,8 @@ use bulkhead_sequencer::recovery::{Recovered, RecoveryReport, begin, recover};
 use bulkhead_sequencer::replay::Versions;
 use bulkhead_sequencer::sequencer::{Position, Sequencer};
 use bulkhead_store::database::{Database, DatabaseUrl, Options};
-use bulkhead_store::journal::{Opening, ShardId};
+use bulkhead_store::journal::{Opening, Sequence, ShardId};
+use bulkhead_store::read_models::{Change, PluginVersionRow};
 
 use crate::configuration::Configuration;
 use crate::market_data::MarketData;
@@ -29,17 +30,48 @@ pub(crate) struct Shard {
     pub(crate) recovery: Option<(RecoveryReport, f64)>,
 }
 
-/// The versions that the sandbox kept.
-pub(crate) struct KeptVersions(pub(crate) Sandbox);
+/// The versions that the sandbox kept, and those in the database.
+pub(crate) struct KeptVersions {
+    sandbox: Sandbox,
+    url: DatabaseUrl,
+}
+
+impl KeptVersions {
+    pub(crate) fn new(sandbox: Sandbox, url: &DatabaseUrl) -> Self {
+        Self { sandbox, url: url.clone() }
+    }
+
+    /// A database that was restored elsewhere brings its versions along.
+    fn prepare_from_database(&self, version: &ContentHash) -> Result<()> {
+        let row = Database::open(&self.url, Options::reader())?.plugin_version(version)?;
+        let row = row.context("it is not in the database either")?;
+        self.sandbox.prepare(&row.wasm)?;
+        Ok(())
+    }
+}
 
 impl Versions for KeptVersions {
     fn source(&self) -> Box<dyn StrategySource> {
-        Box::new(self.0.clone())
+        Box::new(self.sandbox.clone())
     }
 
     fn prepare(&self, version: &ContentHash) -> Result<(), String> {
-        self.0.prepare_kept(version).map(|_| ()).map_err(|refused| refused.to_string())
+        let Err(refused) = self.sandbox.prepare_kept(version) else { return Ok(()) };
+        self.prepare_from_database(version).map_err(|error| format!("{refused}; {error:#}"))
     }
+}
+
+/// What is written down of a version that runs for the first time.
+pub(crate) fn version_row(sandbox: &Sandbox, version: &ContentHash, sequence: Sequence) -> Result<Change> {
+    let description = sandbox.prepare_kept(version)?;
+    Ok(Change::PluginVersion(PluginVersionRow {
+        hash: *version,
+        name: description.name,
+        version: description.version,
+        shard: SHARD,
+        first_sequence: sequence,
+        wasm: sandbox.kept_file(version)?,
+    }))
 }
 
 /// The database of the configuration: an SQLite file in the storage directory unless it says otherwise.
@@ -56,7 +88,7 @@ pub(crate) fn open(configuration: &Configuration, sandbox: &Sandbox, data: &mut 
     let url = database_url(configuration)?;
     let mut database = open_to_write(configuration, &url)?;
     let started = Instant::now();
-    let versions = KeptVersions(sandbox.clone());
+    let versions = KeptVersions::new(sandbox.clone(), &url);
     let settings = configuration.engine_settings(data.instruments.clone(), Vec::new());
     let (position, recovery) = match recover(&mut database, SHARD, &versions)? {
         Some(Recovered { position, opening, report }) => {

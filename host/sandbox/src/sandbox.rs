@@ -171,6 +171,16 @@ impl Sandbox {
         Ok(description)
     }
 
+    /// The file of a version that was prepared before.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused::UnknownVersion`] when it is not kept, [`Refused::Storage`] when it can't be read.
+    pub fn kept_file(&self, version: &ContentHash) -> Result<Vec<u8>, Refused> {
+        let versions = self.shared.versions.as_ref().ok_or(Refused::UnknownVersion(*version))?;
+        versions.read(version, self.shared.limits.wasm_bytes)
+    }
+
     /// The versions that are kept on disk, in the order of their hashes.
     ///
     /// # Errors

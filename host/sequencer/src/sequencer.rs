@@ -7,7 +7,7 @@ use bulkhead_core::input::{Input, InputKind};
 use bulkhead_core::output::Output;
 use bulkhead_core::time::Span;
 use bulkhead_store::journal::{Chain, NumberedOutput, Sequence};
-use bulkhead_store::read_models::Projection;
+use bulkhead_store::read_models::{Change, Projection};
 use bulkhead_store::storage::{AnsweredRequest, Storage, StoreError};
 
 use crate::batch::{Batch, GroupMaker, is_from_feed};
@@ -179,6 +179,11 @@ impl Sequencer {
         self.batch.answered.push(AnsweredRequest { id: request, sequence: self.sequence });
         self.after_step();
         self.sequence
+    }
+
+    /// Has a row written with the next group that the engine knows nothing of, such as a plugin's file.
+    pub fn note(&mut self, change: Change) {
+        self.batch.changes.push(change);
     }
 
     fn take(&mut self, input: Input) {

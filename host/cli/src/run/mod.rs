@@ -18,7 +18,7 @@ use bulkhead_feeds::Feed;
 use bulkhead_feeds::pacer::{Pacer, Speed};
 use bulkhead_sandbox::Sandbox;
 use bulkhead_sequencer::sequencer::Sequencer;
-use bulkhead_store::journal::NumberedOutput;
+use bulkhead_store::journal::{NumberedOutput, Sequence};
 use bulkhead_store::storage::Request;
 
 use self::status::StatusView;
@@ -67,7 +67,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let mut data = MarketData::open(&configuration)?;
     let Shard { sequencer, recovery } = shard::open(&configuration, &sandbox, &mut data)?;
     let tally = Tally::default();
-    let mut host = Host { sequencer, configuration, released: Vec::new(), tally, view: None };
+    let mut host =
+        Host { sequencer, sandbox: sandbox.clone(), configuration, released: Vec::new(), tally, view: None };
 
     let (sender, receiver) = channel();
     stop_on_signals(sender.clone())?;
@@ -97,6 +98,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
 
 struct Host {
     sequencer: Sequencer,
+    sandbox: Sandbox,
     configuration: Configuration,
     /// Outputs whose inputs are durable.
     released: Vec<NumberedOutput>,
@@ -139,6 +141,9 @@ impl Host {
     }
 
     fn deploy(&mut self, slot: String, version: ContentHash) -> Result<()> {
+        let next = Sequence(self.sequencer.sequence().0 + 1);
+        let row = shard::version_row(&self.sandbox, &version, next)?;
+        self.sequencer.note(row);
         self.command(Command::Deploy(self.deployment(slot, version)))
     }
 
