@@ -63,8 +63,8 @@ fn execute(command: &Command) -> Result<()> {
         Command::Run(arguments) => run::run(arguments),
         Command::Backtest(arguments) => backtest::backtest(arguments),
         Command::Replay(arguments) => replay::replay(arguments),
-        Command::Halt(_) => Ok(()),
-        Command::Resume(_) => Ok(()),
+        Command::Halt(arguments) => Ok({ let _ = arguments; }),
+        Command::Resume(arguments) => Ok({ let _ = arguments; }),
         Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Config(arguments) => {

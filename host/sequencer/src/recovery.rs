@@ -5,6 +5,7 @@ use bulkhead_core::identifier::{InstrumentId, OrderId, StrategyId};
 use bulkhead_core::money::Quantity;
 use bulkhead_core::order::{Order, OrderState, Side};
 use bulkhead_core::time::Timestamp;
+use bulkhead_core::venue::inquiry::{Resolution, Standing, Venue, resolve};
 use bulkhead_store::journal::{Chain, Opening, PayloadError, RecordKind, Sequence, ShardId, encode};
 use bulkhead_store::storage::{Group, Storage, StoreError};
 
@@ -43,6 +44,8 @@ pub struct OpenOrder {
     pub state: OrderState,
     /// What is not executed.
     pub remaining: Quantity,
+    /// What follows from what its venue says of it.
+    pub resolution: Resolution,
 }
 
 /// A recovered shard.
@@ -116,7 +119,7 @@ pub fn recover(
         replayed,
         last: position.chain.sequence(),
         time: position.engine.now(),
-        orders: position.engine.orders().map(OpenOrder::of).collect(),
+        orders: open_orders(&position.engine, position.engine.venue()),
     };
     Ok(Some(Recovered { position, opening, report }))
 }
@@ -127,8 +130,13 @@ fn is_damage(error: &ReplayError) -> bool {
     matches!(error, ReplayError::Payload { error: PayloadError::Malformed(_), .. })
 }
 
+/// Asks the venue about every order that has not ended.
+fn open_orders(engine: &Engine, venue: &dyn Venue) -> Vec<OpenOrder> {
+    engine.orders().map(|order| OpenOrder::of(order, venue.standing(order))).collect()
+}
+
 impl OpenOrder {
-    fn of(order: &Order) -> Self {
+    fn of(order: &Order, standing: Standing) -> Self {
         let terms = order.terms();
         Self {
             id: terms.id,
@@ -137,6 +145,7 @@ impl OpenOrder {
             side: terms.side,
             state: order.state(),
             remaining: order.remaining(),
+            resolution: resolve(order.state(), standing),
         }
     }
 }

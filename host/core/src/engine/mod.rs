@@ -238,6 +238,12 @@ impl Engine {
         &self.keeper
     }
 
+    /// The venue of this account.
+    #[must_use]
+    pub const fn venue(&self) -> &PaperVenue {
+        &self.venue
+    }
+
     /// The strategies, in the order in which they were deployed.
     #[must_use]
     pub fn slots(&self) -> &[Slot] {

@@ -1,6 +1,9 @@
 //! Where orders are executed. A venue takes orders and reports what becomes of them; the engine can't tell
 //! one venue from another.
 
+/// After a restart: what became of an order, and what follows from that.
+pub mod inquiry;
+
 /// The simulated venue of paper trading and backtests.
 pub mod paper;
 

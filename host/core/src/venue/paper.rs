@@ -17,8 +17,9 @@ use crate::identifier::{InstrumentId, OrderId, StrategyId};
 use crate::instrument::{Instrument, Rounding};
 use crate::market::{Bar, Quote};
 use crate::money::{Money, Overflow, Price, Quantity, from_basis_points};
-use crate::order::{OrderTerms, Pricing, Side};
+use crate::order::{Order, OrderTerms, Pricing, Side};
 use crate::time::{Span, Timestamp};
+use crate::venue::inquiry::{Standing, Venue};
 use crate::venue::{Report, ReportedEvent};
 
 /// When a market order fills.
@@ -134,6 +135,19 @@ pub struct PaperVenue {
     /// Transactions of each strategy so far. Which of them fail depends on nothing else, so that no strategy
     /// can bring failures on another.
     transactions: Vec<u64>,
+}
+
+impl Venue for PaperVenue {
+    /// Nothing happens to an order here without a report that is booked in the same step.
+    fn standing(&self, order: &Order) -> Standing {
+        let terms = order.terms();
+        let rests = |book: &[Resting]| book.iter().any(|resting| resting.order == terms.id);
+        if self.book(terms.instrument).is_some_and(rests) {
+            Standing::Known { unbooked: Vec::new() }
+        } else {
+            Standing::NotThere
+        }
+    }
 }
 
 /// Which part of a bar is being executed. Between the parts the engine books the fills and checks exits.
