@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::{ContentHash, InstrumentId, OrderId, StrategyId};
+use crate::input::{Actor, HaltAction};
 use crate::money::{Money, Price, Quantity};
 use crate::order::{Fill, OrderState, OrderTerms, Side};
 use crate::risk::Refusal;
@@ -188,6 +189,10 @@ pub struct TradingState {
     pub time: Timestamp,
     /// Whether it is stopped.
     pub halted: bool,
-    /// Why.
+    /// Why it is stopped.
     pub reason: String,
+    /// Who stopped or resumed it.
+    pub actor: Actor,
+    /// What is done besides stopping it; nothing when it is not stopped.
+    pub action: Option<HaltAction>,
 }

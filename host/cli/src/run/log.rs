@@ -97,10 +97,12 @@ pub(super) fn output(engine: &Engine, output: &Output) {
                 LogLevel::Error => tracing::error!(slot, message = line.message, "strategy says"),
             }
         }
-        Output::TradingState(state) if state.halted => {
-            tracing::warn!(reason = state.reason, "trading halted");
-        }
-        Output::TradingState(_) => tracing::info!("trading resumed"),
+        Output::TradingState(state) => match state.action {
+            Some(action) => {
+                tracing::warn!(reason = state.reason, actor = %state.actor, action = action.name(), "trading halted");
+            }
+            None => tracing::info!(actor = %state.actor, "trading resumed"),
+        },
         Output::InputRefused { reason, .. } => tracing::warn!(reason, "input refused"),
     }
 }

@@ -491,7 +491,12 @@ impl Engine {
         self.cancel_where(opens, why, outputs);
     }
 
-    fn cancel_where(&mut self, matches: impl Fn(&OrderTerms) -> bool, why: &str, outputs: &mut Vec<Output>) {
+    pub(super) fn cancel_where(
+        &mut self,
+        matches: impl Fn(&OrderTerms) -> bool,
+        why: &str,
+        outputs: &mut Vec<Output>,
+    ) {
         let ids: Vec<OrderId> = self
             .orders
             .values()

@@ -11,12 +11,13 @@
 //! [`FillTiming::SameClose`](crate::venue::paper::FillTiming)).
 //!
 //! The steps are in files of their own: `market_events` (1, 2, 4), `execution` (2, 3), `dispatch` (4),
-//! `proposals` (5), and `commands` for what operators do.
+//! `proposals` (5), `commands` for what operators do, and `halt` for the kill switch.
 
 mod commands;
 mod dispatch;
 mod execution;
 mod foresight;
+mod halt;
 mod history;
 mod market_events;
 mod proposals;
@@ -42,6 +43,7 @@ use crate::order::Order;
 use crate::output::FaultReport;
 use crate::output::Output;
 use crate::price_board::{InstrumentMarket, PriceBoard};
+use crate::risk::Halt;
 use crate::strategy::{Action, StrategySource};
 use crate::time::{Span, Timestamp};
 use crate::venue::Report;
@@ -78,7 +80,7 @@ pub struct Engine {
     next_order: u64,
     /// When the orders of the last minute were made, and whose they are.
     recent_orders: VecDeque<(Timestamp, StrategyId)>,
-    halted: Option<String>,
+    halted: Option<Halt>,
     next_day: Timestamp,
     day_start_equity: Money,
     peak_equity: Money,
@@ -258,7 +260,7 @@ impl Engine {
     /// Why trading is halted, if it is.
     #[must_use]
     pub fn halted(&self) -> Option<&str> {
-        self.halted.as_deref()
+        self.halted.as_ref().map(|halt| halt.reason.as_str())
     }
 
     /// The digest over all orders and fills so far.

@@ -154,7 +154,11 @@ impl Engine {
         self.ledger.sub_ledger(strategy).is_some_and(crate::ledger::SubLedger::is_make_believe)
     }
 
-    fn free_quantity(&self, strategy: StrategyId, instrument: InstrumentId) -> Result<Quantity, Overflow> {
+    pub(super) fn free_quantity(
+        &self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+    ) -> Result<Quantity, Overflow> {
         self.ledger
             .sub_ledger(strategy)
             .and_then(|books| books.position(instrument))
@@ -284,7 +288,7 @@ impl Engine {
         Ok(Situation {
             now: self.now,
             mode: slot.deployment.mode,
-            halted: self.halted.as_deref().filter(|_| !shadow),
+            halt: self.halted.as_ref().filter(|_| !shadow),
             instrument,
             price_age: self.prices.age(terms.instrument, self.now),
             equity,
@@ -469,11 +473,24 @@ impl Engine {
         }
         self.cancel_sales(index, id, "its position is to be closed", outputs);
         let free = self.free_quantity(strategy, id)?;
+        self.sell_at_market(strategy, id, price, free, "closed by the operator", outputs)
+    }
+
+    /// Sells what is free of a position on an operator's behalf.
+    pub(super) fn sell_at_market(
+        &mut self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        price: Price,
+        free: Quantity,
+        reason: &str,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
         let terms = OrderTerms {
             id: OrderId(self.next_order),
             strategy,
             tag: OrderTag(0),
-            instrument: id,
+            instrument,
             side: Side::Sell,
             quantity: free,
             pricing: Pricing::Market,
@@ -481,7 +498,7 @@ impl Engine {
             created: self.now,
             reference_price: price,
             confidence: 1.0,
-            reason: "closed by the operator".to_owned(),
+            reason: reason.to_owned(),
             exits: None,
         };
         let approved =

@@ -2,10 +2,12 @@
 //! new exposure; nothing here stands in the way of a sale.
 
 mod gate;
+mod halt;
 mod limits;
 mod refusal;
 
 pub(crate) use gate::risk_decimal;
 pub use gate::{ApprovedOrder, Exposure, Situation, check_entry, check_reduction};
+pub use halt::Halt;
 pub use limits::RiskLimits;
 pub use refusal::{Refusal, RefusalCode};

@@ -31,9 +31,9 @@ macro_rules! codes {
 codes! {
     /// The slot doesn't trade in its mode.
     Mode = "MODE_NOT_TRADING",
-    /// The kill switch is on.
+    /// A person has halted trading.
     KillSwitch = "KILL_SWITCH_ON",
-    /// A breaker has halted the account.
+    /// The host itself has halted the account.
     AccountHalted = "ACCOUNT_HALTED",
     /// The operator doesn't allow the instrument.
     InstrumentNotAllowed = "INSTRUMENT_NOT_ALLOWED",

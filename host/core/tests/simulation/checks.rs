@@ -48,6 +48,7 @@ impl<'a> Checker<'a> {
         self.positions(engine)?;
         self.orders(engine)?;
         self.slots(engine, outputs)?;
+        flattened(engine, &step.input, outputs)?;
         self.limits(engine, outputs)?;
         self.fill_prices(&step.input, outputs)?;
         self.exits(engine, step, outputs)?;
@@ -383,6 +384,35 @@ impl<'a> Checker<'a> {
         }
         Ok(())
     }
+}
+
+/// While a halt flattens, a price leaves nothing of its instrument free: it is being sold, or the sale failed
+/// in this step.
+fn flattened(engine: &Engine, input: &Input, outputs: &[Output]) -> Result<(), String> {
+    let priced = match &input.kind {
+        InputKind::Bar(bar) => bar.instrument,
+        InputKind::Quote(quote) => quote.instrument,
+        InputKind::Trade(trade) => trade.instrument,
+        _ => return Ok(()),
+    };
+    if input.time < engine.now() || outputs.iter().any(|output| matches!(output, Output::InputRefused { .. }))
+    {
+        return Ok(());
+    }
+    for (strategy, held) in engine.left_to_flatten() {
+        let instrument = &engine.settings().instruments[held.0 as usize];
+        if held != priced || engine.prices().price(held, instrument).is_none() {
+            continue;
+        }
+        let position = engine.ledger().sub_ledger(strategy).and_then(|books| books.position(held));
+        let free = position.ok_or("nothing to flatten")?.free().map_err(|error| error.to_string())?;
+        let ended = outputs.iter().any(|output| {
+            matches!(output, Output::OrderChanged(change) if change.strategy == strategy
+                && matches!(change.state, OrderState::Rejected | OrderState::Cancelled))
+        });
+        ensure!(free.is_zero() || ended, "{strategy} holds {free} of {held} free after {input:?}");
+    }
+    Ok(())
 }
 
 fn tier_fills(outputs: &[Output], key: (StrategyId, InstrumentId)) -> usize {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bulkhead_core::engine::{EngineSettings, FaultPolicy};
 use bulkhead_core::exits::ExitPolicy;
 use bulkhead_core::identifier::{InstrumentId, SignalId};
-use bulkhead_core::input::{Command, Deployment, Input, InputKind, StrategyMode};
+use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, StrategyMode};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::{Bar, MarketTrade, Quote, Signal};
 use bulkhead_core::money::{Money, Price, Quantity};
@@ -379,13 +379,22 @@ fn command(random: &mut Random, settings: &EngineSettings) -> Command {
         }
         5 | 6 => Command::SetMode { slot, mode: mode(random) },
         7 => Command::Release { slot },
-        8 => Command::Halt { reason: "random".to_owned() },
-        9 => Command::Resume,
+        8 => halt(random),
+        9 => Command::Resume { actor: actor() },
         _ => {
             let most = settings.instruments.len() as u64 + 1;
             Command::Close { slot, instrument: InstrumentId(u32::try_from(random.below(most)).unwrap()) }
         }
     }
+}
+
+fn actor() -> Actor {
+    Actor::Person("random".to_owned())
+}
+
+fn halt(random: &mut Random) -> Command {
+    let action = *random.pick(&[HaltAction::StopEntries, HaltAction::CancelOrders, HaltAction::Flatten]);
+    Command::Halt { reason: "random".to_owned(), actor: actor(), action }
 }
 
 /// Makes the market's inputs, minute by minute.
