@@ -6,6 +6,7 @@ use std::fmt;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::ChangeableSettings;
 use crate::identifier::{ContentHash, InstrumentId, StrategyId};
 use crate::market::{Bar, MarketTrade, Quote, Signal};
 use crate::strategy::ParameterValue;
@@ -83,6 +84,18 @@ pub enum Command {
         /// Who asks.
         actor: Actor,
     },
+    /// Replaces what can be changed of the settings, as a whole, or refuses all of it and names every problem.
+    ///
+    /// Everything decided after this command is decided by the new settings. What was decided before stays:
+    /// - a working order keeps its terms, its reservation and the venue's costs that it was made under, also
+    ///   if the new limits would refuse it; a halt takes it back;
+    /// - a guarded position keeps its exit plan unless a new bound is tighter: then its stop rises to the
+    ///   bound, or its longest holding shrinks to it. Nothing is loosened, and tiers taken stay taken. A
+    ///   position without exits gets what the bounds demand and nothing else. A purchase that fills later
+    ///   brings its plan within the bounds of that time;
+    /// - breakers keep their state, and one that is switched off closes;
+    /// - a strategy that runs hears of new instruments and may trade them from its next start.
+    ChangeSettings(Box<SettingsChange>),
     /// Closes a slot's position at the market.
     Close {
         /// The slot.
@@ -90,6 +103,15 @@ pub enum Command {
         /// The position.
         instrument: InstrumentId,
     },
+}
+
+/// New settings, and who wants them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SettingsChange {
+    /// Who asks.
+    pub actor: Actor,
+    /// What is to hold from now on.
+    pub settings: ChangeableSettings,
 }
 
 /// Who asks for something.

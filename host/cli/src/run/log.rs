@@ -3,6 +3,7 @@
 use bulkhead_core::engine::{Engine, Slot};
 use bulkhead_core::identifier::{InstrumentId, StrategyId};
 use bulkhead_core::output::{Consequence, Output, SlotEvent};
+use bulkhead_core::risk::BreakerState;
 use bulkhead_core::strategy::LogLevel;
 use bulkhead_sequencer::recovery::RecoveryReport;
 use bulkhead_sequencer::sequencer::JournalEvent;
@@ -103,6 +104,17 @@ pub(super) fn output(engine: &Engine, output: &Output) {
             }
             None => tracing::info!(actor = %state.actor, "trading resumed"),
         },
+        Output::SettingsChanged { version, actor, .. } => {
+            tracing::info!(version, %actor, "settings changed");
+        }
+        Output::BreakerChanged(change) => {
+            let (breaker, state) = (change.breaker.name(), change.state.name());
+            if matches!(change.state, BreakerState::Open { .. }) {
+                tracing::warn!(breaker, reason = change.reason, "breaker opened");
+            } else {
+                tracing::info!(breaker, state, reason = change.reason, "breaker changed");
+            }
+        }
         Output::InputRefused { reason, .. } => tracing::warn!(reason, "input refused"),
     }
 }

@@ -46,6 +46,7 @@ impl Engine {
                 Ok(())
             }
             Command::Resume { actor } => self.resume_trading(actor, outputs),
+            Command::ChangeSettings(change) => self.change_settings(change, outputs),
             Command::Close { slot, instrument } => {
                 let index = self.slot_index(slot)?;
                 self.close_position(index, *instrument, outputs)
@@ -192,6 +193,7 @@ impl Engine {
             faults: 0,
             record: TradeRecord::default(),
             last_closed: Vec::new(),
+            known_instruments: 0,
         });
         self.rebalance_or_report(outputs);
         self.run(index, instance);

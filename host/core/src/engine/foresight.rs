@@ -6,8 +6,9 @@
 //! everything else are those of one bar a call. Only log lines may come earlier.
 //!
 //! A strategy can be reached by market data alone while it has no working order, no guarded position and none
-//! that a halt is to close, and wants nothing but the feed's bars. When it fails on several bars at once it is not known on which, so it
-//! is rebuilt from its last saved state and the events since, and goes on with one bar a call.
+//! that a halt is to close, and wants nothing but the feed's bars. When it fails on several bars at once it is
+//! not known on which, so it is rebuilt from its last saved state and the events since, and goes on with one
+//! bar a call.
 
 use super::Engine;
 use crate::input::{Input, InputKind};

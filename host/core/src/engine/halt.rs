@@ -76,6 +76,8 @@ impl Engine {
             actor: actor.clone(),
             action: None,
         }));
+        self.breakers.resume(self.now);
+        self.report_breakers(outputs);
         Ok(())
     }
 

@@ -148,12 +148,13 @@ impl Engine {
 
     /// Moves event time on and does what is due by then.
     pub(super) fn pass_time(&mut self, time: Timestamp, outputs: &mut Vec<Output>) {
-        self.now = time;
+        let before = std::mem::replace(&mut self.now, time);
         if time >= self.next_day {
             self.next_day = time.floor(Span::DAY).plus(Span::DAY);
             // Without a value the gate refuses every order, so the old one does no harm.
             self.day_start_equity = self.equity().unwrap_or(self.day_start_equity);
         }
+        self.pass_time_of_breakers(before, outputs);
         if time >= self.next_rebalance {
             let first = self.next_rebalance == Timestamp::EPOCH;
             let every = self.settings.rebalance_every;
@@ -224,15 +225,17 @@ impl Engine {
             self.watch_equity();
             self.flatten_at_price(instrument, outputs);
         }
+        self.report_breakers(outputs);
     }
 
-    /// Keeps the highest equity, which the drawdown limit and sizing look at. Equity that can't be computed
+    /// Keeps the highest equity, which the drawdown limit and sizing look at, and shows it to the breakers. Equity that can't be computed
     /// is no new high.
     pub(super) fn watch_equity(&mut self) {
         if self.settings.risk.look_at_equity()
             && let Ok(equity) = self.equity()
         {
             self.peak_equity = self.peak_equity.max(equity);
+            self.note_equity(equity);
         }
     }
 

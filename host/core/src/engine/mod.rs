@@ -11,8 +11,10 @@
 //! [`FillTiming::SameClose`](crate::venue::paper::FillTiming)).
 //!
 //! The steps are in files of their own: `market_events` (1, 2, 4), `execution` (2, 3), `dispatch` (4),
-//! `proposals` (5), `commands` for what operators do, and `halt` for the kill switch.
+//! `proposals` (5), `commands` for what operators do, `halt` for the kill
+//! switch, `breakers` for what halts the account by itself and `settings_change` for settings at run time.
 
+mod breakers;
 mod commands;
 mod dispatch;
 mod execution;
@@ -22,12 +24,15 @@ mod history;
 mod market_events;
 mod proposals;
 mod settings;
+mod settings_change;
+mod settings_check;
 mod slot;
 mod snapshot;
 
 use std::collections::{BTreeMap, VecDeque};
 
-pub use settings::{EngineSettings, FaultPolicy};
+pub use settings::{ChangeableSettings, EngineSettings, FaultPolicy};
+pub use settings_check::{InvalidSettings, SettingProblem};
 pub use slot::{Slot, SlotStatus};
 pub use snapshot::{EngineSnapshot, RestoreError};
 
@@ -43,7 +48,7 @@ use crate::order::Order;
 use crate::output::FaultReport;
 use crate::output::Output;
 use crate::price_board::{InstrumentMarket, PriceBoard};
-use crate::risk::Halt;
+use crate::risk::{Breakers, Halt};
 use crate::strategy::{Action, StrategySource};
 use crate::time::{Span, Timestamp};
 use crate::venue::Report;
@@ -58,6 +63,9 @@ pub enum StepError {
     /// An amount left the range of the books.
     #[error(transparent)]
     Overflow(#[from] Overflow),
+    /// The settings can't be changed to these.
+    #[error(transparent)]
+    Settings(#[from] InvalidSettings),
     /// The input is unusable.
     #[error("{0}")]
     Input(String),
@@ -66,6 +74,7 @@ pub enum StepError {
 /// One account's engine.
 pub struct Engine {
     settings: EngineSettings,
+    settings_version: u64,
     source: Box<dyn StrategySource>,
     now: Timestamp,
     ledger: Ledger,
@@ -81,6 +90,7 @@ pub struct Engine {
     /// When the orders of the last minute were made, and whose they are.
     recent_orders: VecDeque<(Timestamp, StrategyId)>,
     halted: Option<Halt>,
+    breakers: Breakers,
     next_day: Timestamp,
     day_start_equity: Money,
     peak_equity: Money,
@@ -139,6 +149,7 @@ impl Engine {
             next_order: 1,
             recent_orders: VecDeque::new(),
             halted: None,
+            breakers: Breakers::default(),
             next_day: Timestamp::EPOCH,
             day_start_equity: settings.cash,
             peak_equity: settings.cash,
@@ -149,6 +160,7 @@ impl Engine {
             recorded_faults: Vec::new(),
             buffers: Buffers::default(),
             settings,
+            settings_version: 1,
         })
     }
 
@@ -173,6 +185,7 @@ impl Engine {
         if let Err(error) = self.try_step(input, upcoming, outputs) {
             outputs.push(Output::InputRefused { time: input.time, reason: error.to_string() });
         }
+        self.report_breakers(outputs);
     }
 
     fn try_step(
@@ -216,7 +229,7 @@ impl Engine {
         self.now
     }
 
-    /// What the engine was set up with.
+    /// What the engine works by now.
     #[must_use]
     pub const fn settings(&self) -> &EngineSettings {
         &self.settings

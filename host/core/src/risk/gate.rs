@@ -9,7 +9,7 @@ use crate::instrument::Instrument;
 use crate::ledger::{Ledger, LedgerError};
 use crate::money::{Money, Overflow, Price, Quantity};
 use crate::order::{Order, OrderTerms, Pricing, Side};
-use crate::risk::{Halt, Refusal, RefusalCode, RiskLimits};
+use crate::risk::{Breakers, Halt, Refusal, RefusalCode, RiskLimits};
 use crate::time::{Span, Timestamp};
 
 /// What is set aside for an order.
@@ -75,6 +75,8 @@ pub struct Situation<'a> {
     pub mode: StrategyMode,
     /// The halt in force, if it concerns the slot.
     pub halt: Option<&'a Halt>,
+    /// The account's breakers, if they concern the slot.
+    pub breakers: Option<&'a Breakers>,
     /// The instrument's terms.
     pub instrument: &'a Instrument,
     /// How old the last price is.
@@ -126,6 +128,9 @@ pub fn check_entry(
             Actor::Host(_) => RefusalCode::AccountHalted,
         };
         return refuse(code, format!("reason=\"{}\" actor=\"{}\"", halt.reason, halt.actor));
+    }
+    if let Some(breakers) = s.breakers.filter(|breakers| !breakers.are_closed()) {
+        breakers.admit(s.now, value_of(&terms)?, s.equity, &limits.breakers)?;
     }
     if limits.allowed_symbols.as_ref().is_some_and(|allowed| !allowed.contains(&s.instrument.symbol)) {
         return refuse(RefusalCode::InstrumentNotAllowed, format!("symbol={}", s.instrument.symbol));
@@ -189,7 +194,7 @@ pub fn check_reduction(terms: OrderTerms, free: Quantity) -> Result<ApprovedOrde
     Ok(ApprovedOrder { terms, reservation })
 }
 
-fn out_of_range(overflow: Overflow) -> Refusal {
+pub(super) fn out_of_range(overflow: Overflow) -> Refusal {
     Refusal::new(RefusalCode::InvalidSize, format!("error=\"{overflow}\""))
 }
 
@@ -348,6 +353,7 @@ mod tests {
             now: Timestamp::from_seconds(10_000),
             mode: StrategyMode::Live,
             halt: None,
+            breakers: None,
             instrument,
             price_age: Some(Span::ZERO),
             equity: money(10_000),

@@ -14,6 +14,7 @@ use bulkhead_core::venue::paper::FillTiming;
 use rust_decimal::Decimal;
 
 use crate::books::{Books, StrategyBooks, ensure, units};
+use crate::controls::Controls;
 use crate::scenario::{Scenario, Step};
 
 /// A position's guard as it was after the step before.
@@ -30,12 +31,19 @@ pub(crate) struct Checker<'a> {
     scenario: &'a Scenario,
     books: Books,
     guards: BTreeMap<(StrategyId, InstrumentId), Guarded>,
+    controls: Controls,
     before: Timestamp,
 }
 
 impl<'a> Checker<'a> {
     pub(crate) fn new(scenario: &'a Scenario) -> Self {
-        Self { scenario, books: Books::default(), guards: BTreeMap::new(), before: Timestamp::EPOCH }
+        Self {
+            scenario,
+            books: Books::default(),
+            guards: BTreeMap::new(),
+            controls: Controls::default(),
+            before: Timestamp::EPOCH,
+        }
     }
 
     pub(crate) fn check(&mut self, engine: &Engine, step: &Step, outputs: &[Output]) -> Result<(), String> {
@@ -48,7 +56,7 @@ impl<'a> Checker<'a> {
         self.positions(engine)?;
         self.orders(engine)?;
         self.slots(engine, outputs)?;
-        flattened(engine, &step.input, outputs)?;
+        self.controls.check(engine, &step.input, outputs, &self.books)?;
         self.limits(engine, outputs)?;
         self.fill_prices(&step.input, outputs)?;
         self.exits(engine, step, outputs)?;
@@ -384,35 +392,6 @@ impl<'a> Checker<'a> {
         }
         Ok(())
     }
-}
-
-/// While a halt flattens, a price leaves nothing of its instrument free: it is being sold, or the sale failed
-/// in this step.
-fn flattened(engine: &Engine, input: &Input, outputs: &[Output]) -> Result<(), String> {
-    let priced = match &input.kind {
-        InputKind::Bar(bar) => bar.instrument,
-        InputKind::Quote(quote) => quote.instrument,
-        InputKind::Trade(trade) => trade.instrument,
-        _ => return Ok(()),
-    };
-    if input.time < engine.now() || outputs.iter().any(|output| matches!(output, Output::InputRefused { .. }))
-    {
-        return Ok(());
-    }
-    for (strategy, held) in engine.left_to_flatten() {
-        let instrument = &engine.settings().instruments[held.0 as usize];
-        if held != priced || engine.prices().price(held, instrument).is_none() {
-            continue;
-        }
-        let position = engine.ledger().sub_ledger(strategy).and_then(|books| books.position(held));
-        let free = position.ok_or("nothing to flatten")?.free().map_err(|error| error.to_string())?;
-        let ended = outputs.iter().any(|output| {
-            matches!(output, Output::OrderChanged(change) if change.strategy == strategy
-                && matches!(change.state, OrderState::Rejected | OrderState::Cancelled))
-        });
-        ensure!(free.is_zero() || ended, "{strategy} holds {free} of {held} free after {input:?}");
-    }
-    Ok(())
 }
 
 fn tier_fills(outputs: &[Output], key: (StrategyId, InstrumentId)) -> usize {
