@@ -221,6 +221,25 @@ impl PositionKeeper {
         Self { guards: vec![Vec::new(); instruments] }
     }
 
+    /// Makes room for this many instruments.
+    pub fn extend(&mut self, instruments: usize) {
+        self.guards.resize_with(instruments.max(self.guards.len()), Vec::new);
+    }
+
+    /// Brings every plan within bounds that may have become tighter. Nothing is loosened, and tiers that were
+    /// taken stay taken.
+    pub fn tighten(&mut self, policy: &ExitPolicy, instruments: &[Instrument]) {
+        for (guards, instrument) in self.guards.iter_mut().zip(instruments) {
+            for guard in guards {
+                let plan = policy.bounded(Some(&guard.plan));
+                if plan != guard.plan {
+                    guard.plan = plan;
+                    guard.refresh(instrument);
+                }
+            }
+        }
+    }
+
     fn of(&self, instrument: InstrumentId) -> &[Guard] {
         usize::try_from(instrument.0).ok().and_then(|index| self.guards.get(index)).map_or(&[], Vec::as_slice)
     }

@@ -1,10 +1,12 @@
 //! Everything that can change the engine's state.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::ChangeableSettings;
 use crate::identifier::{ContentHash, InstrumentId, StrategyId};
 use crate::market::{Bar, MarketTrade, Quote, Signal};
 use crate::strategy::ParameterValue;
@@ -66,13 +68,34 @@ pub enum Command {
         /// The slot.
         slot: String,
     },
-    /// Stops new exposure everywhere until resumed. Exits and reductions go on.
+    /// Stops new exposure everywhere until resumed: purchases are refused and working ones taken back. Exits
+    /// and reductions go on. A halt on top of another can only add to it. Shadows are not concerned.
     Halt {
         /// For people.
         reason: String,
+        /// Who asks.
+        actor: Actor,
+        /// What else to do.
+        action: HaltAction,
     },
-    /// Ends a halt, and the breakers that tripped.
-    Resume,
+    /// Ends a halt, and closes the breakers that tripped. Losses count from here. What a halt was selling
+    /// stays on its way.
+    Resume {
+        /// Who asks.
+        actor: Actor,
+    },
+    /// Replaces what can be changed of the settings, as a whole, or refuses all of it and names every problem.
+    ///
+    /// Everything decided after this command is decided by the new settings. What was decided before stays:
+    /// - a working order keeps its terms, its reservation and the venue's costs that it was made under, also
+    ///   if the new limits would refuse it; a halt takes it back;
+    /// - a guarded position keeps its exit plan unless a new bound is tighter: then its stop rises to the
+    ///   bound, or its longest holding shrinks to it. Nothing is loosened, and tiers taken stay taken. A
+    ///   position without exits gets what the bounds demand and nothing else. A purchase that fills later
+    ///   brings its plan within the bounds of that time;
+    /// - breakers keep their state, and one that is switched off closes;
+    /// - a strategy that runs hears of new instruments and may trade them from its next start.
+    ChangeSettings(Box<SettingsChange>),
     /// Closes a slot's position at the market.
     Close {
         /// The slot.
@@ -80,6 +103,59 @@ pub enum Command {
         /// The position.
         instrument: InstrumentId,
     },
+}
+
+/// New settings, and who wants them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SettingsChange {
+    /// Who asks.
+    pub actor: Actor,
+    /// What is to hold from now on.
+    pub settings: ChangeableSettings,
+}
+
+/// Who asks for something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Actor {
+    /// A person, by the name that they are known by to the host.
+    Person(String),
+    /// A part of the host, by its name.
+    Host(String),
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Person(name) => formatter.write_str(name),
+            Self::Host(part) => write!(formatter, "the host ({part})"),
+        }
+    }
+}
+
+/// What a halt does besides stopping new exposure; each does what those before it do, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HaltAction {
+    /// Nothing else.
+    StopEntries,
+    /// Takes back the strategies' working sales. What a person ordered stays.
+    CancelOrders,
+    /// Closes all positions at the market. One that has no price, or whose sale fails, is tried again at each
+    /// further price of its instrument while the halt lasts.
+    Flatten,
+}
+
+impl HaltAction {
+    /// The stable name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::StopEntries => "stop-entries",
+            Self::CancelOrders => "cancel-orders",
+            Self::Flatten => "flatten",
+        }
+    }
 }
 
 /// A strategy version put into a slot.

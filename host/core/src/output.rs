@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::{ContentHash, InstrumentId, OrderId, StrategyId};
+use crate::input::{Actor, HaltAction};
 use crate::money::{Money, Price, Quantity};
 use crate::order::{Fill, OrderState, OrderTerms, Side};
-use crate::risk::Refusal;
+use crate::risk::{BreakerChange, Refusal};
 use crate::strategy::{FaultKind, FillCause, LogLine};
 use crate::time::Timestamp;
 
@@ -45,6 +46,17 @@ pub enum Output {
     },
     /// Trading was halted or resumed.
     TradingState(TradingState),
+    /// Other settings hold from now on.
+    SettingsChanged {
+        /// Counted up from 1, the settings that the engine was set up with.
+        version: u64,
+        /// Who changed them.
+        actor: Actor,
+        /// When.
+        time: Timestamp,
+    },
+    /// A breaker opened, became half-open or closed.
+    BreakerChanged(BreakerChange),
     /// An input could not be used; nothing changed.
     InputRefused {
         /// When.
@@ -188,6 +200,10 @@ pub struct TradingState {
     pub time: Timestamp,
     /// Whether it is stopped.
     pub halted: bool,
-    /// Why.
+    /// Why it is stopped.
     pub reason: String,
+    /// Who stopped or resumed it.
+    pub actor: Actor,
+    /// What is done besides stopping it; nothing when it is not stopped.
+    pub action: Option<HaltAction>,
 }

@@ -38,6 +38,8 @@ pub struct ClosedPart {
     pub entry_fees: Money,
     /// Proceeds less cost and all fees.
     pub pnl: Money,
+    /// The same of all parts sold since the position was opened, this one with them.
+    pub realised: Money,
 }
 
 impl Position {
@@ -106,7 +108,7 @@ impl Position {
         let (rest, rest_cost) = (self.quantity.minus(quantity)?, self.cost.minus(cost)?);
         self.entry_fees = self.entry_fees.minus(entry_fees)?;
         (self.quantity, self.cost, self.realised) = (rest, rest_cost, realised);
-        Ok(ClosedPart { opened: self.opened, entry_price, entry_fees, pnl })
+        Ok(ClosedPart { opened: self.opened, entry_price, entry_fees, pnl, realised })
     }
 }
 

@@ -84,6 +84,11 @@ impl PriceBoard {
         Self { markets: vec![InstrumentMarket::default(); instruments] }
     }
 
+    /// Makes room for this many instruments.
+    pub fn extend(&mut self, instruments: usize) {
+        self.markets.resize_with(instruments.max(self.markets.len()), InstrumentMarket::default);
+    }
+
     /// The market of an instrument, if there is such an instrument.
     #[must_use]
     pub fn market(&self, instrument: InstrumentId) -> Option<&InstrumentMarket> {

@@ -4,7 +4,7 @@ mod support;
 
 use bulkhead_core::engine::{Engine, EngineSettings, SlotStatus};
 use bulkhead_core::identifier::InstrumentId;
-use bulkhead_core::input::{Command, Input, StrategyMode};
+use bulkhead_core::input::{Command, HaltAction, Input, StrategyMode};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::money::{Money, Quantity};
 use bulkhead_core::order::OrderState;
@@ -266,7 +266,7 @@ fn a_halt_stops_buying_and_lets_selling_go_on() {
     ];
     let mut engine = engine(exact(), script(steps));
     run(&mut engine, &[deploy("script", Decimal::ONE), flat_bar(0, 100.0), flat_bar(1, 100.0)]);
-    let halt = Input { time: engine.now(), ..command(Command::Halt { reason: "test".to_owned() }) };
+    let halt = Input { time: engine.now(), ..command(halt(HaltAction::StopEntries)) };
     let outputs = run(&mut engine, &[halt, flat_bar(2, 100.0), flat_bar(3, 100.0), flat_bar(4, 100.0)]);
     assert_eq!(refusals(&outputs), [RefusalCode::KillSwitch]);
     assert_eq!(fills(&outputs).len(), 1);

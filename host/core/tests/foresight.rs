@@ -6,7 +6,7 @@ mod support;
 
 use bulkhead_core::engine::{Engine, EngineSettings};
 use bulkhead_core::identifier::InstrumentId;
-use bulkhead_core::input::Input;
+use bulkhead_core::input::{Command, HaltAction, Input};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::money::{Money, Quantity};
 use bulkhead_core::output::Output;
@@ -86,10 +86,18 @@ fn market_inputs() -> Vec<Input> {
 }
 
 fn compare(risk: &RiskLimits, source: impl Fn() -> NativeSource, names: &[&str]) -> usize {
-    let inputs = market_inputs();
+    compare_over(&market_inputs(), &settings(risk.clone()), source, names)
+}
+
+fn compare_over(
+    inputs: &[Input],
+    settings: &EngineSettings,
+    source: impl Fn() -> NativeSource,
+    names: &[&str],
+) -> usize {
     let deploys: Vec<Input> = names.iter().map(|name| deploy(name, Decimal::new(3, 1))).collect();
     let start = || {
-        let mut engine = engine(settings(risk.clone()), source());
+        let mut engine = engine(settings.clone(), source());
         let mut outputs = Vec::new();
         deploys.iter().for_each(|input| engine.step(input, &mut outputs));
         engine
@@ -143,4 +151,33 @@ fn a_failure_among_several_bars_is_found_on_its_own_bar() {
     let outputs = compare(&RiskLimits::none(), source, &["fails", "fails-as-it-acts", "calm"]);
     assert!(outputs > 500, "{outputs}");
     assert!(batches.load(std::sync::atomic::Ordering::Relaxed) > 500, "bars are handed over ahead");
+}
+
+#[test]
+fn what_a_halt_sells_is_told_on_its_own_bar() {
+    let mut settings = settings(RiskLimits::none());
+    // Most sales fail and cost gas, so that the strategy is told of its capital again and again.
+    settings.venue.failure_probability = 0.7;
+    settings.venue.gas = Money(Decimal::ONE);
+    settings.venue.seed = 5;
+    let mut inputs: Vec<Input> = market_inputs().into_iter().take(1_600).collect();
+    for place in [1_500, 1_100, 700, 300] {
+        let time = inputs[place].time;
+        inputs.insert(place, Input { time, ..command(halt(HaltAction::Flatten)) });
+        let later = place + 60;
+        inputs.insert(
+            later,
+            Input { time: inputs[later].time, ..command(Command::Resume { actor: person() }) },
+        );
+    }
+    let batches = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let source = || {
+        let batches = std::sync::Arc::clone(&batches);
+        NativeSource::default().with("counter", move |_: &InstanceConfig| {
+            Box::new(Counter { bars: 0, fails_every: u64::MAX, acts_every: 7, batches: batches.clone() })
+        })
+    };
+    settings.save_every_events = 50;
+    assert!(compare_over(&inputs, &settings, source, &["counter"]) > 100);
+    assert!(batches.load(std::sync::atomic::Ordering::Relaxed) > 10, "bars are handed over ahead");
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use bulkhead_core::engine::{Engine, EngineSettings, SlotStatus};
 use bulkhead_core::identifier::InstrumentId;
-use bulkhead_core::input::{Command, Input, InputKind, StrategyMode};
+use bulkhead_core::input::{Command, HaltAction, Input, InputKind, StrategyMode};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::{Bar, MarketTrade};
 use bulkhead_core::money::{Money, Price, Quantity};
@@ -136,8 +136,8 @@ fn a_halt_takes_working_purchases_back() {
     let mut engine = engine(exact(), script(vec![(0, limit(buy(1, 2.0), 90.0))]));
     run(&mut engine, &[deploy("script", Decimal::ONE), flat(0, 100.0), flat(1, 100.0)]);
     assert_eq!(engine.orders().count(), 1);
-    let halt = now(&engine, Command::Halt { reason: "test".to_owned() });
-    let outputs = run(&mut engine, &[halt, flat(2, 80.0), flat(3, 80.0)]);
+    let command = now(&engine, halt(HaltAction::StopEntries));
+    let outputs = run(&mut engine, &[command, flat(2, 80.0), flat(3, 80.0)]);
     assert!(fills(&outputs).is_empty(), "{outputs:?}");
     assert_eq!(engine.ledger().sub_ledgers()[0].reserved(), Money::ZERO);
 }

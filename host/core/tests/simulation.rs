@@ -12,6 +12,8 @@
 mod books;
 #[path = "simulation/checks.rs"]
 mod checks;
+#[path = "simulation/controls.rs"]
+mod controls;
 #[path = "simulation/random.rs"]
 mod random;
 #[path = "simulation/scenario.rs"]
@@ -193,6 +195,8 @@ fn of_others(steps: Vec<Vec<Output>>, hostile: StrategyId) -> Vec<Vec<Output>> {
             Output::Charged { strategy, .. } | Output::StrategyLog { strategy, .. } => (*strategy, None),
             Output::StrategyFault(report) => (report.strategy, None),
             Output::SlotChanged(change) => (change.strategy, None),
+            // The account's breakers look at nobody's faults.
+            Output::BreakerChanged(_) | Output::SettingsChanged { .. } => return true,
             // Only commands to the slot that misbehaves are refused.
             Output::TradingState(_) | Output::InputRefused { .. } => return false,
         };

@@ -50,6 +50,13 @@ pub(crate) fn notes(recorder: &Recorder, metrics: &Metrics, end: &Final, no_retu
     if recorder.trading_states.last().is_some_and(|state| state.halted) {
         notes.push("Trading was halted at the end of the run.".to_owned());
     }
+    for (breaker, times) in &recorder.breakers_opened {
+        let times = if *times == 1 { "once".to_owned() } else { format!("{times} times") };
+        notes.push(format!(
+            "The {} breaker opened {times} and refused new positions meanwhile.",
+            breaker.name()
+        ));
+    }
     if !recorder.shadow_trades.is_empty() {
         notes.push(
             "Shadow strategies traded make-believe capital; it counts for none of the figures.".to_owned(),

@@ -10,7 +10,7 @@ use bulkhead_core::market::Bar;
 use bulkhead_core::money::{Money, Price, Quantity};
 use bulkhead_core::order::{Fill, OrderState, Side};
 use bulkhead_core::output::{ClosedTrade, FaultReport, Output, SlotEvent, TradingState};
-use bulkhead_core::risk::RefusalCode;
+use bulkhead_core::risk::{BreakerKind, BreakerState, RefusalCode};
 use bulkhead_core::strategy::FillCause;
 use bulkhead_core::time::Timestamp;
 use serde::Serialize;
@@ -235,6 +235,8 @@ pub struct Recorder {
     pub(crate) exit_reasons: BTreeMap<FillCause, TradeStatistics>,
     pub(crate) faults: Vec<FaultReport>,
     pub(crate) trading_states: Vec<TradingState>,
+    /// How often each breaker opened.
+    pub(crate) breakers_opened: BTreeMap<BreakerKind, u64>,
     pub(crate) refused_inputs: u64,
     pub(crate) first_refused_input: Option<String>,
 }
@@ -261,6 +263,7 @@ impl Recorder {
             exit_reasons: BTreeMap::new(),
             faults: Vec::new(),
             trading_states: Vec::new(),
+            breakers_opened: BTreeMap::new(),
             refused_inputs: 0,
             first_refused_input: None,
             settings,
@@ -327,11 +330,16 @@ impl Recorder {
                 }
             }
             Output::TradingState(state) => self.trading_states.push(state.clone()),
+            Output::BreakerChanged(change) => {
+                if matches!(change.state, BreakerState::Open { .. }) {
+                    *self.breakers_opened.entry(change.breaker).or_default() += 1;
+                }
+            }
             Output::InputRefused { reason, .. } => {
                 self.refused_inputs += 1;
                 self.first_refused_input.get_or_insert_with(|| reason.clone());
             }
-            Output::StrategyLog { .. } => {}
+            Output::SettingsChanged { .. } | Output::StrategyLog { .. } => {}
         }
     }
 

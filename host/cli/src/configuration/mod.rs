@@ -1,6 +1,7 @@
 //! The configuration: defaults, file, environment and flags in layers, understood as a whole. All problems
 //! are reported at once, each with where it comes from, what was found and what is allowed.
 
+mod breakers;
 mod journal;
 mod layers;
 mod sections;
@@ -278,6 +279,9 @@ impl Layers {
             let found = value.map(|v| v.to_string()).unwrap_or_default();
             check(key, found, fraction(value), "a fraction above 0 and at most 1 is expected");
         }
+        for problem in c.risk.breakers.problems() {
+            check(&format!("risk.breakers.{}", problem.key), problem.found, false, problem.allowed);
+        }
         let probability = c.paper.failure_probability.0;
         check(
             "paper.failure_probability",
@@ -458,6 +462,30 @@ mod tests {
         .unwrap_err();
         let keys: Vec<&str> = error.0.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(keys, ["cash", "slots", "feed.files", "risk.daily_loss"]);
+    }
+
+    #[test]
+    fn breakers_are_set_each_by_itself_and_can_be_switched_off() {
+        let text =
+            "[risk.breakers]\nlosses = 3\nlosses_pause = \"10m\"\nfailures = \"off\"\nprobe_orders = 2";
+        let breakers = RiskLimits::from(&read(text).unwrap().risk).breakers;
+        let streak = breakers.losing_streak.unwrap();
+        assert_eq!((streak.losses, streak.pause.seconds()), (3, 600));
+        assert_eq!(breakers.error_rate, None);
+        assert_eq!(breakers.probing.orders, 2);
+        assert_eq!(breakers.drawdown, RiskLimits::default().breakers.drawdown);
+    }
+
+    #[test]
+    fn breakers_that_could_never_trip_or_never_close_are_refused() {
+        let error = read(
+            "[risk.breakers]\nfailures = 30\nlosses = 0\ndaily_loss = 0.5\ndrawdown = 2\nprobe_orders = 0\nprobe_size = 0",
+        )
+        .unwrap_err();
+        let keys: Vec<&str> = error.0.iter().map(|problem| problem.key.as_str()).collect();
+        let expected = ["failures", "losses", "daily_loss", "drawdown", "probe_orders", "probe_size"]
+            .map(|key| format!("risk.breakers.{key}"));
+        assert_eq!(keys, expected);
     }
 
     #[test]

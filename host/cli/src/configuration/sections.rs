@@ -8,7 +8,7 @@ use bulkhead_core::engine::FaultPolicy;
 use bulkhead_core::exits::ExitPolicy;
 use bulkhead_core::input::StrategyMode;
 use bulkhead_core::money::{Money, Price, Quantity};
-use bulkhead_core::risk::RiskLimits;
+use bulkhead_core::risk::{BreakerSettings, RiskLimits};
 use bulkhead_core::sizing::{FractionSizing, Sizing};
 use bulkhead_core::strategy::{ExitPlan, ParameterValue, TakeProfit};
 use bulkhead_core::time::Span;
@@ -17,6 +17,7 @@ use bulkhead_feeds::quality::QualitySettings;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::breakers::Breakers;
 use super::values::{Limit, Setting};
 
 /// Whether real funds may move.
@@ -135,6 +136,7 @@ pub(crate) struct Risk {
     pub(crate) max_liquidity_share: Limit<f64>,
     pub(crate) reserve_margin: Setting<Decimal>,
     pub(crate) exits: Exits,
+    pub(crate) breakers: Breakers,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -185,6 +187,7 @@ impl From<&RiskLimits> for Risk {
             max_liquidity_share: Limit(limits.max_liquidity_share),
             reserve_margin: Setting(limits.reserve_margin),
             exits: Exits::from(&limits.exits),
+            breakers: Breakers::from(&limits.breakers),
         }
     }
 }
@@ -213,6 +216,7 @@ impl From<&Risk> for RiskLimits {
             max_liquidity_share: risk.max_liquidity_share.0,
             reserve_margin: risk.reserve_margin.0,
             exits: ExitPolicy::from(&risk.exits),
+            breakers: BreakerSettings::from(&risk.breakers),
         }
     }
 }

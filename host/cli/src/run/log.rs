@@ -3,6 +3,7 @@
 use bulkhead_core::engine::{Engine, Slot};
 use bulkhead_core::identifier::{InstrumentId, StrategyId};
 use bulkhead_core::output::{Consequence, Output, SlotEvent};
+use bulkhead_core::risk::BreakerState;
 use bulkhead_core::strategy::LogLevel;
 use bulkhead_sequencer::recovery::RecoveryReport;
 use bulkhead_sequencer::sequencer::JournalEvent;
@@ -97,10 +98,23 @@ pub(super) fn output(engine: &Engine, output: &Output) {
                 LogLevel::Error => tracing::error!(slot, message = line.message, "strategy says"),
             }
         }
-        Output::TradingState(state) if state.halted => {
-            tracing::warn!(reason = state.reason, "trading halted");
+        Output::TradingState(state) => match state.action {
+            Some(action) => {
+                tracing::warn!(reason = state.reason, actor = %state.actor, action = action.name(), "trading halted");
+            }
+            None => tracing::info!(actor = %state.actor, "trading resumed"),
+        },
+        Output::SettingsChanged { version, actor, .. } => {
+            tracing::info!(version, %actor, "settings changed");
         }
-        Output::TradingState(_) => tracing::info!("trading resumed"),
+        Output::BreakerChanged(change) => {
+            let (breaker, state) = (change.breaker.name(), change.state.name());
+            if matches!(change.state, BreakerState::Open { .. }) {
+                tracing::warn!(breaker, reason = change.reason, "breaker opened");
+            } else {
+                tracing::info!(breaker, state, reason = change.reason, "breaker changed");
+            }
+        }
         Output::InputRefused { reason, .. } => tracing::warn!(reason, "input refused"),
     }
 }

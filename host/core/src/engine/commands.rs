@@ -8,7 +8,7 @@ use super::foresight::Foresight;
 use super::{Engine, Slot, SlotStatus, StepError};
 use crate::identifier::{InstrumentId, SignalId, StrategyId};
 use crate::input::{Command, Deployment, StrategyMode};
-use crate::output::{Output, SlotChange, SlotEvent, TradingState};
+use crate::output::{Output, SlotChange, SlotEvent};
 use crate::sizing::TradeRecord;
 use crate::strategy::{Description, Fault, InstanceConfig, SavedState, Strategy};
 use crate::time::Span;
@@ -41,34 +41,17 @@ impl Engine {
                 self.restart(index, outputs);
                 Ok(())
             }
-            Command::Halt { reason } => {
-                self.halted = Some(reason.clone());
-                // A purchase that still works would open a position in spite of the halt.
-                self.cancel_purchases("trading was halted", outputs);
-                self.trading_state(outputs);
+            Command::Halt { reason, actor, action } => {
+                self.stop_trading(reason, actor, *action, outputs);
                 Ok(())
             }
-            Command::Resume => {
-                // A person has looked: losses count from here.
-                let equity = self.equity()?;
-                self.halted = None;
-                (self.day_start_equity, self.peak_equity) = (equity, equity);
-                self.trading_state(outputs);
-                Ok(())
-            }
+            Command::Resume { actor } => self.resume_trading(actor, outputs),
+            Command::ChangeSettings(change) => self.change_settings(change, outputs),
             Command::Close { slot, instrument } => {
                 let index = self.slot_index(slot)?;
                 self.close_position(index, *instrument, outputs)
             }
         }
-    }
-
-    fn trading_state(&self, outputs: &mut Vec<Output>) {
-        outputs.push(Output::TradingState(TradingState {
-            time: self.now,
-            halted: self.halted.is_some(),
-            reason: self.halted.clone().unwrap_or_default(),
-        }));
     }
 
     fn changed(&self, index: usize, event: SlotEvent, outputs: &mut Vec<Output>) {
@@ -210,6 +193,7 @@ impl Engine {
             faults: 0,
             record: TradeRecord::default(),
             last_closed: Vec::new(),
+            known_instruments: 0,
         });
         self.rebalance_or_report(outputs);
         self.run(index, instance);

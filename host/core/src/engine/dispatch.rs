@@ -309,6 +309,10 @@ impl Engine {
         slot.next_timer =
             slot.description.needs.timer.map(|interval| self.now.floor(interval).plus(interval));
         slot.next_save = slot.events_seen.saturating_add(self.settings.save_every_events.max(1));
+        let instruments = self.settings.instruments.len();
+        if std::mem::replace(&mut slot.known_instruments, instruments) != instruments {
+            self.route_bars();
+        }
         self.tell_holdings(index);
         self.plan_wake();
     }

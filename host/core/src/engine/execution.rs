@@ -340,6 +340,7 @@ impl Engine {
         self.tell_position(index, instrument);
         self.tell_capital(index);
         if order.state().is_final() {
+            self.note_ended(&order, Transition::FillRest);
             self.forget_tag(order.terms());
         } else {
             self.orders.insert(order.terms().id, order);
@@ -360,6 +361,7 @@ impl Engine {
             .is_some_and(|books| books.position(fill.instrument).is_some());
         if !still_open {
             self.keeper.forget(fill.strategy, fill.instrument);
+            self.note_position_closed(fill.strategy, part.realised);
         }
         let mut recorded = Ok(());
         if let Some(slot) = self.slot_mut(fill.strategy) {
@@ -442,6 +444,7 @@ impl Engine {
             Transition::Expire => OrderStatus::Expired,
             _ => OrderStatus::Cancelled,
         };
+        self.note_ended(&order, transition);
         self.forget_tag(order.terms());
         self.tell_order(order.terms(), status, order.filled(), reason.clone());
         outputs.push(Output::OrderChanged(change(&order, time, reason)));
@@ -456,6 +459,8 @@ impl Engine {
         if let Some(order) = self.orders.remove(&id) {
             let now = self.now;
             self.end(order, Transition::Cancel, now, why.to_owned(), outputs);
+            // Some of it may have been executed, which a half-open breaker waits for.
+            self.report_breakers(outputs);
         }
     }
 
@@ -491,7 +496,12 @@ impl Engine {
         self.cancel_where(opens, why, outputs);
     }
 
-    fn cancel_where(&mut self, matches: impl Fn(&OrderTerms) -> bool, why: &str, outputs: &mut Vec<Output>) {
+    pub(super) fn cancel_where(
+        &mut self,
+        matches: impl Fn(&OrderTerms) -> bool,
+        why: &str,
+        outputs: &mut Vec<Output>,
+    ) {
         let ids: Vec<OrderId> = self
             .orders
             .values()

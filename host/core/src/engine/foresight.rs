@@ -5,9 +5,10 @@
 //! first that makes it act, and its answer is kept until that bar's turn comes: the orders, their times and
 //! everything else are those of one bar a call. Only log lines may come earlier.
 //!
-//! A strategy can be reached by market data alone while it has no working order and no guarded position, and
-//! wants nothing but the feed's bars. When it fails on several bars at once it is not known on which, so it
-//! is rebuilt from its last saved state and the events since, and goes on with one bar a call.
+//! A strategy can be reached by market data alone while it has no working order, no guarded position and none
+//! that a halt is to close, and wants nothing but the feed's bars. When it fails on several bars at once it is
+//! not known on which, so it is rebuilt from its last saved state and the events since, and goes on with one
+//! bar a call.
 
 use super::Engine;
 use crate::input::{Input, InputKind};
@@ -168,6 +169,7 @@ impl Engine {
             && slot.working.is_empty()
             && !self.orders.values().any(|order| order.terms().strategy == slot.id)
             && !self.keeper.guards_any(slot.id)
+            && !self.is_flattening(slot.id)
     }
 
     /// Keeps an answer until its turn.

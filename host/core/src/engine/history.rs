@@ -30,6 +30,12 @@ impl BarHistory {
         Self { capacity, instruments: (0..instruments).map(|_| InstrumentBars::default()).collect() }
     }
 
+    /// Makes room for this many instruments. What longer bars are made of the new ones must be wanted again.
+    pub(super) fn extend(&mut self, instruments: usize) {
+        let instruments = instruments.max(self.instruments.len());
+        self.instruments.resize_with(instruments, InstrumentBars::default);
+    }
+
     /// From now on, makes bars of this length too. What the base history holds goes in at once.
     pub(super) fn want(&mut self, interval: Span) {
         for bars in &mut self.instruments {

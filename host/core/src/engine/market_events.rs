@@ -45,7 +45,7 @@ impl Engine {
             self.execute_on_bar(bar, BarPhase::Sales, outputs);
         }
         self.prices.observe_bar(bar);
-        self.watch_holding(bar.instrument);
+        self.after_price(bar.instrument, outputs);
 
         let (slots, routes, ready) = (&mut self.slots, &self.bar_routes, &mut self.buffers.ready);
         let index = usize::try_from(bar.instrument.0).unwrap_or(usize::MAX);
@@ -87,7 +87,7 @@ impl Engine {
         self.execute_on_quote(quote, outputs);
         self.exits_on_price(quote.instrument, quote.bid, quote.time, outputs);
         self.prices.observe_price(quote.instrument, quote.middle(), quote.time, quote.liquidity);
-        self.watch_holding(quote.instrument);
+        self.after_price(quote.instrument, outputs);
         self.send_to(quote.instrument, &Event::Quote(*quote), |needs| needs.quotes);
         self.dispatch(&[], outputs);
         Ok(())
@@ -108,7 +108,7 @@ impl Engine {
         self.execute_on_price(trade.instrument, trade.price, trade.quantity, trade.time, outputs);
         self.exits_on_price(trade.instrument, trade.price, trade.time, outputs);
         self.prices.observe_price(trade.instrument, trade.price, trade.time, 0.0);
-        self.watch_holding(trade.instrument);
+        self.after_price(trade.instrument, outputs);
         self.send_to(trade.instrument, &Event::Trade(*trade), |needs| needs.trades);
         self.dispatch(&[], outputs);
         Ok(())
@@ -148,12 +148,13 @@ impl Engine {
 
     /// Moves event time on and does what is due by then.
     pub(super) fn pass_time(&mut self, time: Timestamp, outputs: &mut Vec<Output>) {
-        self.now = time;
+        let before = std::mem::replace(&mut self.now, time);
         if time >= self.next_day {
             self.next_day = time.floor(Span::DAY).plus(Span::DAY);
             // Without a value the gate refuses every order, so the old one does no harm.
             self.day_start_equity = self.equity().unwrap_or(self.day_start_equity);
         }
+        self.pass_time_of_breakers(before, outputs);
         if time >= self.next_rebalance {
             let first = self.next_rebalance == Timestamp::EPOCH;
             let every = self.settings.rebalance_every;
@@ -218,20 +219,23 @@ impl Engine {
         self.next_wake = self.slots.iter().filter_map(super::slot::Slot::next_wake).min();
     }
 
-    /// Looks at the equity after a new price of something that is held.
-    fn watch_holding(&mut self, instrument: crate::identifier::InstrumentId) {
+    /// What the account does about a new price of something that is held, before strategies see it.
+    fn after_price(&mut self, instrument: crate::identifier::InstrumentId, outputs: &mut Vec<Output>) {
         if self.ledger.holdings().iter().any(|(held, _)| *held == instrument) {
             self.watch_equity();
+            self.flatten_at_price(instrument, outputs);
         }
+        self.report_breakers(outputs);
     }
 
-    /// Keeps the highest equity, which the drawdown limit and sizing look at. Equity that can't be computed
+    /// Keeps the highest equity, which the drawdown limit and sizing look at, and shows it to the breakers. Equity that can't be computed
     /// is no new high.
     pub(super) fn watch_equity(&mut self) {
         if self.settings.risk.look_at_equity()
             && let Ok(equity) = self.equity()
         {
             self.peak_equity = self.peak_equity.max(equity);
+            self.note_equity(equity);
         }
     }
 

@@ -11,22 +11,28 @@
 //! [`FillTiming::SameClose`](crate::venue::paper::FillTiming)).
 //!
 //! The steps are in files of their own: `market_events` (1, 2, 4), `execution` (2, 3), `dispatch` (4),
-//! `proposals` (5), and `commands` for what operators do.
+//! `proposals` (5), `commands` for what operators do, `halt` for the kill
+//! switch, `breakers` for what halts the account by itself and `settings_change` for settings at run time.
 
+mod breakers;
 mod commands;
 mod dispatch;
 mod execution;
 mod foresight;
+mod halt;
 mod history;
 mod market_events;
 mod proposals;
 mod settings;
+mod settings_change;
+mod settings_check;
 mod slot;
 mod snapshot;
 
 use std::collections::{BTreeMap, VecDeque};
 
-pub use settings::{EngineSettings, FaultPolicy};
+pub use settings::{ChangeableSettings, EngineSettings, FaultPolicy};
+pub use settings_check::{InvalidSettings, SettingProblem};
 pub use slot::{Slot, SlotStatus};
 pub use snapshot::{EngineSnapshot, RestoreError};
 
@@ -42,6 +48,7 @@ use crate::order::Order;
 use crate::output::FaultReport;
 use crate::output::Output;
 use crate::price_board::{InstrumentMarket, PriceBoard};
+use crate::risk::{Breakers, Halt};
 use crate::strategy::{Action, StrategySource};
 use crate::time::{Span, Timestamp};
 use crate::venue::Report;
@@ -56,6 +63,9 @@ pub enum StepError {
     /// An amount left the range of the books.
     #[error(transparent)]
     Overflow(#[from] Overflow),
+    /// The settings can't be changed to these.
+    #[error(transparent)]
+    Settings(#[from] InvalidSettings),
     /// The input is unusable.
     #[error("{0}")]
     Input(String),
@@ -64,6 +74,7 @@ pub enum StepError {
 /// One account's engine.
 pub struct Engine {
     settings: EngineSettings,
+    settings_version: u64,
     source: Box<dyn StrategySource>,
     now: Timestamp,
     ledger: Ledger,
@@ -78,7 +89,8 @@ pub struct Engine {
     next_order: u64,
     /// When the orders of the last minute were made, and whose they are.
     recent_orders: VecDeque<(Timestamp, StrategyId)>,
-    halted: Option<String>,
+    halted: Option<Halt>,
+    breakers: Breakers,
     next_day: Timestamp,
     day_start_equity: Money,
     peak_equity: Money,
@@ -137,6 +149,7 @@ impl Engine {
             next_order: 1,
             recent_orders: VecDeque::new(),
             halted: None,
+            breakers: Breakers::default(),
             next_day: Timestamp::EPOCH,
             day_start_equity: settings.cash,
             peak_equity: settings.cash,
@@ -147,6 +160,7 @@ impl Engine {
             recorded_faults: Vec::new(),
             buffers: Buffers::default(),
             settings,
+            settings_version: 1,
         })
     }
 
@@ -171,6 +185,7 @@ impl Engine {
         if let Err(error) = self.try_step(input, upcoming, outputs) {
             outputs.push(Output::InputRefused { time: input.time, reason: error.to_string() });
         }
+        self.report_breakers(outputs);
     }
 
     fn try_step(
@@ -214,7 +229,7 @@ impl Engine {
         self.now
     }
 
-    /// What the engine was set up with.
+    /// What the engine works by now.
     #[must_use]
     pub const fn settings(&self) -> &EngineSettings {
         &self.settings
@@ -264,7 +279,7 @@ impl Engine {
     /// Why trading is halted, if it is.
     #[must_use]
     pub fn halted(&self) -> Option<&str> {
-        self.halted.as_deref()
+        self.halted.as_ref().map(|halt| halt.reason.as_str())
     }
 
     /// The digest over all orders and fills so far.

@@ -105,9 +105,6 @@ impl Engine {
         let equity = self.equity_of(slot.id).map_err(out_of_range)?;
         let sized = self.size(index, &submit, confidence, price, equity).map_err(out_of_range)?;
         let refused = |refusal: Refusal| (Some(sized.side), refusal);
-        let quantity = instrument
-            .round_quantity(sized.quantity, Rounding::Down)
-            .ok_or_else(|| invalid(format!("quantity={}", sized.quantity)))?;
         let pricing = match submit.kind {
             OrderKind::Market => Pricing::Market,
             OrderKind::Limit(limit) => {
@@ -117,6 +114,14 @@ impl Engine {
                 Pricing::Limit(limit.ok_or_else(|| invalid("limit=0 after rounding to the tick".to_owned()))?)
             }
         };
+        let expected = match pricing {
+            Pricing::Market => price,
+            Pricing::Limit(limit) => limit,
+        };
+        let cut = self.cut_to_probe(slot.id, &sized, expected, equity).map_err(out_of_range)?;
+        let quantity = instrument
+            .round_quantity(cut, Rounding::Down)
+            .ok_or_else(|| invalid(format!("quantity={cut}")))?;
         let terms = OrderTerms {
             id: OrderId(self.next_order),
             strategy: slot.id,
@@ -145,16 +150,35 @@ impl Engine {
         approved.map(|approved| (terms, approved)).map_err(refused)
     }
 
+    /// While a breaker is half-open, purchases are as large as a probe may be.
+    fn cut_to_probe(
+        &self,
+        strategy: StrategyId,
+        sized: &Sized,
+        price: Price,
+        equity: Money,
+    ) -> Result<Quantity, Overflow> {
+        if sized.side == Side::Sell || self.breakers.are_closed() || self.is_make_believe(strategy) {
+            return Ok(sized.quantity);
+        }
+        let largest = self.breakers.probe_value(equity, &self.settings.risk.breakers)?;
+        largest.map_or(Ok(sized.quantity), |value| Ok(sized.quantity.min(value.buys_at(price)?)))
+    }
+
     /// The account's equity, or a shadow's own.
     fn equity_of(&self, strategy: StrategyId) -> Result<Money, Overflow> {
         if self.is_make_believe(strategy) { self.slot_equity(strategy) } else { self.equity() }
     }
 
-    fn is_make_believe(&self, strategy: StrategyId) -> bool {
+    pub(super) fn is_make_believe(&self, strategy: StrategyId) -> bool {
         self.ledger.sub_ledger(strategy).is_some_and(crate::ledger::SubLedger::is_make_believe)
     }
 
-    fn free_quantity(&self, strategy: StrategyId, instrument: InstrumentId) -> Result<Quantity, Overflow> {
+    pub(super) fn free_quantity(
+        &self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+    ) -> Result<Quantity, Overflow> {
         self.ledger
             .sub_ledger(strategy)
             .and_then(|books| books.position(instrument))
@@ -284,7 +308,8 @@ impl Engine {
         Ok(Situation {
             now: self.now,
             mode: slot.deployment.mode,
-            halted: self.halted.as_deref().filter(|_| !shadow),
+            halt: self.halted.as_ref().filter(|_| !shadow),
+            breakers: (!shadow).then_some(&self.breakers),
             instrument,
             price_age: self.prices.age(terms.instrument, self.now),
             equity,
@@ -381,6 +406,7 @@ impl Engine {
         self.venue.accept(order.terms(), self.now, &mut self.buffers.reports);
         self.orders.insert(order.terms().id, order);
         self.apply_reports(outputs);
+        self.report_breakers(outputs);
     }
 
     /// Sets funds aside and makes the order known. It is then in flight.
@@ -398,6 +424,7 @@ impl Engine {
                 return None;
             }
         };
+        self.note_accepted(&order);
         self.next_order += 1;
         if self.settings.risk.orders_per_minute.is_some() {
             let since = self.now.minus(Span::MINUTE);
@@ -469,11 +496,24 @@ impl Engine {
         }
         self.cancel_sales(index, id, "its position is to be closed", outputs);
         let free = self.free_quantity(strategy, id)?;
+        self.sell_at_market(strategy, id, price, free, "closed by the operator", outputs)
+    }
+
+    /// Sells what is free of a position on an operator's behalf.
+    pub(super) fn sell_at_market(
+        &mut self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        price: Price,
+        free: Quantity,
+        reason: &str,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
         let terms = OrderTerms {
             id: OrderId(self.next_order),
             strategy,
             tag: OrderTag(0),
-            instrument: id,
+            instrument,
             side: Side::Sell,
             quantity: free,
             pricing: Pricing::Market,
@@ -481,7 +521,7 @@ impl Engine {
             created: self.now,
             reference_price: price,
             confidence: 1.0,
-            reason: "closed by the operator".to_owned(),
+            reason: reason.to_owned(),
             exits: None,
         };
         let approved =

@@ -9,7 +9,7 @@ use crate::sizing::Sizing;
 use crate::time::Span;
 use crate::venue::paper::PaperSettings;
 
-/// Everything that is fixed while an engine lives.
+/// What an engine is set up with. While it lives, [`ChangeableSettings`] can be changed and nothing else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineSettings {
     /// What can be traded; an instrument's place is its number.
@@ -50,6 +50,59 @@ impl EngineSettings {
             save_every_events: 4_096,
             history_bars: 512,
         }
+    }
+}
+
+/// The part of the settings that an operator can change while the engine runs, as a whole. It means what it
+/// does in [`EngineSettings`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChangeableSettings {
+    /// The same in the same order with the same grid, and new ones after them. `min_notional` and `cluster`
+    /// can change. A running strategy trades a new one from its next start.
+    pub instruments: Vec<Instrument>,
+    /// The gate's limits, the bounds of exits, and the breakers.
+    pub risk: RiskLimits,
+    /// The size of standard orders.
+    pub sizing: Sizing,
+    /// The paper venue's costs and delays. Its timing and seed stay as they are.
+    pub venue: PaperSettings,
+    /// What follows from a strategy's faults.
+    pub faults: FaultPolicy,
+    /// How often capital is moved back to the weights.
+    pub rebalance_every: Span,
+    /// A strategy's state is saved each time it was handed this many events.
+    pub save_every_events: u64,
+}
+
+impl EngineSettings {
+    /// The part that can be changed at run time.
+    #[must_use]
+    pub fn changeable(&self) -> ChangeableSettings {
+        ChangeableSettings {
+            instruments: self.instruments.clone(),
+            risk: self.risk.clone(),
+            sizing: self.sizing.clone(),
+            venue: self.venue.clone(),
+            faults: self.faults.clone(),
+            rebalance_every: self.rebalance_every,
+            save_every_events: self.save_every_events,
+        }
+    }
+
+    /// Takes over what was changed.
+    pub(super) fn change(&mut self, changed: ChangeableSettings) {
+        let ChangeableSettings {
+            instruments,
+            risk,
+            sizing,
+            venue,
+            faults,
+            rebalance_every,
+            save_every_events,
+        } = changed;
+        (self.instruments, self.risk, self.sizing, self.venue) = (instruments, risk, sizing, venue);
+        (self.faults, self.rebalance_every, self.save_every_events) =
+            (faults, rebalance_every, save_every_events);
     }
 }
 

@@ -65,6 +65,8 @@ pub struct Slot {
     pub(super) faults: u64,
     pub(super) record: TradeRecord,
     pub(super) last_closed: Vec<(InstrumentId, Timestamp)>,
+    /// How many instruments there were when its instance was started: it knows no later ones.
+    pub(super) known_instruments: usize,
 }
 
 impl Slot {
@@ -129,7 +131,8 @@ impl Slot {
 
     /// Whether it may trade the instrument.
     pub(super) fn trades(&self, instrument: InstrumentId) -> bool {
-        self.deployment.instruments.is_empty() || self.deployment.instruments.contains(&instrument)
+        let known = usize::try_from(instrument.0).is_ok_and(|place| place < self.known_instruments);
+        known && (self.deployment.instruments.is_empty() || self.deployment.instruments.contains(&instrument))
     }
 
     pub(super) fn order(&self, tag: OrderTag) -> Option<OrderId> {

@@ -21,6 +21,7 @@ use crate::money::Money;
 use crate::order::Order;
 use crate::output::Output;
 use crate::price_board::PriceBoard;
+use crate::risk::{Breakers, Halt};
 use crate::sizing::TradeRecord;
 use crate::strategy::{Description, Event, Fault, OrderUpdate, SavedState, Strategy, StrategySource};
 use crate::time::Timestamp;
@@ -40,7 +41,9 @@ pub struct EngineSnapshot {
     orders: BTreeMap<OrderId, Order>,
     next_order: u64,
     recent_orders: VecDeque<(Timestamp, StrategyId)>,
-    halted: Option<String>,
+    halted: Option<Halt>,
+    breakers: Breakers,
+    settings_version: u64,
     next_day: Timestamp,
     day_start_equity: Money,
     peak_equity: Money,
@@ -70,6 +73,7 @@ struct SlotSnapshot {
     faults: u64,
     record: TradeRecord,
     last_closed: Vec<(InstrumentId, Timestamp)>,
+    known_instruments: usize,
 }
 
 /// Why an engine can't go on from a snapshot.
@@ -120,6 +124,8 @@ impl Engine {
             next_order: self.next_order,
             recent_orders: self.recent_orders.clone(),
             halted: self.halted.clone(),
+            breakers: self.breakers.clone(),
+            settings_version: self.settings_version,
             next_day: self.next_day,
             day_start_equity: self.day_start_equity,
             peak_equity: self.peak_equity,
@@ -152,6 +158,8 @@ impl Engine {
             next_order: snapshot.next_order,
             recent_orders: snapshot.recent_orders,
             halted: snapshot.halted,
+            breakers: snapshot.breakers,
+            settings_version: snapshot.settings_version,
             next_day: snapshot.next_day,
             day_start_equity: snapshot.day_start_equity,
             peak_equity: snapshot.peak_equity,
@@ -196,13 +204,19 @@ impl Engine {
                 continue;
             }
             match self.start_from_saved(index) {
-                Ok(instance) => self.slots[index].instance = Some(instance),
+                Ok(instance) => {
+                    let slot = &mut self.slots[index];
+                    slot.instance = Some(instance);
+                    // It was started with what there is by now.
+                    slot.known_instruments = self.settings.instruments.len();
+                }
                 Err(fault) => {
                     self.slots[index].instance = None;
                     self.fault(index, fault, outputs);
                 }
             }
         }
+        self.route_bars();
     }
 
     fn start_from_saved(&self, index: usize) -> Result<Box<dyn Strategy>, Fault> {
@@ -239,6 +253,7 @@ impl SlotSnapshot {
             faults: slot.faults,
             record: slot.record,
             last_closed: slot.last_closed.clone(),
+            known_instruments: slot.known_instruments,
         }
     }
 
@@ -262,6 +277,7 @@ impl SlotSnapshot {
             faults: self.faults,
             record: self.record,
             last_closed: self.last_closed,
+            known_instruments: self.known_instruments,
         }
     }
 }

@@ -4,12 +4,12 @@
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive as _;
 
-use crate::input::StrategyMode;
+use crate::input::{Actor, StrategyMode};
 use crate::instrument::Instrument;
 use crate::ledger::{Ledger, LedgerError};
 use crate::money::{Money, Overflow, Price, Quantity};
 use crate::order::{Order, OrderTerms, Pricing, Side};
-use crate::risk::{Refusal, RefusalCode, RiskLimits};
+use crate::risk::{Breakers, Halt, Refusal, RefusalCode, RiskLimits};
 use crate::time::{Span, Timestamp};
 
 /// What is set aside for an order.
@@ -73,8 +73,10 @@ pub struct Situation<'a> {
     pub now: Timestamp,
     /// What becomes of the slot's proposals.
     pub mode: StrategyMode,
-    /// Why trading is halted by a person, if it is.
-    pub halted: Option<&'a str>,
+    /// The halt in force, if it concerns the slot.
+    pub halt: Option<&'a Halt>,
+    /// The account's breakers, if they concern the slot.
+    pub breakers: Option<&'a Breakers>,
     /// The instrument's terms.
     pub instrument: &'a Instrument,
     /// How old the last price is.
@@ -120,8 +122,15 @@ pub fn check_entry(
     if s.mode == StrategyMode::Off {
         return refuse(RefusalCode::Mode, format!("mode={}", s.mode.name()));
     }
-    if let Some(reason) = s.halted {
-        return refuse(RefusalCode::KillSwitch, format!("reason=\"{reason}\""));
+    if let Some(halt) = s.halt {
+        let code = match halt.actor {
+            Actor::Person(_) => RefusalCode::KillSwitch,
+            Actor::Host(_) => RefusalCode::AccountHalted,
+        };
+        return refuse(code, format!("reason=\"{}\" actor=\"{}\"", halt.reason, halt.actor));
+    }
+    if let Some(breakers) = s.breakers.filter(|breakers| !breakers.are_closed()) {
+        breakers.admit(s.now, value_of(&terms)?, s.equity, &limits.breakers)?;
     }
     if limits.allowed_symbols.as_ref().is_some_and(|allowed| !allowed.contains(&s.instrument.symbol)) {
         return refuse(RefusalCode::InstrumentNotAllowed, format!("symbol={}", s.instrument.symbol));
@@ -185,7 +194,7 @@ pub fn check_reduction(terms: OrderTerms, free: Quantity) -> Result<ApprovedOrde
     Ok(ApprovedOrder { terms, reservation })
 }
 
-fn out_of_range(overflow: Overflow) -> Refusal {
+pub(super) fn out_of_range(overflow: Overflow) -> Refusal {
     Refusal::new(RefusalCode::InvalidSize, format!("error=\"{overflow}\""))
 }
 
@@ -343,7 +352,8 @@ mod tests {
         Situation {
             now: Timestamp::from_seconds(10_000),
             mode: StrategyMode::Live,
-            halted: None,
+            halt: None,
+            breakers: None,
             instrument,
             price_age: Some(Span::ZERO),
             equity: money(10_000),
@@ -392,9 +402,8 @@ mod tests {
     fn each_limit_refuses_with_its_code() {
         use RefusalCode as C;
         type Change = fn(&mut Situation<'_>);
-        let cases: [(C, Change); 20] = [
+        let cases: [(C, Change); 19] = [
             (C::Mode, |s| s.mode = StrategyMode::Off),
-            (C::KillSwitch, |s| s.halted = Some("test")),
             (C::PriceUnknown, |s| s.price_age = None),
             (C::PriceStale, |s| s.price_age = Some(Span::from_seconds(301))),
             (C::Cooldown, |s| s.last_closed = Some(Timestamp::from_seconds(6_401))),
@@ -424,6 +433,24 @@ mod tests {
             }
             assert_eq!(refusal(terms(), &limits(), &situation), code);
         }
+    }
+
+    #[test]
+    fn a_halt_refuses_with_a_code_that_tells_whose_it_is() {
+        let instrument = instrument();
+        let halt = |actor| Halt {
+            reason: "test".to_owned(),
+            actor,
+            action: crate::input::HaltAction::StopEntries,
+            since: Timestamp::EPOCH,
+        };
+        let person = halt(Actor::Person("anna".to_owned()));
+        let host = halt(Actor::Host("reconciliation".to_owned()));
+        let halted = Situation { halt: Some(&person), ..situation(&instrument) };
+        let refused = check_entry(terms(), &RiskLimits::none(), &halted).unwrap_err();
+        assert_eq!(refused.to_string(), "KILL_SWITCH_ON: reason=\"test\" actor=\"anna\"");
+        let halted = Situation { halt: Some(&host), ..situation(&instrument) };
+        assert_eq!(refusal(terms(), &limits(), &halted), RefusalCode::AccountHalted);
     }
 
     #[test]

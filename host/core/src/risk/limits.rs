@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exits::ExitPolicy;
 use crate::money::Money;
+use crate::risk::BreakerSettings;
 use crate::time::Span;
 
 /// The gate's limits. An absent limit is not checked; what an order costs must always be there.
@@ -55,6 +56,8 @@ pub struct RiskLimits {
     pub reserve_margin: Decimal,
     /// Exits of positions.
     pub exits: ExitPolicy,
+    /// What stops new exposure for a while, and remembers it.
+    pub breakers: BreakerSettings,
 }
 
 impl Default for RiskLimits {
@@ -81,12 +84,13 @@ impl Default for RiskLimits {
             max_liquidity_share: Some(0.02),
             reserve_margin: Decimal::new(1, 2),
             exits: ExitPolicy::default(),
+            breakers: BreakerSettings::default(),
         }
     }
 }
 
 impl RiskLimits {
-    /// Only solvency is checked, and positions get no exits of the host's.
+    /// Only solvency is checked, positions get no exits of the host's, and every breaker is off.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -111,6 +115,7 @@ impl RiskLimits {
             max_liquidity_share: None,
             reserve_margin: Decimal::ZERO,
             exits: ExitPolicy::none(),
+            breakers: BreakerSettings::none(),
         }
     }
 
@@ -125,9 +130,9 @@ impl RiskLimits {
             || self.strategy_share
     }
 
-    /// Whether any limit looks at how equity moved.
+    /// Whether any limit or breaker looks at how equity moved.
     #[must_use]
     pub const fn look_at_equity(&self) -> bool {
-        self.daily_loss.is_some() || self.drawdown.is_some()
+        self.daily_loss.is_some() || self.drawdown.is_some() || self.breakers.drawdown.is_some()
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::breaker::BreakerKind;
+
 macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
         /// The reasons for refusing an order. The names are stable: programs, alerts and reports count by
@@ -31,10 +33,20 @@ macro_rules! codes {
 codes! {
     /// The slot doesn't trade in its mode.
     Mode = "MODE_NOT_TRADING",
-    /// The kill switch is on.
+    /// A person has halted trading.
     KillSwitch = "KILL_SWITCH_ON",
-    /// A breaker has halted the account.
+    /// The host itself has halted the account.
     AccountHalted = "ACCOUNT_HALTED",
+    /// Too many orders failed of late.
+    BreakerErrorRate = "BREAKER_ERROR_RATE",
+    /// Too many positions in a row were closed without a profit.
+    BreakerLosingStreak = "BREAKER_LOSING_STREAK",
+    /// The account lost a multiple of its daily-loss limit today.
+    BreakerDailyLoss = "BREAKER_DAILY_LOSS",
+    /// The account fell so far from its highest equity that a person must look.
+    BreakerDrawdown = "BREAKER_DRAWDOWN",
+    /// Something held or being traded had no fresh price.
+    BreakerStaleData = "BREAKER_STALE_DATA",
     /// The operator doesn't allow the instrument.
     InstrumentNotAllowed = "INSTRUMENT_NOT_ALLOWED",
     /// No price of the instrument is known yet.
@@ -79,6 +91,20 @@ codes! {
     NothingToSell = "SOLVENCY_NOTHING_TO_SELL",
     /// The order rounds to nothing, or its amount can't be computed.
     InvalidSize = "SIZE_INVALID",
+}
+
+impl RefusalCode {
+    /// The code with which a breaker refuses.
+    #[must_use]
+    pub const fn of_breaker(breaker: BreakerKind) -> Self {
+        match breaker {
+            BreakerKind::ErrorRate => Self::BreakerErrorRate,
+            BreakerKind::LosingStreak => Self::BreakerLosingStreak,
+            BreakerKind::DailyLoss => Self::BreakerDailyLoss,
+            BreakerKind::Drawdown => Self::BreakerDrawdown,
+            BreakerKind::StaleData => Self::BreakerStaleData,
+        }
+    }
 }
 
 impl fmt::Display for RefusalCode {

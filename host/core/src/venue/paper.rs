@@ -125,6 +125,8 @@ struct Resting {
     acknowledged: bool,
     /// The bar that has executed a part of it; one bar gives an order one part.
     served: Option<Timestamp>,
+    /// The venue's behaviour when it was made; a later change is none of its affair.
+    settings: PaperSettings,
 }
 
 /// The venue's state: the orders that rest there, by instrument.
@@ -175,6 +177,12 @@ impl PaperVenue {
         &self.settings
     }
 
+    /// Changes how it behaves towards orders that are yet to come, and makes room for this many instruments.
+    pub fn change(&mut self, settings: PaperSettings, instruments: usize) {
+        self.settings = settings;
+        self.resting.resize_with(instruments.max(self.resting.len()), Vec::new);
+    }
+
     /// Whether any order rests in an instrument.
     #[must_use]
     pub fn is_idle(&self, instrument: InstrumentId) -> bool {
@@ -212,6 +220,7 @@ impl PaperVenue {
             expiry,
             acknowledged: false,
             served: None,
+            settings: self.settings.clone(),
         };
         if let Some(book) = self.book_mut(terms.instrument) {
             book.push(resting);
@@ -228,7 +237,6 @@ impl PaperVenue {
 
     /// Executes one part of a bar.
     pub fn on_bar(&mut self, bar: &Bar, phase: BarPhase, instrument: &Instrument, reports: &mut Vec<Report>) {
-        let settings = self.settings.clone();
         self.execute(
             bar.instrument,
             instrument,
@@ -252,7 +260,7 @@ impl PaperVenue {
                             (worse(resting.side, bar.open, bar.close), resting.arrival)
                         };
                         Outcome::Execute(
-                            slipped(&settings, instrument, price, resting.side, quantity, bar.volume),
+                            slipped(&resting.settings, instrument, price, resting.side, quantity, bar.volume),
                             time,
                             None,
                         )
@@ -264,8 +272,14 @@ impl PaperVenue {
                             Side::Sell => bar.open >= limit_price,
                         };
                         if through {
-                            let price =
-                                slipped(&settings, instrument, bar.open, resting.side, quantity, bar.volume);
+                            let price = slipped(
+                                &resting.settings,
+                                instrument,
+                                bar.open,
+                                resting.side,
+                                quantity,
+                                bar.volume,
+                            );
                             Outcome::Execute(price, bar.open_time, Some(limit))
                         } else {
                             Outcome::Wait
@@ -289,7 +303,6 @@ impl PaperVenue {
 
     /// Executes what has arrived by the time of a quote at its prices; a limit that rested gets its limit.
     pub fn on_quote(&mut self, quote: &Quote, instrument: &Instrument, reports: &mut Vec<Report>) {
-        let settings = self.settings.clone();
         self.execute(quote.instrument, instrument, 0.0, None, reports, |resting, quantity| {
             if resting.expiry.is_some_and(|expiry| quote.time > expiry) {
                 return Outcome::Expire(quote.time);
@@ -304,7 +317,7 @@ impl PaperVenue {
             let depth = quote.liquidity / price;
             match resting.pricing {
                 Pricing::Market => Outcome::Execute(
-                    slipped(&settings, instrument, price, resting.side, quantity, depth),
+                    slipped(&resting.settings, instrument, price, resting.side, quantity, depth),
                     quote.time,
                     None,
                 ),
@@ -319,7 +332,8 @@ impl PaperVenue {
                     } else if resting.acknowledged {
                         Outcome::Execute(limit_price, quote.time, Some(limit))
                     } else {
-                        let price = slipped(&settings, instrument, price, resting.side, quantity, depth);
+                        let price =
+                            slipped(&resting.settings, instrument, price, resting.side, quantity, depth);
                         Outcome::Execute(price, quote.time, Some(limit))
                     }
                 }
@@ -337,7 +351,6 @@ impl PaperVenue {
         instrument: &Instrument,
         reports: &mut Vec<Report>,
     ) {
-        let settings = self.settings.clone();
         self.execute(id, instrument, volume, None, reports, |resting, quantity| {
             if resting.expiry.is_some_and(|expiry| time > expiry) {
                 return Outcome::Expire(time);
@@ -347,7 +360,7 @@ impl PaperVenue {
             }
             match resting.pricing {
                 Pricing::Market => Outcome::Execute(
-                    slipped(&settings, instrument, price, resting.side, quantity, volume),
+                    slipped(&resting.settings, instrument, price, resting.side, quantity, volume),
                     time,
                     None,
                 ),
@@ -363,7 +376,8 @@ impl PaperVenue {
                         Outcome::Execute(limit_price, time, Some(limit))
                     } else {
                         // It comes in through the market and so never rests.
-                        let price = slipped(&settings, instrument, price, resting.side, quantity, volume);
+                        let price =
+                            slipped(&resting.settings, instrument, price, resting.side, quantity, volume);
                         Outcome::Execute(price, time, Some(limit))
                     }
                 }
@@ -419,8 +433,9 @@ impl PaperVenue {
         outcome: impl Fn(&Resting, f64) -> Outcome,
     ) {
         let Ok(index) = usize::try_from(id.0) else { return };
-        let (settings, Some(book)) = (&self.settings, self.resting.get_mut(index)) else { return };
+        let Some(book) = self.resting.get_mut(index) else { return };
         book.retain_mut(|resting| {
+            let settings = &resting.settings;
             let quantity = available(settings, resting.remaining, volume, instrument);
             match outcome(resting, quantity.approximate()) {
                 Outcome::Wait => {

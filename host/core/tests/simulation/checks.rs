@@ -14,6 +14,7 @@ use bulkhead_core::venue::paper::FillTiming;
 use rust_decimal::Decimal;
 
 use crate::books::{Books, StrategyBooks, ensure, units};
+use crate::controls::Controls;
 use crate::scenario::{Scenario, Step};
 
 /// A position's guard as it was after the step before.
@@ -30,12 +31,19 @@ pub(crate) struct Checker<'a> {
     scenario: &'a Scenario,
     books: Books,
     guards: BTreeMap<(StrategyId, InstrumentId), Guarded>,
+    controls: Controls,
     before: Timestamp,
 }
 
 impl<'a> Checker<'a> {
     pub(crate) fn new(scenario: &'a Scenario) -> Self {
-        Self { scenario, books: Books::default(), guards: BTreeMap::new(), before: Timestamp::EPOCH }
+        Self {
+            scenario,
+            books: Books::default(),
+            guards: BTreeMap::new(),
+            controls: Controls::default(),
+            before: Timestamp::EPOCH,
+        }
     }
 
     pub(crate) fn check(&mut self, engine: &Engine, step: &Step, outputs: &[Output]) -> Result<(), String> {
@@ -48,6 +56,7 @@ impl<'a> Checker<'a> {
         self.positions(engine)?;
         self.orders(engine)?;
         self.slots(engine, outputs)?;
+        self.controls.check(engine, &step.input, outputs, &self.books)?;
         self.limits(engine, outputs)?;
         self.fill_prices(&step.input, outputs)?;
         self.exits(engine, step, outputs)?;

@@ -11,6 +11,12 @@ impl Random {
         Self(mixed.next())
     }
 
+    /// A stream of its own that depends on where this one is and does not move it on. What is drawn from it
+    /// leaves the seeds of the corpus what they are.
+    pub(crate) fn aside(&self, purpose: u64) -> Self {
+        Self::of(self.0, purpose)
+    }
+
     pub(crate) const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;

@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bulkhead_core::engine::{EngineSettings, FaultPolicy};
+use bulkhead_core::engine::{ChangeableSettings, EngineSettings, FaultPolicy};
 use bulkhead_core::exits::ExitPolicy;
 use bulkhead_core::identifier::{InstrumentId, SignalId};
-use bulkhead_core::input::{Command, Deployment, Input, InputKind, StrategyMode};
+use bulkhead_core::input::{
+    Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange, StrategyMode,
+};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::{Bar, MarketTrade, Quote, Signal};
 use bulkhead_core::money::{Money, Price, Quantity};
 use bulkhead_core::order::Side;
-use bulkhead_core::risk::RiskLimits;
+use bulkhead_core::risk::{
+    BreakerSettings, ErrorRateSettings, LosingStreakSettings, ProbingSettings, RiskLimits, StaleDataSettings,
+};
 use bulkhead_core::sizing::{FractionSizing, Sizing};
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_core::venue::paper::{FillTiming, PaperSettings};
@@ -59,8 +63,19 @@ impl Scenario {
             steps.push(Step { input: market.input(InputKind::Command(command)), unusable: false });
         }
         let minutes = random.integer(30, 150);
+        let mut aside = random.aside(3);
+        let mut current = settings.clone();
         for _ in 0..minutes {
             market.minute(&mut random, &mut steps);
+            if aside.chance(0.04) {
+                let command = change_settings(&mut aside, &mut current, &mut market);
+                steps.push(Step { input: market.input(InputKind::Command(command)), unusable: false });
+            }
+            // More halts and resumes than the commands below hold.
+            if aside.chance(0.04) {
+                let halt = if aside.chance(0.5) { halt(&aside) } else { Command::Resume { actor: actor() } };
+                steps.push(Step { input: market.input(InputKind::Command(halt)), unusable: false });
+            }
             if random.chance(0.12) {
                 let command = command(&mut random, &settings);
                 steps.push(Step { input: market.input(InputKind::Command(command)), unusable: false });
@@ -297,6 +312,31 @@ fn limits(random: &mut Random, settings: &EngineSettings) -> RiskLimits {
         max_liquidity_share: random.maybe(0.3, |random| random.between(0.001, 0.5)),
         reserve_margin: Decimal::new(random.integer(0, 5), 2),
         exits: ExitPolicy::none(),
+        breakers: breakers(&mut random.aside(2)),
+    }
+}
+
+fn breakers(random: &mut Random) -> BreakerSettings {
+    let pause = |random: &mut Random| Span::from_seconds(*random.pick(&[0, 60, 600, 86_400]));
+    let few = |random: &mut Random| u32::try_from(random.integer(1, 5)).unwrap();
+    BreakerSettings {
+        error_rate: random.maybe(0.5, |random| {
+            let failures = few(random);
+            ErrorRateSettings { failures, among: failures + few(random), pause: pause(random) }
+        }),
+        losing_streak: random
+            .maybe(0.5, |random| LosingStreakSettings { losses: few(random), pause: pause(random) }),
+        daily_loss: random.maybe(0.5, |random| Decimal::new(random.integer(10, 30), 1)),
+        drawdown: random.maybe(0.3, |random| Decimal::new(random.integer(1, 100), 3)),
+        stale_data: random.maybe(0.5, |random| StaleDataSettings {
+            after: Span::from_seconds(random.integer(0, 600)),
+            pause: pause(random),
+        }),
+        probing: ProbingSettings {
+            orders: few(random),
+            largest: Decimal::new(random.integer(1, 200), 3),
+            longest_pause: pause(random),
+        },
     }
 }
 
@@ -379,13 +419,48 @@ fn command(random: &mut Random, settings: &EngineSettings) -> Command {
         }
         5 | 6 => Command::SetMode { slot, mode: mode(random) },
         7 => Command::Release { slot },
-        8 => Command::Halt { reason: "random".to_owned() },
-        9 => Command::Resume,
+        8 => halt(random),
+        9 => Command::Resume { actor: actor() },
         _ => {
             let most = settings.instruments.len() as u64 + 1;
             Command::Close { slot, instrument: InstrumentId(u32::try_from(random.below(most)).unwrap()) }
         }
     }
+}
+
+/// Other settings of every kind, sometimes with an instrument more, sometimes with something that can't be.
+fn change_settings(random: &mut Random, current: &mut EngineSettings, market: &mut MarketMaker) -> Command {
+    let other = settings(random, false);
+    let mut changed = ChangeableSettings { instruments: current.instruments.clone(), ..other.changeable() };
+    (changed.venue.timing, changed.venue.seed) = (current.venue.timing, current.venue.seed);
+    if random.chance(0.3) {
+        let number = i64::try_from(changed.instruments.len()).unwrap();
+        changed.instruments.push(instrument(random, number));
+    }
+    match random.below(8) {
+        0 => changed.instruments.truncate(current.instruments.len() - 1),
+        1 => changed.instruments[0].tick = Price(Decimal::new(7, 3)),
+        2 => changed.risk.daily_loss = Some(Decimal::NEGATIVE_ONE),
+        3 => changed.venue.failure_probability = f64::NAN,
+        _ => {
+            let fresh = changed.instruments.len() > current.instruments.len();
+            (current.instruments, current.risk) = (changed.instruments.clone(), changed.risk.clone());
+            if let Some(added) = changed.instruments.last().filter(|_| fresh) {
+                market.instruments.push(Trading::random(random, added, false));
+            }
+        }
+    }
+    Command::ChangeSettings(Box::new(SettingsChange { actor: actor(), settings: changed }))
+}
+
+fn actor() -> Actor {
+    Actor::Person("random".to_owned())
+}
+
+fn halt(random: &Random) -> Command {
+    let action =
+        *random.aside(1).pick(&[HaltAction::StopEntries, HaltAction::CancelOrders, HaltAction::Flatten]);
+    Command::Halt { reason: "random".to_owned(), actor: actor(), action }
 }
 
 /// Makes the market's inputs, minute by minute.
@@ -413,27 +488,7 @@ impl MarketMaker {
         let instruments = settings
             .instruments
             .iter()
-            .map(|instrument| {
-                let tick = instrument.tick.approximate();
-                let price = if extreme {
-                    random.magnitude(-12, 25)
-                } else {
-                    // Sometimes a few ticks only, so that the grid is felt.
-                    {
-                        let most = *random.pick(&[1, 4, 7]);
-                        tick * random.magnitude(0, most)
-                    }
-                };
-                Trading {
-                    price,
-                    volatility: *random.pick(&[0.0, 0.0005, 0.005, 0.05, 0.3]),
-                    volume: *random.pick(&[0.0, 0.01, 1.0, 1e3, 1e6]) * random.between(0.5, 2.0),
-                    bars: *random.pick(&[1.0, 0.95, 0.5, 0.0]),
-                    quotes: *random.pick(&[0.0, 0.3, 0.9]),
-                    trades: *random.pick(&[0.0, 0.3]),
-                    last: None,
-                }
-            })
+            .map(|instrument| Trading::random(random, instrument, extreme))
             .collect();
         Self { minute, now: Timestamp::from_seconds(minute * 60), instruments }
     }
@@ -589,6 +644,26 @@ impl MarketMaker {
 }
 
 impl Trading {
+    fn random(random: &mut Random, instrument: &Instrument, extreme: bool) -> Self {
+        let tick = instrument.tick.approximate();
+        let price = if extreme {
+            random.magnitude(-12, 25)
+        } else {
+            // Sometimes a few ticks only, so that the grid is felt.
+            let most = *random.pick(&[1, 4, 7]);
+            tick * random.magnitude(0, most)
+        };
+        Self {
+            price,
+            volatility: *random.pick(&[0.0, 0.0005, 0.005, 0.05, 0.3]),
+            volume: *random.pick(&[0.0, 0.01, 1.0, 1e3, 1e6]) * random.between(0.5, 2.0),
+            bars: *random.pick(&[1.0, 0.95, 0.5, 0.0]),
+            quotes: *random.pick(&[0.0, 0.3, 0.9]),
+            trades: *random.pick(&[0.0, 0.3]),
+            last: None,
+        }
+    }
+
     fn move_on(&mut self, random: &mut Random) -> f64 {
         let mut change = self.volatility * random.bell();
         if random.chance(0.005) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bulkhead_core::engine::{Engine, EngineSettings};
 use bulkhead_core::identifier::{ContentHash, InstrumentId, OrderTag};
-use bulkhead_core::input::{Command, Deployment, Input, InputKind, StrategyMode};
+use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, StrategyMode};
 use bulkhead_core::market::Bar;
 use bulkhead_core::strategy::{
     Action, Amount, Description, Event, Fault, FaultKind, InstanceConfig, Intent, Needs, OrderKind, Proposal,
@@ -193,6 +193,14 @@ pub(crate) fn deploy_as(slot: &str, name: &str, weight: Decimal, mode: StrategyM
 
 pub(crate) fn command(command: Command) -> Input {
     Input { time: Timestamp::EPOCH, kind: InputKind::Command(command) }
+}
+
+pub(crate) fn person() -> Actor {
+    Actor::Person("anna".to_owned())
+}
+
+pub(crate) fn halt(action: HaltAction) -> Command {
+    Command::Halt { reason: "test".to_owned(), actor: person(), action }
 }
 
 pub(crate) fn engine(settings: EngineSettings, source: NativeSource) -> Engine {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use bulkhead_core::identifier::{ContentHash, InstrumentId, OrderId, OrderTag, StrategyId};
-use bulkhead_core::input::StrategyMode;
+use bulkhead_core::input::{Actor, HaltAction, StrategyMode};
 use bulkhead_core::market::Bar;
 use bulkhead_core::money::{Money, Price, Quantity};
 use bulkhead_core::order::{Fill, OrderState, OrderTerms, Origin, Pricing, Side};
@@ -280,6 +280,8 @@ pub(crate) fn sample(sample: &Sample) -> Report {
                     time,
                     halted,
                     reason: reason.to_owned(),
+                    actor: Actor::Person("anna".to_owned()),
+                    action: halted.then_some(HaltAction::StopEntries),
                 }));
             }
         }
