@@ -10,7 +10,7 @@ mod database;
 mod log_lines;
 mod market_data;
 mod memory_use;
-//mod operate;
+mod operate;
 mod plugin;
 mod replay;
 mod run;
@@ -63,8 +63,8 @@ fn execute(command: &Command) -> Result<()> {
         Command::Run(arguments) => run::run(arguments),
         Command::Backtest(arguments) => backtest::backtest(arguments),
         Command::Replay(arguments) => replay::replay(arguments),
-        Command::Halt(arguments) => Ok({ let _ = arguments; }),
-        Command::Resume(arguments) => Ok({ let _ = arguments; }),
+        Command::Halt(arguments) => operate::halt(arguments),
+        Command::Resume(arguments) => operate::resume(arguments),
         Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Config(arguments) => {

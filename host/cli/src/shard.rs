@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
+use bulkhead_core::engine::{ChangeableSettings, EngineSettings};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::strategy::StrategySource;
 use bulkhead_feeds::Feed;
@@ -28,6 +29,8 @@ pub(crate) struct Shard {
     pub(crate) sequencer: Sequencer,
     /// What the recovery did and how long it took; `None` when the journal began just now.
     pub(crate) recovery: Option<(RecoveryReport, f64)>,
+    /// What the configuration says now and the account does not do yet.
+    pub(crate) settings: Option<ChangeableSettings>,
 }
 
 /// The versions that the sandbox kept, and those in the database.
@@ -90,10 +93,12 @@ pub(crate) fn open(configuration: &Configuration, sandbox: &Sandbox, data: &mut 
     let started = Instant::now();
     let versions = KeptVersions::new(sandbox.clone(), &url);
     let settings = configuration.engine_settings(data.instruments.clone(), Vec::new());
+    let mut changed = None;
     let (position, recovery) = match recover(&mut database, SHARD, &versions)? {
         Some(Recovered { position, opening, report }) => {
             check_market(&url, &opening, data)?;
             go_on(data.feed.as_mut(), &position)?;
+            changed = changed_settings(position.engine.settings(), &settings)?;
             (position, Some((report, started.elapsed().as_secs_f64())))
         }
         None => {
@@ -105,7 +110,7 @@ pub(crate) fn open(configuration: &Configuration, sandbox: &Sandbox, data: &mut 
     let policy = configuration.journal.policy();
     let sequencer = Sequencer::start(position, Box::new(database), policy)
         .context("the journal's thread can't be started")?;
-    Ok(Shard { sequencer, recovery })
+    Ok(Shard { sequencer, recovery, settings: changed })
 }
 
 fn open_to_write(configuration: &Configuration, url: &DatabaseUrl) -> Result<Database> {
@@ -133,6 +138,26 @@ fn check_market(url: &DatabaseUrl, opening: &Opening, data: &MarketData) -> Resu
         data.identity
     );
     Ok(())
+}
+
+/// What the configuration changes of an account that exists.
+fn changed_settings(
+    account: &EngineSettings,
+    configured: &EngineSettings,
+) -> Result<Option<ChangeableSettings>> {
+    if account.cash != configured.cash {
+        tracing::warn!(
+            account = %account.cash,
+            configured = %configured.cash,
+            "the cash in the configuration is for a new account; this one keeps what it has"
+        );
+    }
+    let wanted = configured.changeable();
+    if wanted == account.changeable() {
+        return Ok(None);
+    }
+    wanted.check(account).context("the configuration does not fit the account that the journal holds")?;
+    Ok(Some(wanted))
 }
 
 /// Takes a feed that begins at its beginning to the first input that is not in the journal.

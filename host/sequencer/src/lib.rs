@@ -22,6 +22,9 @@
 //!
 //! Where to start reading: [`sequencer`], then [`recovery`].
 
+/// Who asked for what.
+mod audit;
+
 /// What becomes durable together.
 mod batch;
 

@@ -9,6 +9,7 @@ use bulkhead_core::venue::inquiry::{Resolution, Standing, Venue, resolve};
 use bulkhead_store::journal::{Chain, Opening, PayloadError, RecordKind, Sequence, ShardId, encode};
 use bulkhead_store::storage::{Group, Storage, StoreError};
 
+use crate::audit;
 use crate::replay::{Replay, ReplayError, Versions, read_opening};
 use crate::sequencer::Position;
 
@@ -74,7 +75,8 @@ pub fn begin(
     let payload = encode(opening)
         .map_err(|error| StoreError::Payload { place: "the opening record".to_owned(), error })?;
     let record = chain.append(RecordKind::Opening, Sequence(0), Sequence(0), Timestamp::EPOCH, payload);
-    storage.commit(&Group { records: vec![record], ..Group::default() })?;
+    let changes = vec![audit::first_settings(shard, &opening.settings)];
+    storage.commit(&Group { records: vec![record], changes, ..Group::default() })?;
     Ok(Position { engine, chain, uncovered: Sequence(1), feed_inputs: 0 })
 }
 

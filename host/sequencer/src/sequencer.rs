@@ -6,10 +6,11 @@ use bulkhead_core::engine::Engine;
 use bulkhead_core::input::{Input, InputKind};
 use bulkhead_core::output::Output;
 use bulkhead_core::time::Span;
-use bulkhead_store::journal::{Chain, NumberedOutput, Sequence};
+use bulkhead_store::journal::{Chain, NumberedOutput, Sequence, ShardId};
 use bulkhead_store::read_models::{Change, Projection};
 use bulkhead_store::storage::{AnsweredRequest, Storage, StoreError};
 
+use crate::audit;
 use crate::batch::{Batch, GroupMaker, is_from_feed};
 use crate::snapshot::ShardSnapshot;
 use crate::writer::{Report, Writer};
@@ -88,6 +89,7 @@ pub struct Position {
 
 /// An engine behind its journal.
 pub struct Sequencer {
+    shard: ShardId,
     engine: Engine,
     policy: Policy,
     writer: Writer,
@@ -117,6 +119,7 @@ impl Sequencer {
     pub fn start(position: Position, storage: Box<dyn Storage>, policy: Policy) -> std::io::Result<Self> {
         let Position { engine, chain, uncovered, feed_inputs } = position;
         Ok(Self {
+            shard: chain.shard(),
             projection: Projection::new(chain.shard(), &engine, policy.equity_every),
             engine,
             policy,
@@ -196,6 +199,11 @@ impl Sequencer {
         self.engine.step(&input, &mut self.outputs);
         let sequence = self.sequence;
         // A value that leaves the range of the books is no reason to stop: the tables keep the one before.
+        if let InputKind::Command(command) = &input.kind {
+            let (shard, time, settings) = (self.shard, self.engine.now(), self.engine.settings());
+            let rows = audit::command(shard, sequence, time, command, &self.outputs, settings);
+            self.batch.changes.extend(rows);
+        }
         let _ = self.projection.changes(&self.engine, sequence, &self.outputs, &mut self.batch.changes);
         self.batch.outputs.extend(self.outputs.drain(..).map(|output| NumberedOutput { sequence, output }));
         self.batch.inputs.push(input);

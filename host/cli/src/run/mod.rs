@@ -13,10 +13,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use bulkhead_core::engine::{Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
-use bulkhead_core::input::{Command, Deployment, Input, InputKind};
+use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange};
+use bulkhead_core::venue::inquiry::Resolution;
 use bulkhead_feeds::Feed;
 use bulkhead_feeds::pacer::{Pacer, Speed};
 use bulkhead_sandbox::Sandbox;
+use bulkhead_sequencer::recovery::RecoveryReport;
 use bulkhead_sequencer::sequencer::Sequencer;
 use bulkhead_store::journal::{NumberedOutput, Sequence};
 use bulkhead_store::storage::Request;
@@ -65,7 +67,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let configuration = Layers::of(&arguments.configuration, None)?.read()?;
     let sandbox = strategy_files::sandbox(&configuration)?;
     let mut data = MarketData::open(&configuration)?;
-    let Shard { sequencer, recovery } = shard::open(&configuration, &sandbox, &mut data)?;
+    let Shard { sequencer, recovery, settings } = shard::open(&configuration, &sandbox, &mut data)?;
     let tally = Tally::default();
     let mut host =
         Host { sequencer, sandbox: sandbox.clone(), configuration, released: Vec::new(), tally, view: None };
@@ -79,6 +81,12 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     if let Some((report, seconds)) = &recovery {
         log::recovery(host.sequencer.engine(), report, *seconds);
     }
+    if let Some(settings) = settings {
+        tracing::info!("the configuration changed while the host was not running");
+        let actor = Actor::Host("configuration".to_owned());
+        host.command(Command::ChangeSettings(Box::new(SettingsChange { actor, settings })))?;
+    }
+    host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
     host.load_directory(&sandbox)?;
     plugin_watch::start(&host.configuration.strategies.directory, &sandbox, sender.clone())?;
     requests::start(&shard::database_url(&host.configuration)?, sender)?;
@@ -131,6 +139,18 @@ impl Host {
                 Ok((version, _)) if self.runs_as_configured(&slot, &version) => {}
                 Ok((version, _)) => self.deploy(slot, version)?,
                 Err(refused) => tracing::error!(file = %path.display(), reason = %refused, "plugin refused"),
+            }
+        }
+        Ok(())
+    }
+
+    /// What a venue says of an order can't be: nothing new may be opened until a person has looked.
+    fn halt_on_contradictions(&mut self, recovery: Option<&RecoveryReport>) -> Result<()> {
+        for order in recovery.map_or(&[][..], |report| &report.orders) {
+            if let Resolution::Contradiction(what) = &order.resolution {
+                let reason = format!("order {}: {what}", order.id.0);
+                let actor = Actor::Host("recovery".to_owned());
+                self.command(Command::Halt { reason, actor, action: HaltAction::StopEntries })?;
             }
         }
         Ok(())

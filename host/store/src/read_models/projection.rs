@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use bulkhead_core::engine::{Engine, Slot};
 use bulkhead_core::identifier::{InstrumentId, StrategyId};
+use bulkhead_core::input::Actor;
 use bulkhead_core::money::{Money, Overflow, Quantity};
 use bulkhead_core::order::{OrderState, OrderTerms, Origin, Pricing};
 use bulkhead_core::output::{Consequence, OrderChange, Output, SlotEvent};
+use bulkhead_core::risk::BreakerState;
 use bulkhead_core::time::{Span, Timestamp};
 
 use super::rows::{
@@ -222,9 +224,11 @@ impl Projection {
             Output::StrategyFault(_)
             | Output::SlotChanged(_)
             | Output::TradingState(_)
+            | Output::SettingsChanged { .. }
+            | Output::BreakerChanged(_)
             | Output::InputRefused { .. } => {
                 if let Some((time, action, subject, detail)) = audited(engine, output) {
-                    let (actor, action) = (HOST.to_owned(), action.to_owned());
+                    let (actor, action) = (actor(output), action.to_owned());
                     into.push(Change::Audit(AuditRow {
                         shard,
                         sequence,
@@ -351,6 +355,19 @@ fn order_move(shard: ShardId, sequence: Sequence, change: &OrderChange) -> Order
     }
 }
 
+/// Who asked for it.
+fn actor(output: &Output) -> String {
+    let actor = match output {
+        Output::TradingState(state) => &state.actor,
+        Output::SettingsChanged { actor, .. } => actor,
+        _ => return HOST.to_owned(),
+    };
+    match actor {
+        Actor::Person(name) => name.clone(),
+        Actor::Host(part) => format!("{HOST}: {part}"),
+    }
+}
+
 /// Time, action, subject and detail of what belongs into the audit.
 fn audited(engine: &Engine, output: &Output) -> Option<(Timestamp, &'static str, String, String)> {
     let slot_name = |strategy: StrategyId| {
@@ -381,7 +398,22 @@ fn audited(engine: &Engine, output: &Output) -> Option<(Timestamp, &'static str,
         }
         Output::TradingState(state) => {
             let action = if state.halted { "trading-halted" } else { "trading-resumed" };
-            Some((state.time, action, String::new(), state.reason.clone()))
+            let detail = match state.action {
+                Some(action) => format!("{}: {}", action.name(), state.reason),
+                None => state.reason.clone(),
+            };
+            Some((state.time, action, String::new(), detail))
+        }
+        Output::SettingsChanged { version, time, .. } => {
+            Some((*time, "settings-changed", String::new(), format!("version {version}")))
+        }
+        Output::BreakerChanged(change) => {
+            let action = match change.state {
+                BreakerState::Open { .. } => "breaker-opened",
+                BreakerState::HalfOpen { .. } => "breaker-half-opened",
+                BreakerState::Closed => "breaker-closed",
+            };
+            Some((change.time, action, change.breaker.name().to_owned(), change.reason.clone()))
         }
         Output::InputRefused { time, reason } => {
             Some((*time, "input-refused", String::new(), reason.clone()))

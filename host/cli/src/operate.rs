@@ -1,0 +1,59 @@
+//! `bulkhead halt` and `bulkhead resume`: commands to the host through its database, so that they reach it
+//! wherever it runs, and also one that starts later.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use bulkhead_core::input::{Actor, Command, HaltAction};
+use bulkhead_store::database::{Database, Options, RequestState};
+
+use crate::arguments::{ConfigurationArguments, HaltArguments, ResumeArguments};
+use crate::configuration::Layers;
+use crate::shard::{SHARD, database_url};
+
+/// How long a running host may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether it has.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Stops trading.
+pub(crate) fn halt(arguments: &HaltArguments) -> Result<()> {
+    let action = match (arguments.flatten, arguments.cancel) {
+        (true, _) => HaltAction::Flatten,
+        (false, true) => HaltAction::CancelOrders,
+        (false, false) => HaltAction::StopEntries,
+    };
+    let command = Command::Halt { reason: arguments.reason.clone(), actor: operator(), action };
+    ask(&arguments.configuration, &command, !arguments.no_wait, "trading is halted")
+}
+
+/// Ends a halt.
+pub(crate) fn resume(arguments: &ResumeArguments) -> Result<()> {
+    let command = Command::Resume { actor: operator() };
+    ask(&arguments.configuration, &command, !arguments.no_wait, "trading is resumed")
+}
+
+/// The user of the operating system.
+fn operator() -> Actor {
+    Actor::Person(std::env::var("USER").unwrap_or_else(|_| "operator".to_owned()))
+}
+
+fn ask(configuration: &ConfigurationArguments, command: &Command, wait: bool, done: &str) -> Result<()> {
+    let configuration = Layers::of(configuration, None)?.read()?;
+    let url = database_url(&configuration)?;
+    let mut database = Database::open(&url, Options::reader())?;
+    let request = database.request(SHARD, &operator().to_string(), &serde_json::to_string(command)?)?;
+    let asked = Instant::now();
+    while wait && asked.elapsed() < PATIENCE {
+        if let Some(RequestState::Answered(sequence)) = database.request_state(request)? {
+            anstream::println!("{done} (request {request}, {sequence})");
+            return Ok(());
+        }
+        std::thread::sleep(INTERVAL);
+    }
+    anstream::println!(
+        "request {request} is in {url}; no host has taken it up yet: the next that starts does so first"
+    );
+    Ok(())
+}
