@@ -8,7 +8,7 @@ use bulkhead_core::output::Output;
 use bulkhead_core::time::Span;
 use bulkhead_store::journal::{Chain, NumberedOutput, Sequence, ShardId};
 use bulkhead_store::read_models::{Change, Projection};
-use bulkhead_store::storage::{AnsweredRequest, Storage, StoreError};
+use bulkhead_store::storage::{AnsweredRequest, Retention, Storage, StoreError};
 
 use crate::audit;
 use crate::batch::{Batch, GroupMaker, is_from_feed};
@@ -32,6 +32,8 @@ pub struct Policy {
     pub snapshot_delay: Duration,
     /// The account's value is kept once in every period of event time of this length.
     pub equity_every: Span,
+    /// What is kept of what is old.
+    pub retention: Retention,
 }
 
 impl Default for Policy {
@@ -42,6 +44,7 @@ impl Default for Policy {
             snapshot_inputs: 200_000,
             snapshot_delay: Duration::from_secs(60),
             equity_every: Span::from_seconds(3_600),
+            retention: Retention::default(),
         }
     }
 }
@@ -123,7 +126,7 @@ impl Sequencer {
             projection: Projection::new(chain.shard(), &engine, policy.equity_every),
             engine,
             policy,
-            writer: Writer::start(storage, GroupMaker::new(chain, uncovered))?,
+            writer: Writer::start(storage, GroupMaker::new(chain, uncovered), policy.retention)?,
             sequence: chain.sequence(),
             feed_inputs,
             batch: Batch::default(),

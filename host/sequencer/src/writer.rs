@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use bulkhead_store::storage::{Group, Storage, StoreError};
+use bulkhead_store::storage::{Group, Retention, Storage, StoreError};
 
 use crate::batch::{Batch, GroupMaker};
 
@@ -36,12 +36,16 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(storage: Box<dyn Storage>, groups: GroupMaker) -> std::io::Result<Self> {
+    pub(crate) fn start(
+        storage: Box<dyn Storage>,
+        groups: GroupMaker,
+        retention: Retention,
+    ) -> std::io::Result<Self> {
         let (batches, work) = channel();
         let (report, reports) = channel();
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
-            Work { storage, groups, report, stopped }.all(&work);
+            Work { storage, groups, report, stopped, retention }.all(&work);
         })?;
         Ok(Self { batches: Some(batches), reports, stop, thread: Some(thread) })
     }
@@ -81,6 +85,7 @@ struct Work {
     groups: GroupMaker,
     report: Sender<Report>,
     stopped: Receiver<()>,
+    retention: Retention,
 }
 
 impl Work {
@@ -119,6 +124,10 @@ impl Work {
             };
             let error = match tried {
                 Ok(()) => {
+                    if group.snapshot.is_some() {
+                        // Not needed for anything that follows; the next snapshot tries it again.
+                        let _ = self.storage.retain(self.groups.chain().shard(), &self.retention);
+                    }
                     if let Some(since) = away_since {
                         let _ = self.report.send(Report::Resumed { after: since.elapsed() });
                     }

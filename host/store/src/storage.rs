@@ -1,6 +1,6 @@
 //! What a store of journals can do, whichever database it is.
 
-use bulkhead_core::time::Timestamp;
+use bulkhead_core::time::{Span, Timestamp};
 
 use crate::journal::{Chain, ChainBreak, Checksum, PayloadError, Record, RecordNumber, Sequence, ShardId};
 pub use crate::read_models::Change;
@@ -38,6 +38,22 @@ pub struct Snapshot {
     pub head: SnapshotHead,
     /// The state.
     pub payload: Vec<u8>,
+}
+
+/// What is kept. Commands and outputs are kept for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Market data this much older than the newest snapshot may go, in event time; never those that follow
+    /// the oldest snapshot. `None` keeps all.
+    pub market: Option<Span>,
+    /// So many of the newest snapshots stay, at least one.
+    pub snapshots: usize,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { market: None, snapshots: 10 }
+    }
 }
 
 /// What an operator wants from a host that may not be running: it is carried out when the host sees it.
@@ -102,6 +118,17 @@ pub trait Storage: Send {
     ///
     /// [`StoreError`] when the database can't be read or has no such snapshot.
     fn snapshot(&mut self, head: &SnapshotHead) -> Result<Vec<u8>, StoreError>;
+
+    /// Drops what is older than must be kept. It may be called at any time, and does nothing where there is
+    /// nothing to drop.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it could not be done; nothing is lost by that.
+    fn retain(&mut self, shard: ShardId, retention: &Retention) -> Result<(), StoreError> {
+        let _ = (shard, retention);
+        Ok(())
+    }
 
     /// Requests of operators to this shard that wait, oldest first.
     ///

@@ -5,9 +5,10 @@ use std::time::Duration;
 use bulkhead_core::time::Span;
 use bulkhead_sequencer::sequencer::Policy;
 use bulkhead_store::database::Synchronous;
+use bulkhead_store::storage::Retention;
 use serde::{Deserialize, Serialize};
 
-use super::values::Setting;
+use super::values::{Limit, Setting};
 
 /// Where the journal is, and how it is written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +25,9 @@ pub(crate) struct Journal {
     pub(crate) snapshot_inputs: Setting<u32>,
     pub(crate) snapshot_every: Setting<Span>,
     pub(crate) equity_every: Setting<Span>,
+    /// Event time; commands, orders and fills are kept for ever.
+    pub(crate) keep_market: Limit<Span>,
+    pub(crate) keep_snapshots: Setting<u32>,
 }
 
 /// What a commit survives.
@@ -58,6 +62,8 @@ impl Default for Journal {
             snapshot_inputs: Setting(u32::try_from(policy.snapshot_inputs).unwrap_or(u32::MAX)),
             snapshot_every: Setting(span(policy.snapshot_delay)),
             equity_every: Setting(policy.equity_every),
+            keep_market: Limit(policy.retention.market),
+            keep_snapshots: Setting(u32::try_from(policy.retention.snapshots).unwrap_or(u32::MAX)),
         }
     }
 }
@@ -72,6 +78,10 @@ impl Journal {
             snapshot_inputs: u64::from(self.snapshot_inputs.0).max(1),
             snapshot_delay: delay(self.snapshot_every.0),
             equity_every: self.equity_every.0,
+            retention: Retention {
+                market: self.keep_market.0,
+                snapshots: usize::try_from(self.keep_snapshots.0).unwrap_or(usize::MAX),
+            },
         }
     }
 
@@ -81,6 +91,7 @@ impl Journal {
         for (key, count) in [
             ("journal.group_inputs", self.group_inputs.0),
             ("journal.snapshot_inputs", self.snapshot_inputs.0),
+            ("journal.keep_snapshots", self.keep_snapshots.0),
         ] {
             if count == 0 {
                 problems.push((key, count.to_string(), "a number above 0 is expected"));

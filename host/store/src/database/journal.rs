@@ -4,7 +4,7 @@ use super::table::{OnConflict, Table, TableRow};
 use super::value::{Column as _, Kind, Row, Value};
 use super::{Database, Session};
 use crate::journal::{Chain, Checksum, Record, RecordNumber, Sequence, ShardId};
-use crate::storage::{Group, Request, Snapshot, SnapshotHead, Storage, StoreError};
+use crate::storage::{Group, Request, Retention, Snapshot, SnapshotHead, Storage, StoreError};
 
 impl TableRow for Record {
     const TABLE: Table = Table {
@@ -135,6 +135,10 @@ impl Storage for Database {
 
     fn snapshot(&mut self, head: &SnapshotHead) -> Result<Vec<u8>, StoreError> {
         self.call(|session| snapshot(session, head))
+    }
+
+    fn retain(&mut self, shard: ShardId, retention: &Retention) -> Result<(), StoreError> {
+        self.retain_only(shard, retention)
     }
 
     fn requests(&mut self, shard: ShardId) -> Result<Vec<Request>, StoreError> {

@@ -6,12 +6,24 @@ use super::Database;
 use super::journal::limit;
 use super::value::Column as _;
 use crate::journal::{RecordKind, RecordNumber, Sequence, ShardId};
-use crate::storage::StoreError;
+use crate::storage::{Retention, Storage as _, StoreError};
 
 /// Records a transaction: the journal must not wait long for it.
 const BATCH: usize = 500;
 
 impl Database {
+    /// See [`crate::storage::Storage::retain`].
+    pub(super) fn retain_only(&mut self, shard: ShardId, retention: &Retention) -> Result<(), StoreError> {
+        self.drop_snapshots(shard, retention.snapshots.max(1))?;
+        let snapshots = self.snapshots(shard)?;
+        if let (Some(market), Some(newest), Some(oldest)) =
+            (retention.market, snapshots.first(), snapshots.last())
+        {
+            self.drop_market_payloads(shard, newest.time.minus(market), oldest.chain.sequence())?;
+        }
+        Ok(())
+    }
+
     /// Drops the payloads of a shard's records of the market that are older than a moment and end at or
     /// before an input, and tells how many. `keep_after` is the input of the oldest snapshot that must stay
     /// usable: what follows it is needed to go on from there. Hashes and checksums stay, so the chain still

@@ -1,0 +1,209 @@
+//! What operators do with an account that outlives its process: stop it, start it, halt it, copy it, look into
+//! it; with SQLite and with a real Postgres server.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+#[path = "../host/store/tests/support/postgres.rs"]
+#[allow(clippy::expect_used, dead_code, reason = "a test's support stops at what it did not expect")]
+mod postgres;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use support::{json, output, random_bars, strategies, succeed, write_csv};
+
+const BARS: usize = 3_000;
+
+struct Account {
+    directory: PathBuf,
+    settings: Vec<String>,
+}
+
+impl Account {
+    /// Two strategies on the same bars each time.
+    fn new(parent: &Path, name: &str) -> Self {
+        let directory = parent.join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        strategies(&directory, &["breakout", "sma-crossover"]);
+        let data = parent.join("bars.csv");
+        if !data.exists() {
+            write_csv(&data, &random_bars(BARS, 5));
+        }
+        let files = format!("feed.files=[\"A-USD={}\"]", data.display());
+        let settings = ["feed.source=csv", &files, "risk.cooldown=off", "slots.sma-crossover.mode=live"];
+        Self { directory, settings: settings.map(str::to_owned).to_vec() }
+    }
+
+    fn with(mut self, setting: &str) -> Self {
+        self.settings.push(setting.to_owned());
+        self
+    }
+
+    fn arguments(&self, command: &[&str]) -> Vec<String> {
+        let settings = self.settings.iter().flat_map(|setting| ["--set".to_owned(), setting.clone()]);
+        command.iter().map(|part| (*part).to_owned()).chain(settings).collect()
+    }
+
+    fn run(&self) -> Value {
+        json(&self.directory, &self.arguments(&["run", "--speed", "max", "--json"]))
+    }
+
+    fn json(&self, command: &[&str]) -> Value {
+        json(&self.directory, &self.arguments(command))
+    }
+
+    fn succeed(&self, command: &[&str]) -> String {
+        succeed(&self.directory, &self.arguments(command))
+    }
+
+    /// What it complains about.
+    fn fail(&self, command: &[&str]) -> String {
+        let output = output(&self.directory, &self.arguments(command));
+        assert!(!output.status.success(), "it succeeded: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+#[test]
+fn sqlite_and_postgres_keep_the_same_account() {
+    let parent = tempfile::tempdir().unwrap();
+    let sqlite = Account::new(parent.path(), "sqlite");
+    let cluster = postgres::shared();
+    let url = cluster.url(&cluster.new_database());
+    let server = Account::new(parent.path(), "server").with(&format!("journal.database={url}"));
+    assert!(server.fail(&["run", "--speed", "max", "--json"]).contains("bulkhead db migrate"));
+    server.succeed(&["db", "migrate"]);
+    let (in_file, in_server) = (sqlite.run(), server.run());
+    assert_ne!(in_file["strategies"][0]["fills"], 0);
+    assert_eq!(in_file["digest"], in_server["digest"]);
+    for account in [&sqlite, &server] {
+        let replayed = account.json(&["replay", "--json"]);
+        assert_eq!((&replayed["agrees"], &replayed["digest"]), (&Value::Bool(true), &in_file["digest"]));
+    }
+    // From one to the other, and on.
+    let backup = parent.path().join("backup.db");
+    server.succeed(&["db", "backup", &backup.display().to_string()]);
+    let moved = Account::new(parent.path(), "moved");
+    let told = moved.succeed(&["db", "restore", &backup.display().to_string()]);
+    assert!(told.contains("every output is as recorded"), "{told}");
+    assert_eq!(moved.run()["digest"], in_file["digest"]);
+}
+
+#[test]
+fn a_run_goes_on_where_the_one_before_ended() {
+    let parent = tempfile::tempdir().unwrap();
+    let whole = Account::new(parent.path(), "whole").run();
+    let parts = Account::new(parent.path(), "parts");
+    let mut bars = 0;
+    let mut digest = Value::Null;
+    for duration in ["300ms", "300ms", "1h"] {
+        let speed = if duration == "1h" { "max" } else { "60000" };
+        let part = parts.json(&["run", "--speed", speed, "--duration", duration, "--json"]);
+        bars += part["bars"].as_u64().unwrap();
+        digest = part["digest"].clone();
+    }
+    assert_eq!(bars, BARS as u64, "each bar is taken once");
+    assert_eq!(digest, whole["digest"]);
+}
+
+#[test]
+fn a_halt_reaches_a_host_that_starts_later_and_survives_restarts_until_it_is_resumed() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "account");
+    let begin = account.json(&["run", "--speed", "6000", "--duration", "100ms", "--json"]);
+    assert_eq!(begin["halted"], Value::Null);
+    let told = account.succeed(&["halt", "--no-wait", "--reason", "the market looks odd"]);
+    assert!(told.contains("no host has taken it up yet"), "{told}");
+    for _ in 0..2 {
+        let halted = account.json(&["run", "--speed", "6000", "--duration", "1s", "--json"]);
+        assert_eq!(halted["halted"], "the market looks odd");
+    }
+    account.succeed(&["resume", "--no-wait"]);
+    let resumed = account.json(&["run", "--speed", "6000", "--duration", "1s", "--json"]);
+    assert_eq!(resumed["halted"], Value::Null);
+    assert_eq!(account.json(&["replay", "--json"])["agrees"], true);
+}
+
+#[test]
+fn a_changed_configuration_is_applied_to_the_account_and_a_changed_market_is_not() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "account");
+    account.json(&["run", "--speed", "6000", "--duration", "200ms", "--json"]);
+    let careful = Account::new(parent.path(), "account").with("risk.max_order=0.01");
+    let output = output(
+        &careful.directory,
+        &careful.arguments(&["run", "--speed", "6000", "--duration", "200ms", "--plain"]),
+    );
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && log.contains("settings changed"), "{log}");
+
+    write_csv(&parent.path().join("other.csv"), &random_bars(100, 6));
+    let other = format!("feed.files=[\"A-USD={}\"]", parent.path().join("other.csv").display());
+    let complaint = Account::new(parent.path(), "account").with(&other).fail(&["run", "--json"]);
+    assert!(
+        complaint.contains("trades another market") && complaint.contains("journal.database"),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn an_edited_journal_is_found_with_its_place_and_not_traded_on() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "account").with("journal.keep_snapshots=1");
+    account.run();
+    assert_eq!(account.json(&["db", "verify", "--json"])["whole"], true);
+    // One byte of a record's payload, where the file has it.
+    let path = account.directory.join("storage/bulkhead.db");
+    let _ = std::fs::remove_file(account.directory.join("storage/bulkhead.db-shm"));
+    let mut bytes = std::fs::read(&path).unwrap();
+    // Frames of compressed records begin with this number.
+    let frames: Vec<usize> = bytes
+        .windows(4)
+        .enumerate()
+        .filter(|(_, at)| *at == [0x28, 0xb5, 0x2f, 0xfd])
+        .map(|(at, _)| at)
+        .collect();
+    let middle = frames[frames.len() / 2] + 40;
+    bytes[middle] ^= 0x10;
+    std::fs::write(&path, bytes).unwrap();
+    let complaint = account.fail(&["db", "verify"]);
+    assert!(complaint.contains("record ") && complaint.contains("restore a backup"), "{complaint}");
+    let complaint = account.fail(&["replay"]);
+    assert!(complaint.contains("record "), "{complaint}");
+}
+
+#[test]
+fn old_market_data_go_and_what_is_kept_can_still_be_gone_on_from() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "account")
+        .with("journal.keep_market=1h")
+        .with("journal.keep_snapshots=2")
+        .with("journal.snapshot_inputs=300");
+    let first = account.run();
+    let verdict = account.json(&["db", "verify", "--json"]);
+    assert_eq!(verdict["whole"], true);
+    assert_eq!(verdict["shards"][0]["snapshots"], 2);
+    assert!(verdict["shards"][0]["dropped_payloads"].as_u64().unwrap() > 0, "{verdict}");
+    let again = account.run();
+    assert_eq!(again["digest"], first["digest"]);
+    let complaint = account.fail(&["replay"]);
+    assert!(complaint.contains("retention"), "{complaint}");
+    let late = verdict["shards"][0]["inputs"].as_u64().unwrap();
+    let replayed = account.json(&["replay", "--from", &late.to_string(), "--json"]);
+    assert_eq!((&replayed["agrees"], &replayed["digest"]), (&Value::Bool(true), &first["digest"]));
+}
+
+#[test]
+fn a_second_host_on_the_same_account_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "account");
+    account.json(&["run", "--speed", "6000", "--duration", "100ms", "--json"]);
+    let url = bulkhead_store::database::DatabaseUrl::file(account.directory.join("storage/bulkhead.db"));
+    let held = bulkhead_store::database::Database::open(&url, bulkhead_store::database::Options::writer());
+    let complaint = account.fail(&["run", "--json", "--duration", "100ms"]);
+    assert!(complaint.contains("one writer"), "{complaint}");
+    drop(held);
+    account.json(&["run", "--speed", "6000", "--duration", "100ms", "--json"]);
+}
