@@ -12,6 +12,7 @@ mod postgres;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use support::host::Host;
 use support::{json, output, random_bars, strategies, succeed, write_csv};
 
 const BARS: usize = 3_000;
@@ -206,4 +207,54 @@ fn a_second_host_on_the_same_account_is_refused() {
     assert!(complaint.contains("one writer"), "{complaint}");
     drop(held);
     account.json(&["run", "--speed", "6000", "--duration", "100ms", "--json"]);
+}
+
+/// A host on a server of its own, which a test can take away.
+fn on_a_server(parent: &Path, cluster: &postgres::Cluster) -> Account {
+    let url = cluster.url(&cluster.new_database());
+    let account = Account::new(parent, "server")
+        .with(&format!("journal.database={url}"))
+        .with("journal.group_inputs=16");
+    account.succeed(&["db", "migrate"]);
+    account
+}
+
+#[test]
+fn a_host_stands_still_while_its_database_is_away_and_goes_on_when_it_is_back() {
+    let parent = tempfile::tempdir().unwrap();
+    let expected = Account::new(parent.path(), "undisturbed").run();
+    let cluster = postgres::Cluster::start();
+    let account = on_a_server(parent.path(), &cluster);
+    let mut host = Host::start(&account.directory, &account.arguments(&["--speed", "30000", "--json"]));
+    host.wait_for(&["fill"]);
+    for how in ["fast", "immediate"] {
+        cluster.stop(how);
+        host.wait_for(&["the journal can't be written"]);
+        cluster.start_again("");
+        host.wait_for(&["the journal can be written again"]);
+    }
+    let (status, summary) = host.end();
+    assert!(status.success());
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!(summary["digest"], expected["digest"]);
+    let replayed = account.json(&["replay", "--json"]);
+    assert_eq!((&replayed["agrees"], &replayed["digest"]), (&Value::Bool(true), &expected["digest"]));
+}
+
+#[test]
+fn a_host_whose_database_is_away_ends_when_it_is_told_to_and_loses_only_what_had_no_effect() {
+    let parent = tempfile::tempdir().unwrap();
+    let expected = Account::new(parent.path(), "undisturbed").run();
+    let cluster = postgres::Cluster::start();
+    let account = on_a_server(parent.path(), &cluster);
+    let mut host = Host::start(&account.directory, &account.arguments(&["--speed", "60000", "--json"]));
+    host.wait_for(&["fill"]);
+    cluster.stop("fast");
+    host.wait_for(&["the journal can't be written"]);
+    host.terminate();
+    host.wait_for(&["the end of the run is not in the journal"]);
+    let (status, _) = host.end();
+    assert_eq!(status.code(), Some(1), "it ended by itself, and said that something was missing");
+    cluster.start_again("");
+    assert_eq!(account.run()["digest"], expected["digest"]);
 }

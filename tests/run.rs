@@ -4,72 +4,11 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use support::{bulkhead, json, plugin, strategies};
-
-/// Long enough for a slow, busy machine; nothing waits that long when all is well.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-struct Host {
-    child: Child,
-    lines: Receiver<String>,
-    seen: Vec<String>,
-}
-
-impl Host {
-    fn start(directory: &Path, arguments: &[&str]) -> Self {
-        let mut child = bulkhead(directory)
-            .arg("run")
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (sender, lines) = channel();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { child, lines, seen: Vec::new() }
-    }
-
-    /// Waits for a log line with all of these parts.
-    fn wait_for(&mut self, parts: &[&str]) -> String {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    self.seen.push(line.clone());
-                    if parts.iter().all(|part| line.contains(part)) {
-                        return line;
-                    }
-                }
-                Err(_) => panic!("no line with {parts:?} in:\n{}", self.seen.join("\n")),
-            }
-        }
-    }
-
-    /// Sends SIGTERM; the summary that the host ends with.
-    fn stop(mut self) -> Value {
-        let killed = std::process::Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(killed.success());
-        let mut text = String::new();
-        self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        serde_json::from_str(&text).unwrap()
-    }
-}
+use support::host::Host;
+use support::{json, plugin, strategies};
 
 /// The plugin as another version: a custom section more makes another hash and changes nothing else.
 fn another_version(name: &str) -> Vec<u8> {

@@ -1,6 +1,8 @@
 //! Driving the built binary.
 #![allow(dead_code, reason = "each test uses its own part")]
 
+pub(crate) mod host;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -8,6 +8,8 @@ use bulkhead_core::strategy::LogLevel;
 use bulkhead_sequencer::recovery::RecoveryReport;
 use bulkhead_sequencer::sequencer::JournalEvent;
 
+use super::supervision::{Task, TaskFailure};
+
 /// Writes the line of an output. Orders and their steps are of interest to those who look for them.
 pub(super) fn output(engine: &Engine, output: &Output) {
     match output {
@@ -142,6 +144,18 @@ pub(super) fn recovery(engine: &Engine, report: &RecoveryReport, seconds: f64) {
             state = order.state.name(),
             "an order is open"
         );
+    }
+}
+
+/// Says that a task beside the engine failed.
+pub(super) fn task(failure: &TaskFailure) {
+    let Task { name, degrades } = failure.task;
+    let (why, pause) = (&failure.why, failure.pause.as_secs_f64());
+    if failure.is_alarming() {
+        let failures = failure.failures;
+        tracing::error!(task = name, failures, why, pause, "alert: a task fails again and again; {degrades}");
+    } else {
+        tracing::warn!(task = name, why, pause, "a task failed and is started again; meanwhile {degrades}");
     }
 }
 

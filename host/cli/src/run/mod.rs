@@ -5,6 +5,7 @@ mod plugin_watch;
 mod requests;
 mod status;
 mod summary;
+mod supervision;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -25,6 +26,7 @@ use bulkhead_store::storage::Request;
 
 use self::status::StatusView;
 use self::summary::{RecoverySummary, Tally};
+use self::supervision::{Task, TaskFailure, supervise};
 use crate::arguments::RunArguments;
 use crate::configuration::{Configuration, Layers, Slot};
 use crate::market_data::{MarketData, read};
@@ -56,6 +58,8 @@ pub(crate) enum Message {
     Broken { file: PathBuf, reason: String },
     /// Somebody left a command in the database.
     Request(Request),
+    /// A task beside the engine failed; it is started again.
+    TaskFailed(TaskFailure),
     /// Nothing happened; keeps the sender from waiting on a host that is gone.
     Tick,
     /// A person or the system wants the host to end.
@@ -88,11 +92,13 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     }
     host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
     host.load_directory(&sandbox)?;
-    plugin_watch::start(&host.configuration.strategies.directory, &sandbox, sender.clone())?;
-    requests::start(&shard::database_url(&host.configuration)?, sender)?;
+    host.start_tasks(sender)?;
     let started = Instant::now();
-    let ending = host.play(data.feed, speed, arguments.duration, &receiver)?;
-    let (engine, tally) = host.close()?;
+    let ending = host.play(data.feed, speed, arguments.duration, &receiver);
+    // Also when the feed failed: what was done until then is kept.
+    let closed = host.close();
+    let ending = ending?;
+    let (engine, tally) = closed?;
     tracing::info!(reason = ending, "stopped");
     let recovery = recovery.map(|(report, seconds)| RecoverySummary::of(&report, seconds));
     let summary = tally.summary(&engine, started.elapsed(), recovery)?;
@@ -142,6 +148,26 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// Starts what works beside the engine.
+    fn start_tasks(&self, sender: Sender<Message>) -> Result<()> {
+        let (directory, sandbox) = (self.configuration.strategies.directory.clone(), self.sandbox.clone());
+        let url = shard::database_url(&self.configuration)?;
+        let (plugins, requests) = (sender.clone(), sender.clone());
+        let report = |sender: Sender<Message>| {
+            move |failure: TaskFailure| sender.send(Message::TaskFailed(failure)).is_ok()
+        };
+        supervise(
+            Task { name: "plugin-watch", degrades: "changes in the strategies directory are not noticed" },
+            move || plugin_watch::watch(&directory, &sandbox, &plugins),
+            report(sender.clone()),
+        )?;
+        supervise(
+            Task { name: "requests", degrades: "`bulkhead halt` and `resume` are not noticed" },
+            move || requests::look(&url, &requests),
+            report(sender),
+        )
     }
 
     /// What a venue says of an order can't be: nothing new may be opened until a person has looked.
@@ -333,6 +359,7 @@ impl Host {
                 self.command(Command::Remove { slot })?;
             }
             Message::Request(request) => self.answer(&request)?,
+            Message::TaskFailed(failure) => log::task(&failure),
             Message::Broken { file, reason } => {
                 tracing::error!(file = %file.display(), reason, "plugin refused; what ran before goes on");
             }

@@ -14,30 +14,22 @@ use super::Message;
 /// How often the thread looks whether the host still listens.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Starts the thread. What the host loaded at its start is reported again; the host knows it by its hash.
-pub(super) fn start(directory: &Path, sandbox: &Sandbox, sender: Sender<Message>) -> Result<()> {
+/// Watches until the host is gone. What the host loaded at its start is reported again; the host knows it by
+/// its hash.
+pub(super) fn watch(directory: &Path, sandbox: &Sandbox, sender: &Sender<Message>) -> Result<()> {
     std::fs::create_dir_all(directory).with_context(|| format!("{} can't be made", directory.display()))?;
     let settings = WatchSettings { largest_bytes: sandbox.limits().wasm_bytes, ..WatchSettings::default() };
     let watch = DirectoryWatch::start(directory, settings)
         .with_context(|| format!("{} can't be watched", directory.display()))?;
-    let sandbox = sandbox.clone();
-    std::thread::Builder::new()
-        .name("plugin-watch".to_owned())
-        .spawn(move || {
-            loop {
-                let Some(change) = watch.wait(PATIENCE) else {
-                    if sender.send(Message::Tick).is_err() {
-                        return;
-                    }
-                    continue;
-                };
-                if sender.send(prepared(&sandbox, change)).is_err() {
-                    return;
-                }
-            }
-        })
-        .context("the thread that watches the plugins can't be started")?;
-    Ok(())
+    loop {
+        let message = match watch.wait(PATIENCE) {
+            Some(change) => prepared(sandbox, change),
+            None => Message::Tick,
+        };
+        if sender.send(message).is_err() {
+            return Ok(());
+        }
+    }
 }
 
 fn prepared(sandbox: &Sandbox, change: DirectoryChange) -> Message {

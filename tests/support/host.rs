@@ -1,0 +1,82 @@
+//! A host that a test watches through its log.
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::Path;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::bulkhead;
+
+/// Long enough for a slow, busy machine; nothing waits that long when all is well.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A running `bulkhead run`.
+pub(crate) struct Host {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Host {
+    pub(crate) fn start(directory: &Path, arguments: &[impl AsRef<OsStr>]) -> Self {
+        let mut child = bulkhead(directory)
+            .arg("run")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self { child, lines, seen: Vec::new() }
+    }
+
+    /// Waits for a log line with all of these parts.
+    pub(crate) fn wait_for(&mut self, parts: &[&str]) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if parts.iter().all(|part| line.contains(part)) {
+                        return line;
+                    }
+                }
+                Err(_) => panic!("no line with {parts:?} in:\n{}", self.seen.join("\n")),
+            }
+        }
+    }
+
+    /// Waits for its end; what it printed at it.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        let mut text = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        (self.child.wait().unwrap(), text)
+    }
+
+    /// Sends SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let killed = std::process::Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(killed.success());
+    }
+
+    /// Sends SIGTERM; the summary that the host ends with.
+    pub(crate) fn stop(self) -> Value {
+        self.terminate();
+        let (status, text) = self.end();
+        assert!(status.success());
+        serde_json::from_str(&text).unwrap()
+    }
+}
