@@ -35,6 +35,7 @@ impl Demo {
         let built = plugins::build(workspace)?;
         let directory = workspace.target.join("demo");
         copy_plugins(&built, &directory.join("strategies"))?;
+        begin_anew(&directory.join("storage"))?;
         Ok(Self { binary: build_host(workspace)?, directory })
     }
 
@@ -65,6 +66,20 @@ pub(crate) fn build_host(workspace: &Workspace) -> Result<PathBuf> {
     }
     process::run(workspace.cargo().args(["build", "--workspace", "--bin", "bulkhead"]))?;
     Ok(binary)
+}
+
+/// Each demo begins with a new account: the one before may be of a build that knew other rules.
+fn begin_anew(storage: &Path) -> Result<()> {
+    for name in ["bulkhead.db", "bulkhead.db-wal", "bulkhead.db-shm"] {
+        let path = storage.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("cannot remove {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The directory is the person's to play with: other plugins in it are left alone.

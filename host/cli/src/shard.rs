@@ -94,7 +94,8 @@ pub(crate) fn open(configuration: &Configuration, sandbox: &Sandbox, data: &mut 
     let versions = KeptVersions::new(sandbox.clone(), &url);
     let settings = configuration.engine_settings(data.instruments.clone(), Vec::new());
     let mut changed = None;
-    let (position, recovery) = match recover(&mut database, SHARD, &versions)? {
+    let recovered = recover(&mut database, SHARD, &versions).with_context(|| unrecovered(&url))?;
+    let (position, recovery) = match recovered {
         Some(Recovered { position, opening, report }) => {
             check_market(&url, &opening, data)?;
             go_on(data.feed.as_mut(), &position)?;
@@ -102,7 +103,7 @@ pub(crate) fn open(configuration: &Configuration, sandbox: &Sandbox, data: &mut 
             (position, Some((report, started.elapsed().as_secs_f64())))
         }
         None => {
-            let made_by = format!("bulkhead {}", env!("CARGO_PKG_VERSION"));
+            let made_by = this_program();
             let opening = Opening { settings, feed: data.identity.clone(), made_by };
             (begin(&mut database, SHARD, &opening, &versions)?, None)
         }
@@ -111,6 +112,18 @@ pub(crate) fn open(configuration: &Configuration, sandbox: &Sandbox, data: &mut 
     let sequencer = Sequencer::start(position, Box::new(database), policy)
         .context("the journal's thread can't be started")?;
     Ok(Shard { sequencer, recovery, settings: changed })
+}
+
+fn this_program() -> String {
+    format!("bulkhead {}", env!("CARGO_PKG_VERSION"))
+}
+
+fn unrecovered(url: &DatabaseUrl) -> String {
+    format!(
+        "the account in {url} could not be recovered, so nothing is traded; if another version of bulkhead ran \
+         it last, let that one run and end in order first: from then on this one ({}) can go on",
+        this_program()
+    )
 }
 
 fn open_to_write(configuration: &Configuration, url: &DatabaseUrl) -> Result<Database> {
