@@ -23,6 +23,13 @@ pub(crate) fn plugin(name: &str) -> PathBuf {
     path
 }
 
+/// A built plugin that is for tests alone.
+pub(crate) fn test_plugin(name: &str) -> PathBuf {
+    let path = plugin("sma-crossover").with_file_name("../test-plugins").join(format!("{name}.wasm"));
+    assert!(path.is_file(), "{} is missing: run `cargo xtask plugins`", path.display());
+    path
+}
+
 /// The command, with its storage and strategies in a directory of the test's own.
 pub(crate) fn bulkhead(directory: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));

@@ -39,6 +39,13 @@ impl Demo {
         Ok(Self { binary: build_host(workspace)?, directory })
     }
 
+    /// `bulkhead replay` of what the demo did.
+    pub(crate) fn replay(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.args(["replay", "--json"]).env(STORAGE_VARIABLE, self.directory.join("storage"));
+        command
+    }
+
     /// `bulkhead run` on the demo's strategies, unless the arguments name others. What the host stores stays in
     /// the target directory, unless a configuration may say where it goes.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {

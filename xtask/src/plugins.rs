@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::process;
 use crate::wasm_compiler;
-use crate::workspace::Workspace;
+use crate::workspace::{Package, Workspace};
 
 /// The profile of the root `Cargo.toml` that plugins are built with.
 const PROFILE: &str = "plugin";
@@ -28,7 +28,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
 
     let mut cargo = workspace.cargo();
     cargo.args(["build", "--lib", "--profile", PROFILE]);
-    for plugin in workspace.plugins() {
+    for plugin in workspace.plugins().chain(workspace.test_plugins()) {
         cargo.args(["--package", &plugin.name]);
     }
     // A directory of its own: another compiler may be at work here, and no host build waits for this one.
@@ -49,9 +49,21 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
     ensure!(status.success(), "the plugins don't build ({status}); cargo says above why");
 
     let directory = workspace.target.join("plugins");
-    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    put(&artefacts, workspace.plugins(), &directory)?;
+    // Beside the others, so that nobody trades with them by accident.
+    put(&artefacts, workspace.test_plugins(), &workspace.target.join("test-plugins"))?;
+    Ok(directory)
+}
+
+/// Puts what was built of these packages into a directory, and nothing else.
+fn put<'a>(
+    artefacts: &[Artefact],
+    plugins: impl Iterator<Item = &'a Package>,
+    directory: &Path,
+) -> Result<()> {
+    fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     let mut current = Vec::new();
-    for plugin in workspace.plugins() {
+    for plugin in plugins {
         let Some(artefact) = artefacts.iter().find(|artefact| artefact.package_id == plugin.id) else {
             bail!("cargo built no .wasm of plugin {}", plugin.name);
         };
@@ -59,8 +71,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
         copy_if_changed(&artefact.file, &directory.join(&file_name))?;
         current.push(file_name);
     }
-    remove_other_plugins(&directory, &current)?;
-    Ok(directory)
+    remove_other_plugins(directory, &current)
 }
 
 /// A `.wasm` file that cargo made or found fresh.

@@ -29,7 +29,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
         .with_context(|| {
             format!("the demo's summary in {} is not as it should be", summary_file.display())
         })?;
-    eprintln!("The demo ran; {traded}.");
+    let replay_file = workspace.target.join("demo").join("replay.json");
+    let output =
+        File::create(&replay_file).with_context(|| format!("cannot create {}", replay_file.display()))?;
+    process::run_within(demo.replay().stdout(output), LIMIT)?;
+    let replayed = std::fs::read_to_string(&replay_file)?;
+    check_replay(&printed, &replayed)?;
+    eprintln!("The demo ran; {traded}. Taken again, every step came out the same.");
     Ok(())
 }
 
@@ -53,6 +59,19 @@ fn check_summary<'a>(printed: &str, plugins: impl Iterator<Item = &'a str>) -> R
     Ok(lines.join(", "))
 }
 
+/// Checks that `bulkhead replay --json` came to the same end.
+fn check_replay(ran: &str, replayed: &str) -> Result<()> {
+    let (ran, replayed) = (last_json_value(ran)?, last_json_value(replayed)?);
+    ensure!(replayed["agrees"] == true, "the replay of the demo does not agree: {replayed}");
+    ensure!(
+        replayed["digest"] == ran["digest"],
+        "the demo's digest is {}, its replay's {}",
+        ran["digest"],
+        replayed["digest"]
+    );
+    Ok(())
+}
+
 /// The summary ends the output; it may be on one line or on many.
 fn last_json_value(printed: &str) -> Result<Value> {
     let starts = std::iter::once(0).chain(printed.match_indices("\n{").map(|(at, _)| at + 1));
@@ -73,6 +92,14 @@ mod tests {
 
     fn complaint(printed: &str) -> String {
         format!("{:#}", check_summary(printed, ["a", "b"].into_iter()).expect_err("something is wrong"))
+    }
+
+    #[test]
+    fn a_replay_must_agree_and_come_to_the_same_digest() {
+        let ran = r#"{"digest": "ab"}"#;
+        assert!(check_replay(ran, r#"{"agrees": true, "digest": "ab"}"#).is_ok());
+        assert!(check_replay(ran, r#"{"agrees": true, "digest": "cd"}"#).is_err());
+        assert!(check_replay(ran, r#"{"agrees": false, "digest": "ab"}"#).is_err());
     }
 
     #[test]

@@ -77,7 +77,16 @@ impl Workspace {
 
     /// The strategies that the workspace ships: the packages under `plugins/` that build a plugin.
     pub(crate) fn plugins(&self) -> impl Iterator<Item = &Package> {
-        let folder = self.root.join("plugins");
+        self.plugins_under("plugins")
+    }
+
+    /// The plugins that only tests load.
+    pub(crate) fn test_plugins(&self) -> impl Iterator<Item = &Package> {
+        self.plugins_under("tests")
+    }
+
+    fn plugins_under(&self, folder: &str) -> impl Iterator<Item = &Package> {
+        let folder = self.root.join(folder);
         self.packages.iter().filter(move |package| {
             package.manifest_path.starts_with(&folder)
                 && package.targets.iter().any(|target| target.is("cdylib"))
