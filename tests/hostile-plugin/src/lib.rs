@@ -72,7 +72,7 @@ impl Hostile {
                 }
             }
             "log-flood" => {
-                for line in 0..100_000 {
+                for line in 0..2_000 {
                     log::info!("line {line} that nobody wants");
                 }
             }
