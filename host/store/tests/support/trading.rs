@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_core::engine::{Engine, EngineSettings};
 use bulkhead_core::identifier::{ContentHash, InstrumentId, OrderTag};
-use bulkhead_core::input::{Command, Deployment, Input, InputKind, StrategyMode};
+use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, StrategyMode};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::Bar;
 use bulkhead_core::money::Money;
@@ -118,9 +118,11 @@ pub(crate) fn inputs(minutes: i64) -> Vec<Input> {
         }
         if minute % 50 == 0 {
             let time = inputs.last().expect("a bar").time;
-            let halt = Command::Halt { reason: "lunch".to_owned() };
+            let actor = Actor::Person("anna".to_owned());
+            let (reason, action) = ("lunch".to_owned(), HaltAction::StopEntries);
+            let halt = Command::Halt { reason, actor: actor.clone(), action };
             inputs.push(Input { time, kind: InputKind::Command(halt) });
-            inputs.push(Input { time, kind: InputKind::Command(Command::Resume) });
+            inputs.push(Input { time, kind: InputKind::Command(Command::Resume { actor }) });
         }
     }
     inputs
