@@ -2,7 +2,7 @@
 
 use bulkhead_core::input::{Input, InputKind};
 use bulkhead_store::journal::{
-    Chain, NumberedOutput, PayloadError, Record, RecordKind, Sequence, encode, hash_of,
+    Chain, NumberedOutput, PayloadError, Record, RecordKind, Sequence, encode, encode_market, hash_of,
 };
 use bulkhead_store::storage::{AnsweredRequest, Change, Group, Snapshot, SnapshotHead};
 
@@ -88,7 +88,10 @@ impl GroupMaker {
     }
 
     fn inputs_record(&mut self, kind: RecordKind, inputs: &[Input]) -> Result<Record, PayloadError> {
-        let payload = encode(inputs)?;
+        let payload = match kind {
+            RecordKind::Market => encode_market(inputs)?,
+            _ => encode(inputs)?,
+        };
         let first = Sequence(self.chain.sequence().0 + 1);
         let last = Sequence(self.chain.sequence().0 + inputs.len() as u64);
         let time = inputs.first().map(|input| input.time).unwrap_or_default();

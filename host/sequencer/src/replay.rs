@@ -9,7 +9,7 @@ use bulkhead_core::output::{FaultReport, Output, SlotEvent};
 use bulkhead_core::strategy::StrategySource;
 use bulkhead_store::journal::{
     Chain, ChainBreak, NumberedOutput, Opening, PayloadError, Record, RecordKind, RecordNumber, Sequence,
-    ShardId, decode,
+    ShardId, decode, decode_market,
 };
 use bulkhead_store::storage::{SnapshotHead, Storage, StoreError};
 
@@ -293,7 +293,7 @@ impl<'a> Replay<'a> {
         if record.first > until {
             return Ok(());
         }
-        let inputs: Vec<Input> = read(record)?;
+        let inputs: Vec<Input> = read_inputs(record)?;
         if record.first.0 + inputs.len() as u64 != record.last.0 + 1 {
             let error = PayloadError::Malformed(format!("it holds {} inputs", inputs.len()));
             return Err(unreadable(record, error));
@@ -352,10 +352,20 @@ pub(crate) fn read_opening(
 }
 
 fn read<T: serde::de::DeserializeOwned>(record: &Record) -> Result<T, ReplayError> {
-    let Some(payload) = &record.payload else {
-        return Err(ReplayError::Dropped { first: record.first });
-    };
-    decode(record.encoding, payload).map_err(|error| unreadable(record, error))
+    decode(record.encoding, payload(record)?).map_err(|error| unreadable(record, error))
+}
+
+fn read_inputs(record: &Record) -> Result<Vec<Input>, ReplayError> {
+    match record.kind {
+        RecordKind::Market => {
+            decode_market(record.encoding, payload(record)?).map_err(|error| unreadable(record, error))
+        }
+        _ => read(record),
+    }
+}
+
+fn payload(record: &Record) -> Result<&[u8], ReplayError> {
+    record.payload.as_deref().ok_or(ReplayError::Dropped { first: record.first })
 }
 
 fn unreadable(record: &Record, error: PayloadError) -> ReplayError {
