@@ -32,6 +32,7 @@ pub(crate) use self::journal::limit;
 pub use self::requests::RequestState;
 pub(crate) use self::session::Session;
 use self::session::waited;
+use self::table::Inserts;
 pub use self::url::DatabaseUrl;
 use self::url::Target;
 
@@ -102,6 +103,7 @@ pub struct Database {
     url: DatabaseUrl,
     /// The database in words.
     name: String,
+    inserts: Inserts,
     options: Options,
     /// Which file was opened, to notice that another one, or none, is in its place.
     file: Option<FileIdentity>,
@@ -161,6 +163,7 @@ impl Database {
             connection: None,
             url: url.clone(),
             name,
+            inserts: Inserts::default(),
             options,
             file: None,
             _lock_file: lock_file,
@@ -190,8 +193,14 @@ impl Database {
         let Some(connection) = &mut self.connection else {
             return Err(StoreError::Unavailable(format!("{}: not connected", self.name)));
         };
-        let mut session =
-            Session { runtime: &self.runtime, connection, name: &self.name, deadline, broken: false };
+        let mut session = Session {
+            runtime: &self.runtime,
+            connection,
+            inserts: &mut self.inserts,
+            name: &self.name,
+            deadline,
+            broken: false,
+        };
         let done = work(&mut session);
         // What is in memory would be gone with its connection.
         if session.broken && !matches!(self.url.target, Target::Memory) {
@@ -263,8 +272,14 @@ impl Database {
             }
         };
         let mut connection = connection;
-        let mut session =
-            Session { runtime: &self.runtime, connection: &mut connection, name, deadline, broken: false };
+        let mut session = Session {
+            runtime: &self.runtime,
+            connection: &mut connection,
+            inserts: &mut self.inserts,
+            name,
+            deadline,
+            broken: false,
+        };
         if session.dialect() == Dialect::Postgres {
             set_up_postgres(&mut session, &self.options)?;
             if self.options.write {

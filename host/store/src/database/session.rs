@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 
 use super::connection::Connection;
 use super::error::{Dialect, classify};
-use super::table::{OnConflict, TableRow};
+use super::table::{Inserts, OnConflict, TableRow};
 use super::value::{Row, Value};
 use crate::storage::StoreError;
 
@@ -20,6 +20,7 @@ const ROWS_PER_STATEMENT: [usize; 4] = [64, 16, 4, 1];
 pub(crate) struct Session<'a> {
     pub(super) runtime: &'a Runtime,
     pub(super) connection: &'a mut Connection,
+    pub(super) inserts: &'a mut Inserts,
     /// The database in words.
     pub(super) name: &'a str,
     /// When to stop waiting. SQLite's answers come from this process and have a limit of their own.
@@ -95,7 +96,7 @@ impl Session<'_> {
             if rows.len() < many {
                 continue;
             }
-            let sql = table.insert(many, on_conflict);
+            let sql = self.inserts.get(table, many, on_conflict, self.connection.dialect());
             while rows.len() >= many {
                 let values = rows.by_ref().take(many).flatten().collect();
                 self.execute(&sql, values)?;

@@ -1,5 +1,9 @@
 //! Tables, and rows that know theirs.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error::Dialect;
 use super::value::{Kind, Row, Value};
 use crate::storage::StoreError;
 
@@ -34,7 +38,7 @@ impl Table {
     }
 
     /// The statement that adds this many rows.
-    pub(crate) fn insert(&self, rows: usize, on_conflict: OnConflict) -> String {
+    pub(super) fn insert(&self, rows: usize, on_conflict: OnConflict, dialect: Dialect) -> String {
         use std::fmt::Write as _;
 
         let mut sql = format!("INSERT INTO {} ({}) VALUES ", self.name, self.column_list());
@@ -43,8 +47,14 @@ impl Table {
             sql.push_str(if row == 0 { "(" } else { ", (" });
             for column in 0..self.columns.len() {
                 place += 1;
-                // Writing to a string does not fail.
-                let _ = write!(sql, "{}${place}", if column == 0 { "" } else { ", " });
+                sql.push_str(if column == 0 { "" } else { ", " });
+                match dialect {
+                    // SQLite looks for the name of each parameter that has one from the first on: with $1, $2
+                    // and so forth most of the time of a commit went into that.
+                    Dialect::Sqlite => sql.push('?'),
+                    // Writing to a string does not fail.
+                    Dialect::Postgres => drop(write!(sql, "${place}")),
+                }
             }
             sql.push(')');
         }
@@ -60,6 +70,25 @@ impl Table {
             }
         }
         sql
+    }
+}
+
+/// The statements that add rows, kept because they are long. There are as many as there are tables, numbers of
+/// rows and conflicts.
+#[derive(Debug, Default)]
+pub(crate) struct Inserts(BTreeMap<(&'static str, usize, OnConflict), Arc<str>>);
+
+impl Inserts {
+    /// As [`Table::insert`]. A connection speaks one dialect only.
+    pub(super) fn get(
+        &mut self,
+        table: &Table,
+        rows: usize,
+        on_conflict: OnConflict,
+        dialect: Dialect,
+    ) -> Arc<str> {
+        let key = (table.name, rows, on_conflict);
+        self.0.entry(key).or_insert_with(|| table.insert(rows, on_conflict, dialect).into()).clone()
     }
 }
 
@@ -132,14 +161,29 @@ mod tests {
 
     #[test]
     fn rows_are_added_with_one_statement() {
-        assert_eq!(TABLE.insert(2, OnConflict::Fail), "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)");
+        let insert = |dialect| TABLE.insert(2, OnConflict::Fail, dialect);
+        assert_eq!(insert(Dialect::Postgres), "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)");
+        assert_eq!(insert(Dialect::Sqlite), "INSERT INTO t (a, b) VALUES (?, ?), (?, ?)");
     }
 
     #[test]
     fn a_row_that_is_there_is_replaced_or_kept() {
-        let replace = TABLE.insert(1, OnConflict::Replace);
+        let replace = TABLE.insert(1, OnConflict::Replace, Dialect::Postgres);
         assert!(replace.ends_with("($1, $2) ON CONFLICT (a) DO UPDATE SET b = excluded.b"), "{replace}");
-        let keep = TABLE.insert(1, OnConflict::Keep);
+        let keep = TABLE.insert(1, OnConflict::Keep, Dialect::Postgres);
         assert!(keep.ends_with("ON CONFLICT (a) DO NOTHING"), "{keep}");
+    }
+
+    #[test]
+    fn a_statement_is_kept_for_each_number_of_rows_and_each_conflict() {
+        let mut inserts = Inserts::default();
+        for _ in 0..2 {
+            for rows in [1, 2] {
+                for on_conflict in [OnConflict::Fail, OnConflict::Keep, OnConflict::Replace] {
+                    let kept = inserts.get(&TABLE, rows, on_conflict, Dialect::Sqlite);
+                    assert_eq!(*kept, *TABLE.insert(rows, on_conflict, Dialect::Sqlite));
+                }
+            }
+        }
     }
 }
