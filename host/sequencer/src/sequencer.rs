@@ -18,13 +18,21 @@ use crate::writer::{Report, Writer};
 /// Batches that the writer may have: one that it works on and one that waits.
 const MOST_UNWRITTEN: usize = 2;
 
+/// A group from which nothing followed waits so many times longer for company: nothing waits for it, and
+/// larger groups take less room.
+const QUIET_PATIENCE: u32 = 10;
+
+/// How often a caller looks whether the writer has reported something.
+const BETWEEN_REPORTS: Duration = Duration::from_millis(1);
+
 /// When groups are written and snapshots taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// Most inputs in a group. When a group is full and the store still works on those before it, no more
     /// inputs are taken.
     pub group_inputs: usize,
-    /// How long an input may wait for others to be written with it.
+    /// How long an input may wait for others to be written with it when something follows from it; ten times
+    /// as long when nothing does.
     pub group_delay: Duration,
     /// A snapshot is taken after so many inputs.
     pub snapshot_inputs: u64,
@@ -39,8 +47,10 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
+            // Only a feed that is faster than the store fills a group. Then large ones are what makes it fast; else
+            // the delay ends them long before. docs/performance.md has the figures for both.
             group_inputs: 4_096,
-            group_delay: Duration::from_millis(2),
+            group_delay: Duration::from_millis(1),
             snapshot_inputs: 200_000,
             snapshot_delay: Duration::from_secs(60),
             equity_every: Span::from_seconds(3_600),
@@ -243,6 +253,22 @@ impl Sequencer {
         self.begun = None;
     }
 
+    /// How long the group in the making may wait.
+    fn patience(&self) -> Duration {
+        let delay = self.policy.group_delay;
+        let is_awaited = !self.batch.outputs.is_empty() || !self.batch.answered.is_empty();
+        if is_awaited { delay } else { delay.saturating_mul(QUIET_PATIENCE) }
+    }
+
+    /// In how long [`Self::released`] has something to do; who sleeps longer keeps outputs waiting. `None` while
+    /// everything is durable and was released.
+    #[must_use]
+    pub fn next_look(&self) -> Option<Duration> {
+        let group = self.begun.map(|begun| self.patience().saturating_sub(begun.elapsed()));
+        let report = (self.unwritten > 0).then_some(BETWEEN_REPORTS);
+        group.into_iter().chain(report).min()
+    }
+
     /// Does what is due by the clock, and appends the outputs that may leave to `released`. Waits for nothing.
     ///
     /// # Errors
@@ -256,7 +282,7 @@ impl Sequencer {
         {
             self.checkpoint();
         }
-        let due = self.begun.is_some_and(|begun| begun.elapsed() >= self.policy.group_delay);
+        let due = self.begun.is_some_and(|begun| begun.elapsed() >= self.patience());
         if due || !self.has_room() {
             self.write();
         }

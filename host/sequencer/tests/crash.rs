@@ -250,3 +250,23 @@ fn another_writer_ends_the_run_instead_of_mixing_two_journals() {
     };
     assert!(matches!(error, StoreError::Conflict(_)), "{error}");
 }
+
+#[test]
+fn an_input_that_something_followed_from_waits_less_for_company() {
+    let policy = policy(1_000, 1_000);
+    let database = Database::default();
+    let mut sequencer = Sequencer::start(position(&database), Box::new(database.clone()), policy).unwrap();
+    assert_eq!(sequencer.next_look(), None, "nothing is under way");
+
+    let market = bars(1, 1);
+    sequencer.step(market[0].clone());
+    assert!(sequencer.next_look().unwrap() > policy.group_delay, "nothing waits for a bar that nobody saw");
+
+    let deployment = InputKind::Command(deployments().remove(0));
+    sequencer.step(Input { time: sequencer.engine().now(), kind: deployment });
+    assert!(sequencer.next_look().unwrap() <= policy.group_delay, "the news of the slot wait");
+
+    let mut handed_out = Vec::new();
+    sequencer.close(Duration::from_secs(60), &mut handed_out).unwrap();
+    assert!(!handed_out.is_empty());
+}

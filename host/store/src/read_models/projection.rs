@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bulkhead_core::engine::{Engine, Slot};
 use bulkhead_core::identifier::{InstrumentId, StrategyId};
 use bulkhead_core::input::Actor;
+use bulkhead_core::ledger::SubLedger;
 use bulkhead_core::money::{Money, Overflow, Quantity};
 use bulkhead_core::order::{OrderState, OrderTerms, Origin, Pricing};
 use bulkhead_core::output::{Consequence, OrderChange, Output, SlotEvent};
@@ -132,10 +133,11 @@ impl Projection {
             into.push(Change::Account(account.clone()));
             written.account = Some(account);
         }
+        let no_books = SubLedger::default();
         for slot in engine.slots() {
-            let row = slot_row(shard, engine, slot, sequence);
-            let before = written.slots.get(&slot.id());
-            if before.is_none_or(|before| SlotRow { sequence, time, ..before.clone() } != row) {
+            let books = ledger.sub_ledger(slot.id()).unwrap_or(&no_books);
+            if written.slots.get(&slot.id()).is_none_or(|before| !shows(before, slot, books)) {
+                let row = slot_row(shard, time, slot, books, sequence);
                 into.push(Change::Slot(row.clone()));
                 written.slots.insert(slot.id(), row);
             }
@@ -247,10 +249,12 @@ impl Projection {
 
 impl Written {
     fn positions(&mut self, shard: ShardId, engine: &Engine, sequence: Sequence, into: &mut Vec<Change>) {
-        let mut open = BTreeMap::new();
-        for (number, books) in (0..).zip(engine.ledger().sub_ledgers()) {
+        let ledger = engine.ledger();
+        let mut open = 0;
+        for (number, books) in (0..).zip(ledger.sub_ledgers()) {
             let strategy = StrategyId(number);
             for position in books.positions() {
+                open += 1;
                 let row = PositionRow {
                     shard,
                     strategy,
@@ -265,20 +269,25 @@ impl Written {
                     realised: position.realised,
                 };
                 let key = (strategy, position.instrument);
-                match self.positions.remove(&key) {
-                    Some(before) if (PositionRow { sequence, ..before.clone() }) == row => {
-                        open.insert(key, before);
-                    }
-                    _ => {
-                        into.push(Change::Position(row.clone()));
-                        open.insert(key, row);
-                    }
+                let before = self.positions.get(&key);
+                if before.is_none_or(|before| PositionRow { sequence, ..before.clone() } != row) {
+                    into.push(Change::Position(row.clone()));
+                    self.positions.insert(key, row);
                 }
             }
         }
-        for (strategy, instrument) in std::mem::replace(&mut self.positions, open).into_keys() {
-            into.push(Change::PositionClosed { shard, strategy, instrument });
+        if self.positions.len() == open {
+            return;
         }
+        self.positions.retain(|(strategy, instrument), _| {
+            let books = ledger.sub_ledger(*strategy);
+            let is_open = books.is_some_and(|books| books.position(*instrument).is_some());
+            if !is_open {
+                let (strategy, instrument) = (*strategy, *instrument);
+                into.push(Change::PositionClosed { shard, strategy, instrument });
+            }
+            is_open
+        });
     }
 }
 
@@ -290,14 +299,30 @@ fn totals(engine: &Engine) -> Result<(Money, Money), Overflow> {
     })
 }
 
-fn slot_row(shard: ShardId, engine: &Engine, slot: &Slot, sequence: Sequence) -> SlotRow {
-    let books = engine.ledger().sub_ledger(slot.id()).cloned().unwrap_or_default();
+/// Whether the row is still what there is to say about the slot. There can be thousands of slots in a group's
+/// account, so this builds no row to compare with.
+fn shows(row: &SlotRow, slot: &Slot, books: &SubLedger) -> bool {
+    let deployment = slot.deployment();
+    row.name == slot.name()
+        && row.version == deployment.version
+        && row.mode == deployment.mode
+        && row.status == slot.status().name()
+        && row.weight == deployment.weight
+        && row.cash == books.cash()
+        && row.reserved == books.reserved()
+        && row.funded == books.funded()
+        && row.realised == books.realised()
+        && row.fees == books.fees()
+        && row.faults == slot.faults()
+}
+
+fn slot_row(shard: ShardId, time: Timestamp, slot: &Slot, books: &SubLedger, sequence: Sequence) -> SlotRow {
     let deployment = slot.deployment();
     SlotRow {
         shard,
         strategy: slot.id(),
         sequence,
-        time: engine.now(),
+        time,
         name: slot.name().to_owned(),
         version: deployment.version,
         mode: deployment.mode,
