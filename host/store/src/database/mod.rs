@@ -31,7 +31,7 @@ use self::error::Dialect;
 pub(crate) use self::journal::limit;
 pub use self::requests::RequestState;
 pub(crate) use self::session::Session;
-use self::session::waited;
+use self::session::{PREPARED_STATEMENTS, waited};
 use self::table::Inserts;
 pub use self::url::DatabaseUrl;
 use self::url::Target;
@@ -250,6 +250,7 @@ impl Database {
             Target::Postgres(options) => {
                 let role = if self.options.write { "bulkhead writer" } else { "bulkhead reader" };
                 let options = (**options).clone().disable_statement_logging();
+                let options = options.statement_cache_capacity(PREPARED_STATEMENTS);
                 let options = match options.get_application_name() {
                     Some(_) => options,
                     None => options.application_name(role),
@@ -299,6 +300,7 @@ impl Database {
 
         let mut options = options
             .disable_statement_logging()
+            .statement_cache_capacity(PREPARED_STATEMENTS)
             .busy_timeout(self.options.timeout.min(Duration::from_secs(3600)))
             .foreign_keys(true)
             .pragma("journal_size_limit", LARGEST_LOG)

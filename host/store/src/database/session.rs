@@ -12,9 +12,12 @@ use super::table::{Inserts, OnConflict, TableRow};
 use super::value::{Row, Value};
 use crate::storage::StoreError;
 
-/// Rows that go into one statement: each number is one shape of statement to keep prepared. The largest keeps
-/// well below the 32,766 values that SQLite takes.
-const ROWS_PER_STATEMENT: [usize; 4] = [64, 16, 4, 1];
+/// Rows that go into one statement: each number is one shape of statement to keep prepared, and each statement a
+/// wait for its answer. The largest keeps well below the 32,766 values that SQLite takes.
+const ROWS_PER_STATEMENT: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
+
+/// Statements that a connection keeps prepared: more than there are shapes.
+pub(super) const PREPARED_STATEMENTS: usize = 200;
 
 /// What one call to the store asks its connection with.
 pub(crate) struct Session<'a> {
