@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use super::payload::{PayloadError, decode, encode};
 
 /// Places after the point beyond which a column is kept bit by bit.
-const MOST_PLACES: u8 = 9;
+const MOST_PLACES: u8 = 12;
 
 /// Powers of ten up to [`MOST_PLACES`], which floating point holds exactly.
-const POWERS: [f64; MOST_PLACES as usize + 1] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
+const POWERS: [f64; MOST_PLACES as usize + 1] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12];
 
 /// Whole numbers up to this are exact in floating point.
 const LARGEST: u64 = (1 << 53) - 1;
@@ -262,7 +263,8 @@ impl Quotes {
         let columns = times.iter().zip(&self.instruments).zip(&self.ages).zip(prices).zip(sizes);
         let quotes = columns.map(|((((time, instrument), age), prices), sizes)| {
             let ([bid, ask], [bid_size, ask_size, liquidity]) = (*prices, *sizes);
-            let (instrument, time) = (InstrumentId(*instrument), Timestamp::from_nanos(time.wrapping_sub(*age)));
+            let (instrument, time) =
+                (InstrumentId(*instrument), Timestamp::from_nanos(time.wrapping_sub(*age)));
             Quote { instrument, time, bid, ask, bid_size, ask_size, liquidity }
         });
         Some(quotes.collect())
@@ -292,12 +294,14 @@ impl Trades {
         }
         let columns = times.iter().zip(&self.instruments).zip(&self.ages).zip(prices).zip(quantities);
         let trades =
-            columns.zip(self.takers).map(|(((((time, instrument), age), price), quantity), taker)| MarketTrade {
-                instrument: InstrumentId(*instrument),
-                time: Timestamp::from_nanos(time.wrapping_sub(*age)),
-                price,
-                quantity,
-                taker,
+            columns.zip(self.takers).map(|(((((time, instrument), age), price), quantity), taker)| {
+                MarketTrade {
+                    instrument: InstrumentId(*instrument),
+                    time: Timestamp::from_nanos(time.wrapping_sub(*age)),
+                    price,
+                    quantity,
+                    taker,
+                }
             });
         Some(trades.collect())
     }
@@ -459,7 +463,7 @@ mod tests {
     /// Prices as feeds have them, as computations leave them, and what no feed should ever have.
     fn number() -> impl Strategy<Value = f64> {
         prop_oneof![
-            6 => (-1_000_000_i64..1_000_000, 0_usize..10).prop_map(|(number, places)| part(number, POWERS[places])),
+            6 => (-1_000_000_i64..1_000_000, 0_usize..POWERS.len()).prop_map(|(number, places)| part(number, POWERS[places])),
             2 => any::<f64>(),
             1 => any::<u64>().prop_map(f64::from_bits),
             1 => prop::sample::select(vec![0.0, -0.0, f64::NAN, f64::INFINITY, 0.1 + 0.2, 9_007_199_254_740_992.0, 1e300]),
@@ -556,12 +560,12 @@ mod tests {
             .map(|bar| Input { time: bar.close_time(), kind: InputKind::Bar(bar) })
             .to_vec();
         let edits: [fn(&mut Columns); 6] = [
-            |columns| drop(columns.kinds.pop()),
+            |columns| columns.kinds.truncate(1),
             |columns| columns.kinds[0] = 6,
             |columns| columns.kinds[0] = TIMER,
-            |columns| drop(columns.bars.instruments.pop()),
+            |columns| columns.bars.instruments.truncate(1),
             |columns| columns.bars.volumes = Numbers::Exact(vec![1.0]),
-            |columns| columns.bars.prices = Numbers::Decimal(10, vec![1; 8]),
+            |columns| columns.bars.prices = Numbers::Decimal(13, vec![1; 8]),
         ];
         for (which, edit) in edits.into_iter().enumerate() {
             let mut columns = Columns::of(&inputs).unwrap();
@@ -575,7 +579,8 @@ mod tests {
     fn a_command_is_refused() {
         use bulkhead_core::input::Command;
 
-        let input = Input { time: Timestamp::EPOCH, kind: InputKind::Command(Command::Resume) };
+        let command = Command::Release { slot: "a".to_owned() };
+        let input = Input { time: Timestamp::EPOCH, kind: InputKind::Command(command) };
         assert!(matches!(encode_market(&[input]), Err(PayloadError::Unwritable(_))));
     }
 }

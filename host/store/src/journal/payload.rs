@@ -16,7 +16,7 @@ pub const ENCODING: i16 = 1;
 /// A payload that claims to be larger is not unpacked: nothing that is written comes near it.
 const LARGEST: u64 = 1 << 30;
 
-/// Fast enough not to hold up the journal. Higher levels gain less than a tenth.
+/// Fast enough not to hold up the journal. Higher levels gain a twentieth for several times the work.
 const LEVEL: i32 = 1;
 
 /// What a shard began with.
