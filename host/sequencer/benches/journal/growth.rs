@@ -1,7 +1,8 @@
 //! How much a database grows.
 
 use anyhow::Result;
-use bulkhead_store::database::Synchronous;
+use bulkhead_sequencer::sequencer::Policy;
+use bulkhead_store::database::{Database, Synchronous};
 use bulkhead_store::journal::{RecordKind, RecordNumber};
 use bulkhead_store::storage::Storage as _;
 
@@ -15,21 +16,30 @@ use crate::throughput::{BUSY, QUIET};
 
 const PART: &str = "growth";
 
+/// Inputs in a group while a feed is faster than the store, and while one bar of each instrument comes at a
+/// time. Given, so that the figures don't depend on the machine.
+const LARGE: usize = 512;
+const SMALL: usize = 20;
+
 pub(crate) fn measure(extent: Extent, places: &Places, figures: &mut Figures) -> Result<()> {
     let kinds = places.kinds(&[Kind::Sqlite(Synchronous::Normal), Kind::Postgres(Synchronous::Normal)]);
     for kind in kinds {
-        for (bars_per_order, events) in [(QUIET, extent.quiet_events), (BUSY, extent.busy_events)] {
+        for (bars_per_order, events, group_inputs) in [
+            (QUIET, extent.quiet_events, LARGE),
+            (QUIET, extent.busy_events, SMALL),
+            (BUSY, extent.busy_events, LARGE),
+        ] {
             let (place, mut database) = places.make(kind)?;
             let empty = place.bytes()?;
             let position = fresh(&mut database)?;
             let inputs = std::iter::once(deployment(bars_per_order)).chain(bars(events));
-            // Groups of 512 inputs, whatever the machine's speed.
-            let policy = bulkhead_sequencer::sequencer::Policy { group_inputs: 512, ..without_snapshots() };
+            let policy = Policy { group_inputs, ..without_snapshots() };
             let took = with_journal(position, Box::new(database), policy, inputs, false)?;
             let whole = place.bytes()? - empty;
             let (market, outputs) = payloads(&mut place.open()?)?;
 
-            let market_name = format!("{}, an order in {bars_per_order} bars", kind.name());
+            let market_name =
+                format!("{}, an order in {bars_per_order} bars, {group_inputs} a group", kind.name());
             let mut add = |name: &str, unit, value: f64| {
                 figures.add(PART, format!("{market_name}: {name}"), unit, &[value], None);
             };
@@ -50,7 +60,7 @@ pub(crate) fn measure(extent: Extent, places: &Places, figures: &mut Figures) ->
 }
 
 /// Bytes of payload of inputs and of outputs.
-fn payloads(database: &mut bulkhead_store::database::Database) -> Result<(f64, f64)> {
+fn payloads(database: &mut Database) -> Result<(f64, f64)> {
     let (mut market, mut outputs) = (0, 0);
     let mut after = RecordNumber(0);
     loop {

@@ -10,7 +10,7 @@ use bulkhead_core::input::Input;
 use bulkhead_sequencer::sequencer::{Policy, Sequencer};
 use bulkhead_store::database::{Database, Synchronous};
 use bulkhead_store::journal::{Record, RecordNumber, ShardId};
-use bulkhead_store::storage::{Group, Request, SnapshotHead, Storage, StoreError};
+use bulkhead_store::storage::{Group, Request, Retention, SnapshotHead, Storage, StoreError};
 
 use crate::Extent;
 use crate::figures::Figures;
@@ -22,16 +22,17 @@ use crate::run::{NEVER, fresh, with_journal, without_snapshots};
 const PART: &str = "commit";
 
 /// Inputs in a group, all of them at once.
-const SIZES: [usize; 5] = [1, 16, 256, 1_024, 4_096];
+const SIZES: [usize; 4] = [1, 64, 512, 4_096];
 
 /// How long a group may wait for more, in milliseconds.
-const DELAYS: [u64; 5] = [0, 1, 2, 5, 20];
+const DELAYS: [u64; 4] = [0, 1, 2, 5];
 
 /// Events a second while waiting is measured: a busy feed, which leaves time between two of them.
 const RATE: u32 = 2_000;
 
-/// Bars an order here.
+/// Bars an order in the groups, and while waiting is measured: hundreds of orders a second.
 const BARS_PER_ORDER: u32 = 20;
+const BARS_PER_PACED_ORDER: u32 = 5;
 
 pub(crate) fn measure(extent: Extent, places: &Places, figures: &mut Figures) -> Result<()> {
     let sync = syncs(extent, places)?;
@@ -40,7 +41,7 @@ pub(crate) fn measure(extent: Extent, places: &Places, figures: &mut Figures) ->
     for kind in &kinds {
         for size in SIZES {
             let times = commits(extent, places, *kind, size)?;
-            let name = format!("{}, {size} inputs a group", kind.name());
+            let name = format!("{}, groups of {size}", kind.name());
             add(figures, PART, &name, &times);
             let ratio = median(&times) / median(&sync);
             figures.add(PART, format!("{name}: to the raw sync"), "×", &[ratio], None);
@@ -139,6 +140,10 @@ impl Storage for Timed {
         self.database.snapshot(head)
     }
 
+    fn retain(&mut self, shard: ShardId, retention: &Retention) -> Result<(), StoreError> {
+        self.database.retain(shard, retention)
+    }
+
     fn requests(&mut self, shard: ShardId) -> Result<Vec<Request>, StoreError> {
         self.database.requests(shard)
     }
@@ -158,8 +163,7 @@ fn paced(extent: Extent, places: &Places, kind: Kind, policy: Policy) -> Result<
     let (sender, commits) = channel();
     let mut sequencer = Sequencer::start(position, Box::new(Timed { database, times: sender }), policy)?;
     let count = usize::try_from(extent.seconds * u64::from(RATE))?;
-    let inputs: Vec<Input> =
-        std::iter::once(deployment(BARS_PER_ORDER)).chain(bars(count)).collect();
+    let inputs: Vec<Input> = std::iter::once(deployment(BARS_PER_PACED_ORDER)).chain(bars(count)).collect();
     let (mut stepped, mut waits, mut released) = (Vec::with_capacity(inputs.len()), Vec::new(), Vec::new());
     let started = Instant::now();
     for (place, input) in (0..).zip(inputs) {
@@ -171,10 +175,11 @@ fn paced(extent: Extent, places: &Places, kind: Kind, policy: Policy) -> Result<
                 let since: &Instant = stepped.get(place).context("it was stepped")?;
                 waits.push(milliseconds(since.elapsed()));
             }
-            if Instant::now() >= due && sequencer.has_room() {
+            let left = due.saturating_duration_since(Instant::now());
+            if left.is_zero() && sequencer.has_room() {
                 break;
             }
-            std::thread::sleep(Duration::from_micros(20));
+            std::thread::sleep(left.clamp(Duration::from_micros(20), Duration::from_micros(100)));
         }
         stepped.push(Instant::now());
         sequencer.step(input);

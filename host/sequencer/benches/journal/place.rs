@@ -83,23 +83,23 @@ impl Places {
             }
         };
         let place = Place { places: self, synchronous: kind.synchronous(), target };
-        let database = place.open_with(Options::writer().migrating())?;
+        let database = place.open_with(&Options::writer().migrating())?;
         Ok((place, database))
     }
 }
 
 impl Place<'_> {
     pub(crate) fn open(&self) -> Result<Database> {
-        self.open_with(Options::writer())
+        self.open_with(&Options::writer())
     }
 
-    fn open_with(&self, options: Options) -> Result<Database> {
+    fn open_with(&self, options: &Options) -> Result<Database> {
         let url: DatabaseUrl = match (&self.target, &self.places.server) {
             (Target::Database(name), Some(server)) => server.url(name).parse()?,
             (Target::Database(name), None) => anyhow::bail!("the server of {name} is gone"),
             (Target::File(path), _) => DatabaseUrl::file(path),
         };
-        Ok(Database::open(&url, Options { synchronous: self.synchronous, ..options })?)
+        Ok(Database::open(&url, Options { synchronous: self.synchronous, ..options.clone() })?)
     }
 
     /// The database's size in bytes. The file must be closed, so that nothing is in its log any more.

@@ -8,7 +8,9 @@ use bulkhead_core::input::Input;
 use bulkhead_sequencer::recovery::recover;
 use bulkhead_sequencer::replay::Replay;
 use bulkhead_store::database::Database;
-use bulkhead_store::journal::{Chain, NumberedOutput, Record, RecordKind, RecordNumber, decode, decode_market};
+use bulkhead_store::journal::{
+    Chain, NumberedOutput, Record, RecordKind, RecordNumber, decode, decode_market,
+};
 use bulkhead_store::storage::Storage as _;
 
 use crate::Extent;
@@ -100,15 +102,6 @@ impl Split {
             black_box(zstd::bulk::decompress(payload, usize::try_from(size.unwrap_or_default())?)?);
         }
         split.unpack = started.elapsed();
-        if std::env::var_os("LEVELS").is_some() {
-            for level in [1, 2, 3, 5, 7, 9] {
-                let plain: Vec<Vec<u8>> = payloads().map(|it| zstd::stream::decode_all(it).unwrap()).collect();
-                let started = Instant::now();
-                let size: usize = plain.iter().map(|it| zstd::bulk::compress(it, level).unwrap().len()).sum();
-                let all: usize = plain.iter().map(Vec::len).sum();
-                eprintln!("level {level}: {size} of {all} in {} records, {:?}", plain.len(), started.elapsed());
-            }
-        }
 
         let mut engine = engine(QUIET)?;
         let mut outputs = Vec::new();

@@ -102,7 +102,7 @@ pub(crate) fn with_journal(
     if close {
         sequencer.close(NEVER, &mut released)?;
     } else {
-        finish(sequencer, policy, &mut released)?;
+        finish(sequencer, &mut released)?;
     }
     let wall = wall.elapsed();
     look(&mut released);
@@ -110,15 +110,10 @@ pub(crate) fn with_journal(
 }
 
 /// Waits until all is durable, without a snapshot.
-fn finish(mut sequencer: Sequencer, policy: Policy, released: &mut Vec<NumberedOutput>) -> Result<()> {
-    // What waits for company is due by then, and goes when the writer has room.
-    let due = Instant::now() + policy.group_delay;
-    while Instant::now() <= due {
-        sequencer.wait(policy.group_delay, released)?;
-    }
-    // The writer has two groups at most, and one that waits for room.
-    for _ in 0..4 {
-        sequencer.wait(NEVER, released)?;
+fn finish(mut sequencer: Sequencer, released: &mut Vec<NumberedOutput>) -> Result<()> {
+    while let Some(most) = sequencer.next_look() {
+        std::thread::sleep(most);
+        sequencer.released(released)?;
     }
     Ok(())
 }
