@@ -26,6 +26,7 @@ on_both! {
     the_rows_are_what_the_engine_says,
     writing_the_same_changes_again_leaves_the_same_rows,
     a_restart_puts_wrong_positions_right,
+    positions_that_open_and_close_are_right_after_each_group,
     pages_follow_each_other_and_filters_narrow_them,
     amounts_of_any_size_come_back_to_the_last_digit,
     versions_settings_and_audit_are_kept,
@@ -204,6 +205,24 @@ fn a_restart_puts_wrong_positions_right(place: &Place) {
     let mut changes = Vec::new();
     restarted.account(&run.engine, Sequence(100), &mut changes).unwrap();
     assert_eq!(changes, []);
+}
+
+fn positions_that_open_and_close_are_right_after_each_group(place: &Place) {
+    let mut store = place.writer();
+    let mut engine = trading::engine();
+    let mut projection = Projection::new(SHARD, &engine, Span::ZERO);
+    let (mut open, mut closed) = (0, 0);
+    for (sequence, input) in (1..).map(Sequence).zip(&trading::inputs(60)) {
+        trading::step(&mut engine, input);
+        let mut changes = Vec::new();
+        projection.account(&engine, sequence, &mut changes).unwrap();
+        store.commit(&Group { changes, ..Group::default() }).unwrap();
+        assert_positions(&mut store, &engine);
+        let now = store.positions(SHARD).unwrap().len();
+        closed += usize::from(now < open);
+        open = now;
+    }
+    assert!(closed > 0, "no position closes");
 }
 
 fn pages_follow_each_other_and_filters_narrow_them(place: &Place) {
