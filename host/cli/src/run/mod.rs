@@ -323,7 +323,9 @@ impl Host {
                     duration.map_or(LONGEST_WAIT, |limit| limit.saturating_sub(now.duration_since(started)));
                 self.hand_out()?;
                 let wait = if self.sequencer.has_room() { wait } else { LONGEST_STALL };
-                match messages.recv_timeout(wait.min(LONGEST_WAIT).min(left)) {
+                // Who sleeps longer keeps what became durable from leaving.
+                let look = self.sequencer.next_look().unwrap_or(LONGEST_WAIT);
+                match messages.recv_timeout(wait.min(look).min(LONGEST_WAIT).min(left)) {
                     Ok(Message::Stop) => return Ok("a signal asked for it"),
                     Ok(message) => {
                         self.handle(message)?;
