@@ -198,7 +198,10 @@ impl Engine {
             }
             slot.foresight.forget();
             if !self.save(index, outputs) {
-                if self.slots[index].instance.take().is_some() {
+                let slot = &mut self.slots[index];
+                if slot.instance.take().is_some() {
+                    // It is told everything anew.
+                    slot.inbox.clear();
                     self.restart(index, outputs);
                 }
                 continue;
