@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bulkhead_core::engine::{Engine, RestoreError, StepError};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Command, Input, InputKind};
-use bulkhead_core::output::{FaultReport, Output, SlotEvent};
+use bulkhead_core::output::{Output, SlotEvent};
 use bulkhead_core::strategy::StrategySource;
 use bulkhead_store::journal::{
     Chain, ChainBreak, NumberedOutput, Opening, PayloadError, Record, RecordKind, RecordNumber, Sequence,
@@ -321,12 +321,7 @@ impl<'a> Replay<'a> {
             return Err(ReplayError::Version { version: deployment.version, sequence, reason });
         }
         self.outputs.clear();
-        let faults: Vec<FaultReport> = recorded.iter().filter_map(as_fault).cloned().collect();
-        if faults.is_empty() {
-            self.engine.step(input, &mut self.outputs);
-        } else {
-            self.engine.step_again(input, &faults, &mut self.outputs);
-        }
+        self.engine.step_again(input, &recorded, &mut self.outputs);
         self.inputs += 1;
         self.feed_inputs += u64::from(is_from_feed(&input.kind));
         if self.outputs == recorded {
@@ -360,13 +355,6 @@ fn read<T: serde::de::DeserializeOwned>(record: &Record) -> Result<T, ReplayErro
 
 fn unreadable(record: &Record, error: PayloadError) -> ReplayError {
     ReplayError::Payload { number: record.number, kind: record.kind, first: record.first, error }
-}
-
-fn as_fault(output: &Output) -> Option<&FaultReport> {
-    match output {
-        Output::StrategyFault(report) => Some(report),
-        _ => None,
-    }
 }
 
 fn is_failed_deployment(output: &Output) -> bool {
