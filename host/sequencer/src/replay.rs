@@ -73,6 +73,25 @@ pub enum ReplayError {
         /// Where they began.
         first: Sequence,
     },
+    /// Records are missing at the end.
+    #[error(
+        "the journal ends with {last}, but there is a snapshot after {snapshot}: what was written between is \
+         lost; restore a backup, nothing was changed"
+    )]
+    Cut {
+        /// The last record that is there.
+        last: RecordNumber,
+        /// The last record before the snapshot.
+        snapshot: RecordNumber,
+    },
+    /// Without a snapshot the journal can't be gone on from.
+    #[error("{error}; {}", snapshots(.unusable))]
+    NoSnapshot {
+        /// Why not from the beginning.
+        error: Box<Self>,
+        /// The snapshots, and why each can't be used.
+        unusable: Vec<(Sequence, String)>,
+    },
     /// The journal begins with something else than an opening, or has none.
     #[error("the journal of {0} does not begin with an opening record")]
     NoOpening(ShardId),
@@ -101,6 +120,11 @@ impl From<ChainBreak> for ReplayError {
     fn from(found: ChainBreak) -> Self {
         Self::Store(found.into())
     }
+}
+
+fn snapshots(unusable: &[(Sequence, String)]) -> String {
+    let each = unusable.iter().map(|(sequence, why)| format!("\n  the snapshot at {sequence}: {why}"));
+    format!("its snapshots can't be used, so restore a backup:{}", each.collect::<String>())
 }
 
 fn divergence(found: &Divergence) -> String {
@@ -226,6 +250,7 @@ impl<'a> Replay<'a> {
             chain: self.chain,
             uncovered: self.uncovered,
             feed_inputs: self.feed_inputs,
+            since_snapshot: self.inputs,
         }
     }
 
@@ -316,7 +341,7 @@ impl<'a> Replay<'a> {
     fn step(&mut self, sequence: Sequence, input: &Input, recorded: Vec<Output>) -> Result<(), ReplayError> {
         if let InputKind::Command(Command::Deploy(deployment)) = &input.kind
             && let Err(reason) = self.versions.prepare(&deployment.version)
-            && !recorded.iter().any(is_failed_deployment)
+            && recorded.iter().any(is_deployment)
         {
             return Err(ReplayError::Version { version: deployment.version, sequence, reason });
         }
@@ -357,6 +382,9 @@ fn unreadable(record: &Record, error: PayloadError) -> ReplayError {
     ReplayError::Payload { number: record.number, kind: record.kind, first: record.first, error }
 }
 
-fn is_failed_deployment(output: &Output) -> bool {
-    matches!(output, Output::SlotChanged(change) if matches!(change.event, SlotEvent::DeploymentFailed { .. }))
+/// Whether a version was put to work. One that was refused need not be there.
+fn is_deployment(output: &Output) -> bool {
+    let is_deployment =
+        |event: &SlotEvent| matches!(event, SlotEvent::Started(_) | SlotEvent::Replaced { .. });
+    matches!(output, Output::SlotChanged(change) if is_deployment(&change.event))
 }

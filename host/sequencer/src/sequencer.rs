@@ -88,6 +88,8 @@ pub struct Position {
     pub uncovered: Sequence,
     /// Inputs that came from the feed.
     pub feed_inputs: u64,
+    /// Inputs after the snapshot that this was made from, or after the beginning.
+    pub since_snapshot: u64,
 }
 
 /// An engine behind its journal.
@@ -120,7 +122,7 @@ impl Sequencer {
     ///
     /// When the writer's thread can't be started.
     pub fn start(position: Position, storage: Box<dyn Storage>, policy: Policy) -> std::io::Result<Self> {
-        let Position { engine, chain, uncovered, feed_inputs } = position;
+        let Position { engine, chain, uncovered, feed_inputs, since_snapshot } = position;
         Ok(Self {
             shard: chain.shard(),
             projection: Projection::new(chain.shard(), &engine, policy.equity_every),
@@ -134,7 +136,7 @@ impl Sequencer {
             spare: Batch::default(),
             unwritten: 0,
             outputs: Vec::new(),
-            since_snapshot: 0,
+            since_snapshot,
             last_snapshot: Instant::now(),
             status: JournalStatus::Writing,
             events: Vec::new(),
