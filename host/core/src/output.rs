@@ -138,8 +138,19 @@ pub struct FaultReport {
     pub event: u64,
     /// What happened.
     pub fault: FaultKind,
+    /// Where the machine had a part in it: which call of a strategy in its step it was, from 1.
+    pub call: Option<u32>,
     /// What follows.
     pub consequence: Consequence,
+}
+
+/// A fault that the same step need not bring about again: a replay takes it from the record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineFault {
+    /// Which call of a strategy in its step it was, from 1.
+    pub call: u32,
+    /// What happened.
+    pub fault: FaultKind,
 }
 
 /// What follows from a fault.
@@ -184,6 +195,8 @@ pub enum SlotEvent {
         version: ContentHash,
         /// Why it can't.
         reason: String,
+        /// Where the machine had a part in it.
+        fault: Option<MachineFault>,
     },
     /// A strategy that had failed runs again.
     Restarted,

@@ -17,8 +17,8 @@ use bulkhead_core::output::Output;
 use bulkhead_core::risk::{RefusalCode, RiskLimits};
 use bulkhead_core::sizing::Sizing;
 use bulkhead_core::strategy::{
-    Action, Amount, Event, ExitPlan, FaultKind, FillCause, Intent, Needs, OrderKind, OrderStatus, Proposal,
-    Strategy, TakeProfit,
+    Action, Amount, Event, ExitPlan, Fault, FaultKind, FillCause, Intent, Needs, OrderKind, OrderStatus,
+    Proposal, SavedState, Strategy, TakeProfit,
 };
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_core::venue::paper::PaperSettings;
@@ -540,6 +540,47 @@ fn what_waited_while_the_state_was_saved_is_told_after_a_restart() {
     settings.save_every_events = 1;
     let mut engine = engine(settings, source);
     run(&mut engine, &[deploy("mortal", Decimal::ONE), flat(0, 100.0), flat(1, 100.0), flat(5, 100.0)]);
+    let rejected =
+        |event: &Event| matches!(event, Event::Order(update) if update.status == OrderStatus::Rejected);
+    assert_eq!(told.lock().unwrap().iter().filter(|event| rejected(event)).count(), 1, "{told:?}");
+}
+
+/// A strategy that can't save starts again at a checkpoint, and hears of its orders once.
+#[test]
+fn what_waited_at_a_checkpoint_is_told_once_to_a_strategy_that_can_not_save() {
+    struct CanNotSave(Box<dyn Strategy>);
+    impl Strategy for CanNotSave {
+        fn on_events(&mut self, events: &[Event], actions: &mut Vec<Action>) -> Result<usize, Fault> {
+            self.0.on_events(events, actions)
+        }
+        fn save(&mut self) -> Result<SavedState, Fault> {
+            Err(FaultKind::Reported("no".to_owned()).into())
+        }
+        fn restore(&mut self, state: &SavedState) -> Result<(), Fault> {
+            self.0.restore(state)
+        }
+    }
+    let told = Told::default();
+    let source = {
+        let told = Arc::clone(&told);
+        NativeSource::default().with("forgetful", move |_| {
+            let told = Arc::clone(&told);
+            Box::new(CanNotSave(Box::new(Scripted(move |event: &Event, actions: &mut Vec<Action>| {
+                told.lock().unwrap().push(event.clone());
+                if matches!(event, Event::Bar(_)) {
+                    actions.push(buy(1, 1.0));
+                }
+                Ok(())
+            }))))
+        })
+    };
+    let mut settings = exact();
+    settings.venue.failure_probability = 1.0;
+    let mut engine = engine(settings, source);
+    run(&mut engine, &[deploy("forgetful", Decimal::ONE), flat(0, 100.0)]);
+    let checkpoint = Input { time: engine.now(), kind: InputKind::Checkpoint };
+    let timer = Input { time: engine.now(), kind: InputKind::Timer };
+    run(&mut engine, &[checkpoint, timer]);
     let rejected =
         |event: &Event| matches!(event, Event::Order(update) if update.status == OrderStatus::Rejected);
     assert_eq!(told.lock().unwrap().iter().filter(|event| rejected(event)).count(), 1, "{told:?}");

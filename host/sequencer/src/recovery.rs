@@ -77,7 +77,7 @@ pub fn begin(
     let record = chain.append(RecordKind::Opening, Sequence(0), Sequence(0), Timestamp::EPOCH, payload);
     let changes = vec![audit::first_settings(shard, &opening.settings)];
     storage.commit(&Group { records: vec![record], changes, ..Group::default() })?;
-    Ok(Position { engine, chain, uncovered: Sequence(1), feed_inputs: 0 })
+    Ok(Position { engine, chain, uncovered: Sequence(1), feed_inputs: 0, since_snapshot: 0 })
 }
 
 /// Goes on where a shard's journal ends; `None` when there is no journal yet.
@@ -96,7 +96,12 @@ pub fn recover(
     let Some((_, opening)) = read_opening(storage, shard)? else { return Ok(None) };
     let mut unusable_snapshots = Vec::new();
     let mut beginning = None;
+    let last = storage.tail(shard)?.map(|record| record.number).unwrap_or_default();
     for head in storage.snapshots(shard)? {
+        // The two were written together.
+        if head.chain.number() > last {
+            return Err(ReplayError::Cut { last, snapshot: head.chain.number() });
+        }
         match Replay::from_snapshot(storage, &head, versions) {
             Ok(replay) => {
                 beginning = Some((replay, head.chain.sequence()));
@@ -112,7 +117,13 @@ pub fn recover(
         Some((replay, sequence)) => (replay, Some(sequence)),
         None => (Replay::from_opening(storage, shard, versions)?.0, None),
     };
-    replay.run(storage, None, &mut |_, _, _, _| {})?;
+    replay.run(storage, None, &mut |_, _, _, _| {}).map_err(|error| match error {
+        ReplayError::Dropped { .. } if !unusable_snapshots.is_empty() => {
+            let unusable = std::mem::take(&mut unusable_snapshots);
+            ReplayError::NoSnapshot { error: Box::new(error), unusable }
+        }
+        error => error,
+    })?;
     let replayed = replay.inputs();
     let position = replay.into_position();
     let report = RecoveryReport {

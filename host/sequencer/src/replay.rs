@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bulkhead_core::engine::{Engine, RestoreError, StepError};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Command, Input, InputKind};
-use bulkhead_core::output::{FaultReport, Output, SlotEvent};
+use bulkhead_core::output::{Output, SlotEvent};
 use bulkhead_core::strategy::StrategySource;
 use bulkhead_store::journal::{
     Chain, ChainBreak, NumberedOutput, Opening, PayloadError, Record, RecordKind, RecordNumber, Sequence,
@@ -73,6 +73,25 @@ pub enum ReplayError {
         /// Where they began.
         first: Sequence,
     },
+    /// Records are missing at the end.
+    #[error(
+        "the journal ends with {last}, but there is a snapshot after {snapshot}: what was written between is \
+         lost; restore a backup, nothing was changed"
+    )]
+    Cut {
+        /// The last record that is there.
+        last: RecordNumber,
+        /// The last record before the snapshot.
+        snapshot: RecordNumber,
+    },
+    /// Without a snapshot the journal can't be gone on from.
+    #[error("{error}; {}", snapshots(.unusable))]
+    NoSnapshot {
+        /// Why not from the beginning.
+        error: Box<Self>,
+        /// The snapshots, and why each can't be used.
+        unusable: Vec<(Sequence, String)>,
+    },
     /// The journal begins with something else than an opening, or has none.
     #[error("the journal of {0} does not begin with an opening record")]
     NoOpening(ShardId),
@@ -101,6 +120,11 @@ impl From<ChainBreak> for ReplayError {
     fn from(found: ChainBreak) -> Self {
         Self::Store(found.into())
     }
+}
+
+fn snapshots(unusable: &[(Sequence, String)]) -> String {
+    let each = unusable.iter().map(|(sequence, why)| format!("\n  the snapshot at {sequence}: {why}"));
+    format!("its snapshots can't be used, so restore a backup:{}", each.collect::<String>())
 }
 
 fn divergence(found: &Divergence) -> String {
@@ -226,6 +250,7 @@ impl<'a> Replay<'a> {
             chain: self.chain,
             uncovered: self.uncovered,
             feed_inputs: self.feed_inputs,
+            since_snapshot: self.inputs,
         }
     }
 
@@ -316,17 +341,12 @@ impl<'a> Replay<'a> {
     fn step(&mut self, sequence: Sequence, input: &Input, recorded: Vec<Output>) -> Result<(), ReplayError> {
         if let InputKind::Command(Command::Deploy(deployment)) = &input.kind
             && let Err(reason) = self.versions.prepare(&deployment.version)
-            && !recorded.iter().any(is_failed_deployment)
+            && recorded.iter().any(is_deployment)
         {
             return Err(ReplayError::Version { version: deployment.version, sequence, reason });
         }
         self.outputs.clear();
-        let faults: Vec<FaultReport> = recorded.iter().filter_map(as_fault).cloned().collect();
-        if faults.is_empty() {
-            self.engine.step(input, &mut self.outputs);
-        } else {
-            self.engine.step_again(input, &faults, &mut self.outputs);
-        }
+        self.engine.step_again(input, &recorded, &mut self.outputs);
         self.inputs += 1;
         self.feed_inputs += u64::from(is_from_feed(&input.kind));
         if self.outputs == recorded {
@@ -372,13 +392,9 @@ fn unreadable(record: &Record, error: PayloadError) -> ReplayError {
     ReplayError::Payload { number: record.number, kind: record.kind, first: record.first, error }
 }
 
-fn as_fault(output: &Output) -> Option<&FaultReport> {
-    match output {
-        Output::StrategyFault(report) => Some(report),
-        _ => None,
-    }
-}
-
-fn is_failed_deployment(output: &Output) -> bool {
-    matches!(output, Output::SlotChanged(change) if matches!(change.event, SlotEvent::DeploymentFailed { .. }))
+/// Whether a version was put to work. One that was refused need not be there.
+fn is_deployment(output: &Output) -> bool {
+    let is_deployment =
+        |event: &SlotEvent| matches!(event, SlotEvent::Started(_) | SlotEvent::Replaced { .. });
+    matches!(output, Output::SlotChanged(change) if is_deployment(&change.event))
 }

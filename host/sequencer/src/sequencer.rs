@@ -1,5 +1,6 @@
 //! The engine and the order of its inputs.
 
+use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use bulkhead_core::engine::Engine;
@@ -24,6 +25,9 @@ const QUIET_PATIENCE: u32 = 10;
 
 /// How often a caller looks whether the writer has reported something.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(1);
+
+/// How long the writer may take to say why it could not write.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// When groups are written and snapshots taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +102,8 @@ pub struct Position {
     pub uncovered: Sequence,
     /// Inputs that came from the feed.
     pub feed_inputs: u64,
+    /// Inputs after the snapshot that this was made from, or after the beginning.
+    pub since_snapshot: u64,
 }
 
 /// An engine behind its journal.
@@ -130,7 +136,7 @@ impl Sequencer {
     ///
     /// When the writer's thread can't be started.
     pub fn start(position: Position, storage: Box<dyn Storage>, policy: Policy) -> std::io::Result<Self> {
-        let Position { engine, chain, uncovered, feed_inputs } = position;
+        let Position { engine, chain, uncovered, feed_inputs, since_snapshot } = position;
         Ok(Self {
             shard: chain.shard(),
             projection: Projection::new(chain.shard(), &engine, policy.equity_every),
@@ -144,7 +150,7 @@ impl Sequencer {
             spare: Batch::default(),
             unwritten: 0,
             outputs: Vec::new(),
-            since_snapshot: 0,
+            since_snapshot,
             last_snapshot: Instant::now(),
             status: JournalStatus::Writing,
             events: Vec::new(),
@@ -286,10 +292,13 @@ impl Sequencer {
         if due || !self.has_room() {
             self.write();
         }
-        while let Ok(report) = self.writer.reports.try_recv() {
-            self.hear(report, released)?;
+        loop {
+            match self.writer.reports.try_recv() {
+                Ok(report) => self.hear(report, released)?,
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(writer_is_gone()),
+            }
         }
-        Ok(())
     }
 
     /// [`Self::released`], but waits for the writer to report something, at most so long.
@@ -299,10 +308,8 @@ impl Sequencer {
     /// As [`Self::released`].
     pub fn wait(&mut self, most: Duration, released: &mut Vec<NumberedOutput>) -> Result<(), StoreError> {
         self.released(released)?;
-        if self.unwritten > 0
-            && let Ok(report) = self.writer.reports.recv_timeout(most)
-        {
-            self.hear(report, released)?;
+        if self.unwritten > 0 {
+            self.hear_next(most, released)?;
         }
         self.released(released)
     }
@@ -310,6 +317,30 @@ impl Sequencer {
     /// What happened to the journal since this was last asked.
     pub fn journal_events(&mut self) -> impl Iterator<Item = JournalEvent> + '_ {
         self.events.drain(..)
+    }
+
+    fn give_up(mut self, within: Duration, released: &mut Vec<NumberedOutput>) -> Result<Engine, StoreError> {
+        self.writer.give_up();
+        // Between two tries it ends at once and says why.
+        while self.unwritten > 0
+            && let Ok(report) = self.writer.reports.recv_timeout(LAST_WORDS)
+        {
+            self.hear(report, released)?;
+        }
+        // It may hang in a call that nobody can end; the process must be able to.
+        self.writer.leave();
+        if self.batch.is_empty() && self.unwritten == 0 {
+            return Ok(self.engine);
+        }
+        Err(StoreError::Unavailable(format!("it did not take everything within {within:?}")))
+    }
+
+    fn hear_next(&mut self, most: Duration, released: &mut Vec<NumberedOutput>) -> Result<(), StoreError> {
+        match self.writer.reports.recv_timeout(most) {
+            Ok(report) => self.hear(report, released),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => Err(writer_is_gone()),
+        }
     }
 
     fn hear(&mut self, report: Report, released: &mut Vec<NumberedOutput>) -> Result<(), StoreError> {
@@ -354,21 +385,19 @@ impl Sequencer {
             self.write();
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                self.writer.give_up();
-                let why = match &self.status {
-                    JournalStatus::Waiting { why, .. } => why.clone(),
-                    JournalStatus::Writing => format!("it did not take everything within {within:?}"),
-                };
-                return Err(StoreError::Unavailable(why));
+                return self.give_up(within, released);
             }
             if self.unwritten > 0 {
-                let report = self.writer.reports.recv_timeout(left);
-                if let Ok(report) = report {
-                    self.hear(report, released)?;
-                }
+                self.hear_next(left, released)?;
             }
         }
         self.writer.finish();
         Ok(self.engine)
     }
+}
+
+fn writer_is_gone() -> StoreError {
+    StoreError::Unsuitable(
+        "the journal's thread has ended; what was not written by then had no effect".to_owned(),
+    )
 }

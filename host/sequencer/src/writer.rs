@@ -62,6 +62,11 @@ impl Writer {
         self.batches = None;
     }
 
+    /// Nobody waits for the writer's end any more.
+    pub(crate) fn leave(&mut self) {
+        self.thread = None;
+    }
+
     /// The writer ends without trying again.
     pub(crate) fn give_up(&mut self) {
         self.batches = None;

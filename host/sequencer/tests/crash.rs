@@ -231,6 +231,38 @@ fn nothing_is_handed_out_while_the_database_is_away() {
 }
 
 #[test]
+fn a_writer_that_panics_ends_the_run_instead_of_standing_still_for_ever() {
+    let database = Database::with_troubles([(2, Trouble::Panic)]);
+    let mut sequencer =
+        Sequencer::start(position(&database), Box::new(database.clone()), policy(1, 100)).unwrap();
+    let mut handed_out = Vec::new();
+    sequencer.step(bars(8, 1).remove(0));
+    let error = loop {
+        if let Err(error) = sequencer.wait(Duration::from_secs(60), &mut handed_out) {
+            break error;
+        }
+    };
+    assert!(error.to_string().contains("journal's thread"), "{error}");
+    let closed = sequencer.close(Duration::from_secs(3_600), &mut handed_out).map(|_| ());
+    assert!(closed.is_err());
+}
+
+#[test]
+fn a_close_does_not_wait_for_a_database_that_does_not_answer() {
+    let database = Database::default();
+    let mut sequencer =
+        Sequencer::start(position(&database), Box::new(database.clone()), policy(1, 100)).unwrap();
+    let mut handed_out = Vec::new();
+    let hung = database.hang();
+    sequencer.step(bars(9, 1).remove(0));
+    let closed = sequencer.close(Duration::from_millis(1), &mut handed_out).map(|_| ());
+    // It came back though the database still does not answer.
+    assert!(matches!(closed, Err(StoreError::Unavailable(_))));
+    drop(hung);
+    assert!(handed_out.is_empty());
+}
+
+#[test]
 fn another_writer_ends_the_run_instead_of_mixing_two_journals() {
     let database = Database::default();
     let first = position(&database);

@@ -7,7 +7,8 @@ mod support;
 
 use std::time::Duration;
 
-use bulkhead_core::input::{Input, InputKind};
+use bulkhead_core::identifier::ContentHash;
+use bulkhead_core::input::{Command, Input, InputKind};
 use bulkhead_core::output::Output;
 use bulkhead_core::strategy::{FaultKind, StrategySource};
 use bulkhead_sequencer::recovery::{Recovered, begin, recover};
@@ -168,6 +169,16 @@ fn a_removed_record_is_refused() {
 }
 
 #[test]
+fn a_journal_that_ends_before_one_of_its_snapshots_is_refused() {
+    let (database, _) = recorded(&Source);
+    let newest = database.snapshots(SHARD);
+    database.truncate_records(RecordNumber(newest.0 - 1));
+    let error = recovered(&database).err().unwrap();
+    assert!(matches!(error, ReplayError::Cut { .. }), "{error}");
+    assert!(error.to_string().contains("restore a backup"), "{error}");
+}
+
+#[test]
 fn dropped_market_data_are_not_needed_after_a_snapshot_and_missed_before() {
     let (database, expected) = recorded(&Source);
     let newest = database.snapshots(SHARD);
@@ -181,7 +192,9 @@ fn dropped_market_data_are_not_needed_after_a_snapshot_and_missed_before() {
         database.edit_snapshot(age, |snapshot| snapshot.payload.clear());
     }
     let error = recovered(&database).err().unwrap();
-    assert!(matches!(error, ReplayError::Dropped { .. }), "{error}");
+    let ReplayError::NoSnapshot { error, unusable } = &error else { panic!("{error}") };
+    assert!(matches!(**error, ReplayError::Dropped { .. }), "{error}");
+    assert_eq!(unusable.len(), database.snapshots_of().len());
 }
 
 #[test]
@@ -191,7 +204,7 @@ fn a_strategy_version_that_is_missing_is_named() {
         fn source(&self) -> Box<dyn StrategySource> {
             Box::new(Source)
         }
-        fn prepare(&self, _: &bulkhead_core::identifier::ContentHash) -> Result<(), String> {
+        fn prepare(&self, _: &ContentHash) -> Result<(), String> {
             Err("its file is gone".to_owned())
         }
     }
@@ -199,6 +212,43 @@ fn a_strategy_version_that_is_missing_is_named() {
     let error = recover(&mut database.clone(), SHARD, &Nothing).err().unwrap();
     assert!(matches!(error, ReplayError::Version { .. }), "{error}");
     assert!(error.to_string().contains("its file is gone"), "{error}");
+}
+
+#[test]
+fn a_deployment_that_was_refused_needs_no_version() {
+    let (database, _) = recorded(&Source);
+    let mut position = recovered(&database).unwrap().position;
+    let time = position.engine.now();
+    let Some(Command::Deploy(mut deployment)) = deployments().pop() else { panic!("a deployment") };
+    deployment.version = ContentHash::of(b"nobody has this");
+    deployment.weight += deployment.weight + deployment.weight;
+    let policy = Policy { snapshot_inputs: 1_000, ..Policy::default() };
+    position.since_snapshot = 0;
+    let mut sequencer = Sequencer::start(position, Box::new(database.clone()), policy).unwrap();
+    sequencer.step(Input { time, kind: InputKind::Command(Command::Deploy(deployment)) });
+    let mut handed_out = Vec::new();
+    while handed_out.is_empty() {
+        sequencer.wait(Duration::from_secs(1), &mut handed_out).unwrap();
+    }
+    assert!(matches!(handed_out[0].output, Output::InputRefused { .. }), "{handed_out:?}");
+    drop(sequencer);
+    assert_eq!(recovered(&database).unwrap().report.replayed, 1);
+}
+
+#[test]
+fn a_run_that_ends_in_order_leaves_a_snapshot_also_when_it_only_recovered() {
+    let (database, expected) = recorded(&Source);
+    // As if it had crashed after the first snapshot.
+    let snapshots = database.snapshots_of().len();
+    for age in 0..snapshots - 1 {
+        database.edit_snapshot(age, |snapshot| snapshot.payload.clear());
+    }
+    let position = recovered(&database).unwrap().position;
+    assert!(position.since_snapshot > 0);
+    let sequencer = Sequencer::start(position, Box::new(database.clone()), Policy::default()).unwrap();
+    sequencer.close(Duration::from_secs(60), &mut Vec::new()).unwrap();
+    let recovered = recovered(&database).unwrap();
+    assert_eq!((digest(&recovered), recovered.report.replayed), (expected, 0));
 }
 
 #[test]

@@ -79,7 +79,7 @@ pub(super) fn output(engine: &Engine, output: &Output) {
                 to = to.short(),
                 "strategy replaced, its state carried over"
             ),
-            SlotEvent::DeploymentFailed { version, reason } => tracing::error!(
+            SlotEvent::DeploymentFailed { version, reason, .. } => tracing::error!(
                 slot = change.slot,
                 version = version.short(),
                 reason,

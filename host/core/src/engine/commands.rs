@@ -8,9 +8,9 @@ use super::foresight::Foresight;
 use super::{Engine, Slot, SlotStatus, StepError};
 use crate::identifier::{InstrumentId, SignalId, StrategyId};
 use crate::input::{Command, Deployment, StrategyMode};
-use crate::output::{Output, SlotChange, SlotEvent};
+use crate::output::{MachineFault, Output, SlotChange, SlotEvent};
 use crate::sizing::TradeRecord;
-use crate::strategy::{Description, Fault, InstanceConfig, SavedState, Strategy};
+use crate::strategy::{Description, Fault, FaultKind, InstanceConfig, SavedState, Strategy};
 use crate::time::Span;
 
 impl Engine {
@@ -84,13 +84,17 @@ impl Engine {
                 Some(index) => self.take_over(index, deployment, description, instance, outputs),
                 None => self.open_slot(deployment, description, instance, outputs),
             },
-            Err(reason) => {
+            Err(NotStarted { reason, fault }) => {
+                let fault = fault.and_then(|fault| {
+                    let call = self.calls.to_record(&fault)?;
+                    Some(MachineFault { call, fault })
+                });
                 let strategy = existing.map_or_else(|| self.next_strategy(), |index| self.slots[index].id);
                 outputs.push(Output::SlotChanged(SlotChange {
                     strategy,
                     slot: deployment.slot.clone(),
                     time: self.now,
-                    event: SlotEvent::DeploymentFailed { version: deployment.version, reason },
+                    event: SlotEvent::DeploymentFailed { version: deployment.version, reason, fault },
                 }));
                 Ok(())
             }
@@ -107,14 +111,15 @@ impl Engine {
         deployment: &Deployment,
         existing: Option<usize>,
         outputs: &mut Vec<Output>,
-    ) -> Result<(Description, Box<dyn Strategy>), String> {
-        let said = |fault: Fault| fault.to_string();
-        let mut description = self.source.describe(&deployment.version).map_err(said)?;
+    ) -> Result<(Description, Box<dyn Strategy>), NotStarted> {
+        self.calls.begin()?;
+        let mut description = self.source.describe(&deployment.version)?;
         if !deployment.parameters.is_empty() {
-            let config = self.config_for(deployment, &description).map_err(|error| error.to_string())?;
+            let config = self.config_for(deployment, &description)?;
             let config = InstanceConfig { history: Vec::new(), ..config };
+            self.calls.begin()?;
             (description.needs, description.warm_up_bars) =
-                self.source.needs(&deployment.version, &config).map_err(said)?;
+                self.source.needs(&deployment.version, &config)?;
         }
         let state: Option<SavedState> = match existing {
             Some(index) => {
@@ -126,10 +131,14 @@ impl Engine {
         for interval in &description.needs.bar_intervals {
             self.history.want(*interval);
         }
-        let config = self.config_for(deployment, &description).map_err(|error| error.to_string())?;
-        let mut instance = self.source.instantiate(&deployment.version, &config).map_err(said)?;
+        let config = self.config_for(deployment, &description)?;
+        self.calls.begin()?;
+        let mut instance = self.source.instantiate(&deployment.version, &config)?;
         if let Some(state) = state {
-            instance.restore(&state).map_err(|fault| format!("it can't take over the state: {fault}"))?;
+            self.calls.begin().and_then(|()| instance.restore(&state)).map_err(|fault| NotStarted {
+                reason: format!("it can't take over the state: {fault}"),
+                fault: Some(fault.kind),
+            })?;
         }
         Ok((description, instance))
     }
@@ -152,7 +161,7 @@ impl Engine {
         slot.deployment = deployment.clone();
         slot.description = description;
         slot.recent_faults.clear();
-        self.run(index, instance);
+        self.run(index, instance, outputs);
         self.route_bars();
         self.rebalance_or_report(outputs);
         let event = if first {
@@ -196,7 +205,7 @@ impl Engine {
             known_instruments: 0,
         });
         self.rebalance_or_report(outputs);
-        self.run(index, instance);
+        self.run(index, instance, outputs);
         self.route_bars();
         self.changed(index, SlotEvent::Started(deployment.version), outputs);
         Ok(())
@@ -321,6 +330,25 @@ impl Engine {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Why a version was not started.
+struct NotStarted {
+    reason: String,
+    /// What the version did, if it was that.
+    fault: Option<FaultKind>,
+}
+
+impl From<Fault> for NotStarted {
+    fn from(fault: Fault) -> Self {
+        Self { reason: fault.to_string(), fault: Some(fault.kind) }
+    }
+}
+
+impl From<StepError> for NotStarted {
+    fn from(error: StepError) -> Self {
+        Self { reason: error.to_string(), fault: None }
     }
 }
 

@@ -82,7 +82,6 @@ impl Engine {
         let mut events = std::mem::take(&mut slot.inbox);
         slot.inbox = std::mem::take(&mut slot.spare_inbox);
         let result = self.hand_over(index, &mut instance, &mut events, upcoming, outputs);
-        self.collect_log(index, instance.as_mut(), outputs);
         let slot = &mut self.slots[index];
         slot.instance = Some(instance);
         events.clear();
@@ -108,11 +107,12 @@ impl Engine {
             actions.clear();
             let own = events.len();
             let foreseen = self.foresee(index, upcoming, events);
-            let answer = match self.recorded_fault(index, start) {
-                Some(fault) => Err(fault),
-                None => instance.on_events(&events[start..], &mut actions),
-            };
+            let called = self.calls.begin();
+            let answer = called.and_then(|()| instance.on_events(&events[start..], &mut actions));
             events.truncate(own);
+            if answer.is_ok() {
+                self.collect_log(index, instance.as_mut(), outputs);
+            }
             match answer {
                 Ok(consumed) if consumed > own - start && consumed <= own - start + foreseen => {
                     let ahead = consumed - (own - start);
@@ -170,18 +170,6 @@ impl Engine {
         result
     }
 
-    /// The fault that the record says came when so many of the events had been handled.
-    fn recorded_fault(&self, index: usize, handled: usize) -> Option<Fault> {
-        if self.recorded_faults.is_empty() {
-            return None;
-        }
-        let slot = &self.slots[index];
-        let event = slot.events_seen + handled as u64;
-        let report =
-            self.recorded_faults.iter().find(|report| report.strategy == slot.id && report.event == event)?;
-        Some(report.fault.clone().into())
-    }
-
     pub(super) fn validate(&self, index: usize, actions: &[Action]) -> Result<(), FaultKind> {
         let slot = &self.slots[index];
         let instruments = self.settings.instruments.len();
@@ -191,7 +179,9 @@ impl Engine {
         actions.iter().try_for_each(|action| action.validate(knows))
     }
 
-    fn collect_log(&mut self, index: usize, instance: &mut dyn Strategy, outputs: &mut Vec<Output>) {
+    /// Passes on what the strategy logged. This comes after every call that ended well, so that nothing of it
+    /// hangs on how a later one ends.
+    fn collect_log(&self, index: usize, instance: &mut dyn Strategy, outputs: &mut Vec<Output>) {
         let mut lines: Vec<LogLine> = Vec::new();
         instance.drain_log(&mut lines);
         let strategy = self.slots[index].id;
@@ -204,8 +194,20 @@ impl Engine {
         let every = self.settings.save_every_events.max(1);
         let slot = &mut self.slots[index];
         slot.next_save = slot.events_seen.saturating_add(every);
-        let Some(instance) = slot.instance.as_mut() else { return false };
-        match instance.save() {
+        let Some(mut instance) = slot.instance.take() else { return false };
+        let saved = self.calls.begin().and_then(|()| instance.save());
+        let saved = match saved {
+            Ok(state) => Ok(state),
+            Err(Fault { kind: FaultKind::Reported(reason) }) => Err(reason),
+            Err(fault) => {
+                self.fault(index, fault, outputs);
+                return false;
+            }
+        };
+        self.collect_log(index, instance.as_mut(), outputs);
+        let slot = &mut self.slots[index];
+        slot.instance = Some(instance);
+        match saved {
             Ok(state) => {
                 slot.saved = Some(state);
                 slot.foresight.saved(self.writes_down);
@@ -217,17 +219,12 @@ impl Engine {
                 slot.ended = waiting.collect();
                 true
             }
-            Err(Fault { kind: FaultKind::Reported(reason) }) => {
+            Err(reason) => {
                 let line = LogLine {
                     level: crate::strategy::LogLevel::Warn,
                     message: format!("could not save its state: {reason}"),
                 };
                 outputs.push(Output::StrategyLog { strategy: slot.id, line });
-                false
-            }
-            Err(fault) => {
-                slot.instance = None;
-                self.fault(index, fault, outputs);
                 false
             }
         }
@@ -236,6 +233,7 @@ impl Engine {
     /// Stops a strategy that misbehaved. Its working orders are taken back; its positions stay, guarded.
     pub(super) fn fault(&mut self, index: usize, fault: Fault, outputs: &mut Vec<Output>) {
         let (now, policy) = (self.now, &self.settings.faults);
+        let call = self.calls.to_record(&fault.kind);
         let slot = &mut self.slots[index];
         slot.inbox.clear();
         slot.faults += 1;
@@ -259,6 +257,7 @@ impl Engine {
             time: now,
             event: slot.events_seen,
             fault: fault.kind,
+            call,
             consequence,
         }));
         self.cancel_all(index, "its strategy failed", outputs);
@@ -273,21 +272,9 @@ impl Engine {
 
     /// Starts the slot's version again from its last saved state.
     pub(super) fn restart(&mut self, index: usize, outputs: &mut Vec<Output>) {
-        let slot = &self.slots[index];
-        let config = match self.instance_config(index) {
-            Ok(config) => config,
-            Err(error) => {
-                self.fault(index, FaultKind::Start(error.to_string()).into(), outputs);
-                return;
-            }
-        };
-        let started = self.source.instantiate(&slot.deployment.version, &config).and_then(|mut instance| {
-            slot.saved.as_ref().map_or(Ok(()), |state| instance.restore(state))?;
-            Ok(instance)
-        });
-        match started {
+        match self.start_from_saved(index) {
             Ok(instance) => {
-                self.run(index, instance);
+                self.run(index, instance, outputs);
                 let slot = &self.slots[index];
                 outputs.push(Output::SlotChanged(SlotChange {
                     strategy: slot.id,
@@ -301,7 +288,8 @@ impl Engine {
     }
 
     /// Puts an instance to work and tells it what it owns.
-    pub(super) fn run(&mut self, index: usize, instance: Box<dyn Strategy>) {
+    pub(super) fn run(&mut self, index: usize, mut instance: Box<dyn Strategy>, outputs: &mut Vec<Output>) {
+        self.collect_log(index, instance.as_mut(), outputs);
         let slot = &mut self.slots[index];
         slot.foresight.forget();
         slot.instance = Some(instance);

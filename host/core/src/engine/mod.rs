@@ -15,6 +15,7 @@
 //! switch, `breakers` for what halts the account by itself and `settings_change` for settings at run time.
 
 mod breakers;
+mod calls;
 mod commands;
 mod dispatch;
 mod execution;
@@ -36,6 +37,7 @@ pub use settings_check::{InvalidSettings, SettingProblem};
 pub use slot::{Slot, SlotStatus};
 pub use snapshot::{EngineSnapshot, RestoreError};
 
+use self::calls::Calls;
 use self::history::BarHistory;
 use crate::digest::RunDigest;
 use crate::exits::{PositionKeeper, TriggeredExit};
@@ -45,7 +47,6 @@ use crate::instrument::Instrument;
 use crate::ledger::{Ledger, LedgerError, SubLedger};
 use crate::money::{Money, Overflow, Price};
 use crate::order::Order;
-use crate::output::FaultReport;
 use crate::output::Output;
 use crate::price_board::{InstrumentMarket, PriceBoard};
 use crate::risk::{Breakers, Halt};
@@ -100,8 +101,7 @@ pub struct Engine {
     /// Whether what strategies are told is written down, so that they can be rebuilt.
     writes_down: bool,
     digest: RunDigest,
-    /// Faults that the step must bring about because the record says so.
-    recorded_faults: Vec<FaultReport>,
+    calls: Calls,
     buffers: Buffers,
 }
 
@@ -157,7 +157,7 @@ impl Engine {
             next_wake: None,
             writes_down: false,
             digest: RunDigest::default(),
-            recorded_faults: Vec::new(),
+            calls: Calls::default(),
             buffers: Buffers::default(),
             settings,
             settings_version: 1,
@@ -173,15 +173,15 @@ impl Engine {
 
     /// A step that is taken again: faults that the machine had a part in are taken from what was recorded
     /// then, so that the rest comes out the same.
-    pub fn step_again(&mut self, input: &Input, recorded: &[FaultReport], outputs: &mut Vec<Output>) {
-        let by_the_machine = recorded.iter().filter(|report| report.fault.depends_on_the_machine());
-        self.recorded_faults = by_the_machine.cloned().collect();
+    pub fn step_again(&mut self, input: &Input, recorded: &[Output], outputs: &mut Vec<Output>) {
+        self.calls.expect(recorded);
         self.step(input, outputs);
-        self.recorded_faults.clear();
+        self.calls.expect_nothing();
     }
 
     /// A step for which it is known what follows.
     fn step_knowing(&mut self, input: &Input, upcoming: &[Input], outputs: &mut Vec<Output>) {
+        self.calls.begin_step();
         if let Err(error) = self.try_step(input, upcoming, outputs) {
             outputs.push(Output::InputRefused { time: input.time, reason: error.to_string() });
         }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::calls::Calls;
 use super::foresight::Foresight;
 use super::history::BarHistory;
 use super::{Buffers, Engine, EngineSettings, Slot, SlotStatus};
@@ -167,7 +168,7 @@ impl Engine {
             next_wake: snapshot.next_wake,
             writes_down: false,
             digest: snapshot.digest,
-            recorded_faults: Vec::new(),
+            calls: Calls::default(),
             buffers: Buffers { ready: snapshot.ready, ..Buffers::default() },
             settings: snapshot.settings,
         };
@@ -176,11 +177,12 @@ impl Engine {
             let has_instance = slot.has_instance;
             engine.slots.push(slot.into_slot());
             if has_instance {
-                let instance = engine.start_from_saved(index).map_err(|fault| RestoreError {
+                let mut instance = engine.start_from_saved(index).map_err(|fault| RestoreError {
                     slot: engine.slots[index].name().to_owned(),
                     version: engine.slots[index].deployment.version,
                     fault,
                 })?;
+                instance.drain_log(&mut Vec::new());
                 engine.slots[index].instance = Some(instance);
             }
         }
@@ -198,13 +200,18 @@ impl Engine {
             }
             slot.foresight.forget();
             if !self.save(index, outputs) {
-                if self.slots[index].instance.take().is_some() {
+                let slot = &mut self.slots[index];
+                if slot.instance.take().is_some() {
+                    // It is told everything anew.
+                    slot.inbox.clear();
                     self.restart(index, outputs);
                 }
                 continue;
             }
             match self.start_from_saved(index) {
-                Ok(instance) => {
+                Ok(mut instance) => {
+                    // It logged its start when it was first started.
+                    instance.drain_log(&mut Vec::new());
                     let slot = &mut self.slots[index];
                     slot.instance = Some(instance);
                     // It was started with what there is by now.
@@ -219,17 +226,18 @@ impl Engine {
         self.route_bars();
     }
 
-    fn start_from_saved(&self, index: usize) -> Result<Box<dyn Strategy>, Fault> {
-        let slot = &self.slots[index];
+    /// An instance of the slot's version, as it was when it was saved.
+    pub(super) fn start_from_saved(&mut self, index: usize) -> Result<Box<dyn Strategy>, Fault> {
         let config = self
             .instance_config(index)
             .map_err(|error| crate::strategy::FaultKind::Start(error.to_string()))?;
+        let slot = &self.slots[index];
+        self.calls.begin()?;
         let mut instance = self.source.instantiate(&slot.deployment.version, &config)?;
         if let Some(state) = &slot.saved {
+            self.calls.begin()?;
             instance.restore(state)?;
         }
-        // It logged its start when it was first started.
-        instance.drain_log(&mut Vec::new());
         Ok(instance)
     }
 }

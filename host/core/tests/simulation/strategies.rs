@@ -126,6 +126,7 @@ impl StrategySource for Source {
             count: 0,
             prices: BTreeMap::new(),
             held: BTreeMap::new(),
+            log: Vec::new(),
         }))
     }
 }
@@ -138,6 +139,7 @@ struct RandomStrategy {
     count: u64,
     prices: BTreeMap<InstrumentId, f64>,
     held: BTreeMap<InstrumentId, f64>,
+    log: Vec<LogLine>,
 }
 
 impl Strategy for RandomStrategy {
@@ -164,6 +166,10 @@ impl Strategy for RandomStrategy {
                 };
             }
             self.count += 1;
+            if self.count % 97 == 96 {
+                let message = format!("event {}", self.count);
+                self.log.push(LogLine { level: LogLevel::Info, message });
+            }
             let own = self.learn(event);
             // Reactions to one's own orders are rarer, so that they die out.
             if random.chance(self.profile.activity * if own { 0.2 } else { 1.0 }) {
@@ -199,9 +205,7 @@ impl Strategy for RandomStrategy {
     }
 
     fn drain_log(&mut self, lines: &mut Vec<LogLine>) {
-        if self.count % 97 == 96 {
-            lines.push(LogLine { level: LogLevel::Info, message: format!("event {}", self.count) });
-        }
+        lines.append(&mut self.log);
     }
 }
 

@@ -271,6 +271,7 @@ pub(crate) fn sample(sample: &Sample) -> Report {
                 time,
                 event: u64::try_from(step).unwrap(),
                 fault: FaultKind::Trap("index out of bounds in <on_events> & \u{1b}[31mred".to_owned()),
+                call: None,
                 consequence: Consequence::RestartAt(time.plus(Span::MINUTE)),
             }));
         }

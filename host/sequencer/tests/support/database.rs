@@ -25,6 +25,8 @@ pub(crate) enum Trouble {
     LoseAfter,
     /// There is no room.
     Full,
+    /// The database's code panics.
+    Panic,
 }
 
 #[derive(Default)]
@@ -66,6 +68,11 @@ impl Database {
         self.state().operations
     }
 
+    /// As long as this is held, nobody is answered.
+    pub(crate) fn hang(&self) -> impl Drop + '_ {
+        self.state()
+    }
+
     /// Whether the process that uses it has died.
     pub(crate) fn is_dead(&self) -> bool {
         self.state().dead
@@ -97,6 +104,15 @@ impl Database {
             Stored::Record(_) => None,
         });
         heads.collect()
+    }
+
+    /// Takes the last records of the journal away.
+    pub(crate) fn truncate_records(&self, last: RecordNumber) {
+        let kept = |stored: &Stored| match stored {
+            Stored::Record(record) => record.number <= last,
+            Stored::Snapshot(_) => true,
+        };
+        self.state().frames.retain(|(_, stored)| kept(stored));
     }
 
     /// Changes what is stored behind the program's back.
@@ -161,14 +177,19 @@ impl Storage for Database {
                 )));
             }
         }
-        match state.troubles.get(&operation).copied() {
+        let trouble = state.troubles.get(&operation).copied();
+        if trouble == Some(Trouble::Panic) {
+            drop(state);
+            panic!("the simulated database panics");
+        }
+        match trouble {
             None => {
                 state.write(group, None);
                 Ok(())
             }
             Some(trouble) => {
                 match trouble {
-                    Trouble::DieBefore | Trouble::LoseBefore | Trouble::Full => {}
+                    Trouble::DieBefore | Trouble::LoseBefore | Trouble::Full | Trouble::Panic => {}
                     Trouble::DieWriting(part) => state.write(group, Some(part)),
                     Trouble::DieAfter | Trouble::LoseAfter => state.write(group, None),
                 }

@@ -404,7 +404,7 @@ fn audited(engine: &Engine, output: &Output) -> Option<(Timestamp, &'static str,
             let (action, detail) = match &change.event {
                 SlotEvent::Started(version) => ("slot-started", version.to_string()),
                 SlotEvent::Replaced { from, to } => ("slot-replaced", format!("{from} by {to}")),
-                SlotEvent::DeploymentFailed { version, reason } => {
+                SlotEvent::DeploymentFailed { version, reason, .. } => {
                     ("deployment-failed", format!("{version}: {reason}"))
                 }
                 SlotEvent::Restarted => ("slot-restarted", String::new()),
