@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::dependencies;
+use crate::fuzz;
 use crate::process;
 use crate::smoke;
 use crate::test;
@@ -14,16 +15,20 @@ use crate::workspace::Workspace;
 type Check = fn(&Workspace) -> Result<()>;
 
 /// Cheap ones first.
-const PHASES: [(&str, Check); 6] = [
+const PHASES: [(&str, Check); 7] = [
     ("format", format),
     ("lints", lints),
     ("dependencies", dependencies::check),
     ("documentation", documentation),
     ("demo", smoke::run),
+    ("fuzzing", fuzzing),
     (TESTS, tests),
 ];
 
 const TESTS: &str = "tests";
+
+/// How long each target is fuzzed.
+const FUZZING_SECONDS: u64 = 60;
 
 /// Runs the phases and ends with a table of how each went.
 pub(crate) fn run(workspace: &Workspace, without_tests: bool) -> Result<()> {
@@ -76,6 +81,10 @@ fn documentation(workspace: &Workspace) -> Result<()> {
     process::run(
         workspace.cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
     )
+}
+
+fn fuzzing(workspace: &Workspace) -> Result<()> {
+    fuzz::run(workspace, FUZZING_SECONDS, &[])
 }
 
 fn tests(workspace: &Workspace) -> Result<()> {

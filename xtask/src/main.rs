@@ -15,6 +15,7 @@ mod crash;
 mod debian_packages;
 mod demo;
 mod dependencies;
+mod fuzz;
 mod plugins;
 mod postgres;
 mod process;
@@ -86,6 +87,15 @@ enum Verb {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Try random bytes on everything that decodes bytes from outside
+    Fuzz {
+        /// How long each target is tried
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Those targets; all when none is named
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+    },
     /// Check licences, duplicate versions and sources of the dependencies
     Deny,
     /// Run the demo for some seconds and check that all four strategies took part
@@ -124,6 +134,7 @@ fn run(workspace: &Workspace, verb: Verb) -> anyhow::Result<()> {
         Verb::Bench { filter, arguments } => bench::run(workspace, filter.as_deref(), &arguments),
         Verb::Simulate { seeds, start } => simulate::run(workspace, seeds, start),
         Verb::Crash { rounds, seed } => crash::run(workspace, rounds, seed),
+        Verb::Fuzz { seconds, targets } => fuzz::run(workspace, seconds, &targets),
         Verb::Deny => dependencies::check(workspace),
         Verb::Smoke => smoke::run(workspace),
         Verb::Ci { without_tests } => ci::run(workspace, without_tests),

@@ -240,6 +240,16 @@ impl PositionKeeper {
         }
     }
 
+    /// For how many instruments it keeps positions.
+    pub(crate) const fn instruments(&self) -> usize {
+        self.guards.len()
+    }
+
+    /// Whose positions are guarded, once for each.
+    pub(crate) fn guarded(&self) -> impl Iterator<Item = StrategyId> {
+        self.guards.iter().flatten().map(|guard| guard.strategy)
+    }
+
     fn of(&self, instrument: InstrumentId) -> &[Guard] {
         usize::try_from(instrument.0).ok().and_then(|index| self.guards.get(index)).map_or(&[], Vec::as_slice)
     }

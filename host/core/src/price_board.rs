@@ -89,6 +89,11 @@ impl PriceBoard {
         self.markets.resize_with(instruments.max(self.markets.len()), InstrumentMarket::default);
     }
 
+    /// How many instruments it has.
+    pub(crate) const fn instruments(&self) -> usize {
+        self.markets.len()
+    }
+
     /// The market of an instrument, if there is such an instrument.
     #[must_use]
     pub fn market(&self, instrument: InstrumentId) -> Option<&InstrumentMarket> {

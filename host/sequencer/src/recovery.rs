@@ -1,6 +1,6 @@
 //! From the journal back to the engine.
 
-use bulkhead_core::engine::Engine;
+use bulkhead_core::engine::{Engine, RestoreError};
 use bulkhead_core::identifier::{InstrumentId, OrderId, StrategyId};
 use bulkhead_core::money::Quantity;
 use bulkhead_core::order::{Order, OrderState, Side};
@@ -140,7 +140,11 @@ pub fn recover(
 /// Whether a snapshot is broken, so that an older one may do. What comes from a newer program, or needs a
 /// strategy version that is not there, would only be found again.
 fn is_damage(error: &ReplayError) -> bool {
-    matches!(error, ReplayError::Payload { error: PayloadError::Malformed(_), .. })
+    matches!(
+        error,
+        ReplayError::Payload { error: PayloadError::Malformed(_), .. }
+            | ReplayError::Restore(RestoreError::Inconsistent(_))
+    )
 }
 
 /// Asks the venue about every order that has not ended.

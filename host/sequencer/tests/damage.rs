@@ -14,8 +14,10 @@ use bulkhead_core::strategy::{FaultKind, StrategySource};
 use bulkhead_sequencer::recovery::{Recovered, begin, recover};
 use bulkhead_sequencer::replay::{Replay, ReplayError, Versions};
 use bulkhead_sequencer::sequencer::{Policy, Sequencer};
+use bulkhead_sequencer::snapshot::ShardSnapshot;
 use bulkhead_store::journal::{
-    ChainBreak, NumberedOutput, Opening, PayloadError, RecordKind, RecordNumber, Sequence, ShardId,
+    ChainBreak, NumberedOutput, Opening, PayloadError, RecordKind, RecordNumber, Sequence, ShardId, decode,
+    encode,
 };
 use bulkhead_store::storage::StoreError;
 use support::database::{Database, rehash};
@@ -98,6 +100,23 @@ fn a_snapshot_that_is_truncated_but_has_the_right_hash_is_no_snapshot() {
     });
     let recovered = recovered(&database).unwrap();
     assert_eq!((digest(&recovered), recovered.report.unusable_snapshots.len()), (expected, 1));
+}
+
+#[test]
+fn a_snapshot_that_does_not_hold_together_falls_back_to_the_one_before() {
+    let (database, expected) = recorded(&Source);
+    database.edit_snapshot(0, |snapshot| {
+        let read: ShardSnapshot = decode(snapshot.head.encoding, &snapshot.payload).unwrap();
+        let mut written = serde_json::to_value(&read).unwrap();
+        written["engine"]["ready"] = serde_json::json!([99]);
+        let edited: ShardSnapshot = serde_json::from_value(written).unwrap();
+        snapshot.payload = encode(&edited).unwrap();
+        snapshot.head.payload_hash = rehash(&snapshot.payload);
+    });
+    let recovered = recovered(&database).unwrap();
+    assert_eq!(digest(&recovered), expected);
+    let [(_, reason)] = recovered.report.unusable_snapshots.as_slice() else { panic!("one is unusable") };
+    assert!(reason.contains("slot 99 is to be told something"), "{reason}");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 mod breakers;
 mod journal;
 mod layers;
+#[cfg(test)]
+mod random_documents;
 mod sections;
 mod values;
 
@@ -224,16 +226,14 @@ impl Layers {
         };
         let c = configuration;
         check("cash", c.cash.0.to_string(), c.cash.0 > Decimal::ZERO, "an amount above 0 is expected");
-        let live: Decimal = c
-            .slots
-            .values()
-            .filter(|slot| slot.mode == bulkhead_core::input::StrategyMode::Live)
-            .map(|slot| slot.weight.0)
-            .sum();
+        let mut live = c.slots.values().filter(|slot| slot.mode == bulkhead_core::input::StrategyMode::Live);
+        // Weights that are no weights may be too large to be added.
+        let sum = live.try_fold(Decimal::ZERO, |sum, slot| sum.checked_add(slot.weight.0));
+        let found = sum.map_or_else(|| "a number out of range".to_owned(), |sum| sum.to_string());
         check(
             "slots",
-            format!("weights that sum to {live}"),
-            live <= Decimal::ONE,
+            format!("weights that sum to {found}"),
+            sum.is_some_and(|sum| sum <= Decimal::ONE),
             "the live weights may sum to at most 1",
         );
         for (name, slot) in &c.slots {
@@ -486,6 +486,15 @@ mod tests {
         let expected = ["failures", "losses", "daily_loss", "drawdown", "probe_orders", "probe_size"]
             .map(|key| format!("risk.breakers.{key}"));
         assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn weights_that_are_too_large_to_be_added_are_problems() {
+        let largest = Decimal::MAX;
+        let slot = |name: &str| format!("[slots.{name}]\nmode = \"live\"\nweight = \"{largest}\"\n");
+        let error = read(&(slot("x") + &slot("y"))).unwrap_err();
+        let keys: Vec<&str> = error.0.iter().map(|problem| problem.key.as_str()).collect();
+        assert_eq!(keys, ["slots", "slots.x.weight", "slots.y.weight"]);
     }
 
     #[test]

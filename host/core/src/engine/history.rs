@@ -36,6 +36,11 @@ impl BarHistory {
         self.instruments.resize_with(instruments, InstrumentBars::default);
     }
 
+    /// How many instruments it keeps bars of.
+    pub(super) const fn instruments(&self) -> usize {
+        self.instruments.len()
+    }
+
     /// From now on, makes bars of this length too. What the base history holds goes in at once.
     pub(super) fn want(&mut self, interval: Span) {
         for bars in &mut self.instruments {

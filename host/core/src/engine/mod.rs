@@ -124,14 +124,7 @@ impl Engine {
     ///
     /// [`StepError`] when the cash is negative, or an instrument has no grid.
     pub fn new(settings: EngineSettings, source: Box<dyn StrategySource>) -> Result<Self, StepError> {
-        for instrument in &settings.instruments {
-            if !instrument.tick.is_positive() || !instrument.lot.is_positive() {
-                return Err(StepError::Input(format!(
-                    "{} has tick {} and lot {}; both must be above 0",
-                    instrument.symbol, instrument.tick, instrument.lot
-                )));
-            }
-        }
+        settings.check_grids()?;
         let mut ledger = Ledger::new();
         ledger.deposit(settings.cash)?;
         let instruments = settings.instruments.len();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::StepError;
 use crate::instrument::Instrument;
 use crate::money::Money;
 use crate::risk::RiskLimits;
@@ -35,6 +36,19 @@ pub struct EngineSettings {
 }
 
 impl EngineSettings {
+    /// Prices and quantities can be rounded to a grid only if it has a step.
+    pub(super) fn check_grids(&self) -> Result<(), StepError> {
+        for instrument in &self.instruments {
+            if !instrument.tick.is_positive() || !instrument.lot.is_positive() {
+                return Err(StepError::Input(format!(
+                    "{} has tick {} and lot {}; both must be above 0",
+                    instrument.symbol, instrument.tick, instrument.lot
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Defaults for these instruments and this much money.
     #[must_use]
     pub fn new(instruments: Vec<Instrument>, cash: Money) -> Self {

@@ -5,6 +5,8 @@
 //! both go on with strategies that were started from their saved states: see
 //! [`InputKind::Checkpoint`](crate::input::InputKind::Checkpoint).
 
+mod consistency;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -79,14 +81,20 @@ struct SlotSnapshot {
 
 /// Why an engine can't go on from a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{slot}\" can't go on from its saved state with version {}: {fault}", version.short())]
-pub struct RestoreError {
-    /// Whose strategy.
-    pub slot: String,
-    /// The version that ran.
-    pub version: ContentHash,
-    /// Why it can't be started.
-    pub fault: Fault,
+pub enum RestoreError {
+    /// No engine writes such a snapshot.
+    #[error("the snapshot does not hold together: {0}; go on from another one, or from the journal alone")]
+    Inconsistent(String),
+    /// A strategy can't be started from its saved state.
+    #[error("\"{slot}\" can't go on from its saved state with version {}: {fault}", version.short())]
+    Strategy {
+        /// Whose strategy.
+        slot: String,
+        /// The version that ran.
+        version: ContentHash,
+        /// Why it can't be started.
+        fault: Fault,
+    },
 }
 
 impl EngineSnapshot {
@@ -142,8 +150,10 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`RestoreError`] when a strategy can't be started from its saved state.
+    /// [`RestoreError`] when the snapshot does not hold together, or a strategy can't be started from its saved
+    /// state.
     pub fn restore(snapshot: EngineSnapshot, source: Box<dyn StrategySource>) -> Result<Self, RestoreError> {
+        snapshot.check().map_err(RestoreError::Inconsistent)?;
         let instruments = snapshot.settings.instruments.len();
         let mut engine = Self {
             source,
@@ -177,11 +187,12 @@ impl Engine {
             let has_instance = slot.has_instance;
             engine.slots.push(slot.into_slot());
             if has_instance {
-                let mut instance = engine.start_from_saved(index).map_err(|fault| RestoreError {
-                    slot: engine.slots[index].name().to_owned(),
-                    version: engine.slots[index].deployment.version,
-                    fault,
-                })?;
+                let mut instance =
+                    engine.start_from_saved(index).map_err(|fault| RestoreError::Strategy {
+                        slot: engine.slots[index].name().to_owned(),
+                        version: engine.slots[index].deployment.version,
+                        fault,
+                    })?;
                 instance.drain_log(&mut Vec::new());
                 engine.slots[index].instance = Some(instance);
             }

@@ -183,6 +183,16 @@ impl PaperVenue {
         self.resting.resize_with(instruments.max(self.resting.len()), Vec::new);
     }
 
+    /// How many instruments can be traded.
+    pub(crate) const fn instruments(&self) -> usize {
+        self.resting.len()
+    }
+
+    /// Transactions of each strategy so far.
+    pub(crate) fn transactions(&self) -> &[u64] {
+        &self.transactions
+    }
+
     /// Whether any order rests in an instrument.
     #[must_use]
     pub fn is_idle(&self, instrument: InstrumentId) -> bool {

@@ -70,7 +70,8 @@ pub fn encode<T: Serialize + ?Sized>(content: &T) -> Result<Vec<u8>, PayloadErro
     zstd::bulk::compress(&plain, LEVEL).map_err(|error| PayloadError::Unwritable(error.to_string()))
 }
 
-/// Reads a payload in this encoding. Whatever the bytes are, it takes no more than 1 GiB.
+/// Reads a payload in this encoding. Whatever the bytes are, no more than 1 GiB is unpacked from them; what that
+/// decodes to may take some times as much.
 ///
 /// # Errors
 ///

@@ -1,0 +1,55 @@
+use bulkhead_core::engine::{Engine, EngineSettings};
+use bulkhead_core::input::Input;
+use bulkhead_core::instrument::Instrument;
+use bulkhead_core::money::Money;
+use bulkhead_store::journal::{NumberedOutput, Opening};
+use rust_decimal::Decimal;
+
+use crate::payload::Written;
+use crate::strategy::Source;
+
+/// A recovery steps every input that it decodes; so many are enough to find out.
+const MOST_STEPS: usize = 64;
+
+/// The first byte says of which record the payload is, the rest is as in [`snapshot`](crate::snapshot::check).
+///
+/// Whatever decodes is written and read again to the same, an engine can be set up with any opening or refuses
+/// it, and steps any inputs.
+pub fn check(bytes: &[u8]) {
+    let Some((record, rest)) = bytes.split_first() else { return };
+    let Some(written) = Written::from(rest) else { return };
+    match record % 3 {
+        0 => {
+            if let Some(inputs) = written.decoded::<Vec<Input>>() {
+                step(engine(), &inputs);
+            }
+        }
+        1 => {
+            written.decoded::<Vec<NumberedOutput>>();
+        }
+        _ => {
+            if let Some(opening) = written.decoded::<Opening>()
+                && let Ok(engine) = Engine::new(opening.settings, Box::new(Source))
+            {
+                step(engine, &[]);
+            }
+        }
+    }
+}
+
+fn step(mut engine: Engine, inputs: &[Input]) {
+    let mut outputs = Vec::new();
+    for input in inputs.iter().take(MOST_STEPS) {
+        engine.step(input, &mut outputs);
+        outputs.clear();
+    }
+    crate::snapshot::go_on(&mut engine);
+}
+
+fn engine() -> Engine {
+    let instruments = vec![Instrument::new("A-USD", 2, 4), Instrument::new("B-USD", 2, 4)];
+    let mut settings = EngineSettings::new(instruments, Money(Decimal::from(10_000)));
+    settings.signals = vec!["mood".to_owned()];
+    settings.risk.cooldown = None;
+    Engine::new(settings, Box::new(Source)).expect("the settings are sound")
+}

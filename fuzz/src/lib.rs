@@ -1,0 +1,31 @@
+//! What must hold for any bytes from outside: the checks that the fuzzers run.
+//!
+//! Each module has one function, `check`, that takes any bytes and panics when something is wrong with what
+//! became of them. It has two users: the fuzzer of the same name in `targets/`, which looks for bytes that make
+//! it panic, and `tests/corpus.rs`, which runs it once on every file of `corpus/`.
+//!
+//! It is a member of the workspace, so that it has the workspace's versions and lints and so that its checks are
+//! compiled and its corpus is run with every test. The fuzzers themselves are behind the feature `libfuzzer`, so
+//! that only who runs them needs a C++ compiler. The configuration has no fuzzer here: it belongs to a binary
+//! that brings the WebAssembly compiler along, and to instrument that would take longer than to fuzz. A property
+//! test beside it tries random documents.
+//!
+//! What this crate must never do: be stricter than the code it checks, or depend on time, so that the same bytes
+//! pass or fail everywhere.
+//!
+//! Where to start reading: [`journal_payload`].
+
+/// Files of bars.
+pub mod csv;
+
+/// Payloads of the journal's records.
+pub mod journal_payload;
+
+/// What any payload must satisfy.
+mod payload;
+
+/// Snapshots of a shard, and engines that go on from them.
+pub mod snapshot;
+
+/// A strategy that does a bit of everything.
+pub mod strategy;
