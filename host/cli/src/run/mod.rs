@@ -7,6 +7,7 @@ mod status;
 mod summary;
 mod supervision;
 
+use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -21,8 +22,9 @@ use bulkhead_feeds::pacer::{Pacer, Speed};
 use bulkhead_sandbox::Sandbox;
 use bulkhead_sequencer::recovery::RecoveryReport;
 use bulkhead_sequencer::sequencer::Sequencer;
+use bulkhead_store::database::{Database, Options};
 use bulkhead_store::journal::{NumberedOutput, Sequence};
-use bulkhead_store::storage::Request;
+use bulkhead_store::storage::{Request, Storage as _};
 
 use self::status::StatusView;
 use self::summary::{RecoverySummary, Tally};
@@ -73,8 +75,16 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let mut data = MarketData::open(&configuration)?;
     let Shard { sequencer, recovery, settings } = shard::open(&configuration, &sandbox, &mut data)?;
     let tally = Tally::default();
-    let mut host =
-        Host { sequencer, sandbox: sandbox.clone(), configuration, released: Vec::new(), tally, view: None };
+    let mut host = Host {
+        sequencer,
+        sandbox: sandbox.clone(),
+        configuration,
+        released: Vec::new(),
+        held_back: VecDeque::new(),
+        taken_up: BTreeSet::new(),
+        tally,
+        view: None,
+    };
 
     let (sender, receiver) = channel();
     stop_on_signals(sender.clone())?;
@@ -85,6 +95,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     if let Some((report, seconds)) = &recovery {
         log::recovery(host.sequencer.engine(), report, *seconds);
     }
+    host.answer_waiting()?;
     if let Some(settings) = settings {
         tracing::info!("the configuration changed while the host was not running");
         let actor = Actor::Host("configuration".to_owned());
@@ -116,6 +127,10 @@ struct Host {
     configuration: Configuration,
     /// Outputs whose inputs are durable.
     released: Vec<NumberedOutput>,
+    /// What can't be done before the journal takes inputs again.
+    held_back: VecDeque<Message>,
+    /// Requests that were carried out, durable or not: each is, once.
+    taken_up: BTreeSet<i64>,
     tally: Tally,
     /// Instead of log lines, on a terminal.
     view: Option<StatusView>,
@@ -146,6 +161,15 @@ impl Host {
                 Ok((version, _)) => self.deploy(slot, version)?,
                 Err(refused) => tracing::error!(file = %path.display(), reason = %refused, "plugin refused"),
             }
+        }
+        Ok(())
+    }
+
+    /// Carries out what was asked of the host while it did not run, before anything is traded.
+    fn answer_waiting(&mut self) -> Result<()> {
+        let url = shard::database_url(&self.configuration)?;
+        for request in Database::open(&url, Options::reader())?.requests(shard::SHARD)? {
+            self.answer(&request)?;
         }
         Ok(())
     }
@@ -187,6 +211,7 @@ impl Host {
     }
 
     fn deploy(&mut self, slot: String, version: ContentHash) -> Result<()> {
+        self.wait_for_room()?;
         let next = Sequence(self.sequencer.sequence().0 + 1);
         let row = shard::version_row(&self.sandbox, &version, next)?;
         self.sequencer.note(row);
@@ -220,6 +245,10 @@ impl Host {
 
     /// A command that somebody left in the database.
     fn answer(&mut self, request: &Request) -> Result<()> {
+        // It is handed over again until its answer is durable.
+        if !self.taken_up.insert(request.id) {
+            return Ok(());
+        }
         let command = match serde_json::from_str(&request.command) {
             Ok(command) => command,
             Err(error) => {
@@ -275,16 +304,25 @@ impl Host {
     /// Makes everything durable and gives back what there is to sum up.
     fn close(mut self) -> Result<(Engine, Tally)> {
         let mut released = std::mem::take(&mut self.released);
-        let engine = self
-            .sequencer
-            .close(LONGEST_CLOSE, &mut released)
-            .context("the end of the run is not in the journal; the next start goes on before it")?;
+        let closed = self.sequencer.close(LONGEST_CLOSE, &mut released);
         self.view = None;
-        for NumberedOutput { output, .. } in released {
-            self.tally.add(&output);
-            log::output(&engine, &output);
+        match closed {
+            Ok(engine) => {
+                for NumberedOutput { output, .. } in released {
+                    self.tally.add(&output);
+                    log::output(&engine, &output);
+                }
+                Ok((engine, self.tally))
+            }
+            Err(error) => {
+                let unsaid = released.len();
+                if unsaid > 0 {
+                    tracing::warn!(unsaid, "more became durable while the run ended: see `bulkhead replay`");
+                }
+                Err(error)
+                    .context("the end of the run is not in the journal; the next start goes on before it")
+            }
         }
-        Ok((engine, self.tally))
     }
 
     /// Plays the feed; returns why it ended.
@@ -322,13 +360,14 @@ impl Host {
                 let left =
                     duration.map_or(LONGEST_WAIT, |limit| limit.saturating_sub(now.duration_since(started)));
                 self.hand_out()?;
+                self.handle_held_back()?;
                 let wait = if self.sequencer.has_room() { wait } else { LONGEST_STALL };
                 // Who sleeps longer keeps what became durable from leaving.
                 let look = self.sequencer.next_look().unwrap_or(LONGEST_WAIT);
                 match messages.recv_timeout(wait.min(look).min(LONGEST_WAIT).min(left)) {
                     Ok(Message::Stop) => return Ok("a signal asked for it"),
                     Ok(message) => {
-                        self.handle(message)?;
+                        self.take(message)?;
                         continue;
                     }
                     Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
@@ -350,6 +389,34 @@ impl Host {
             }
             self.sequencer.step(input);
         }
+    }
+
+    /// Handles a message, or keeps it until the journal takes inputs again: the host must not wait for that
+    /// where it can't be told to stop.
+    fn take(&mut self, message: Message) -> Result<()> {
+        let is_command =
+            matches!(message, Message::Prepared { .. } | Message::Removed { .. } | Message::Request(_));
+        if !is_command {
+            return self.handle(message);
+        }
+        self.held_back.push_back(message);
+        self.handle_held_back()?;
+        if !self.held_back.is_empty() {
+            tracing::warn!(
+                waiting = self.held_back.len(),
+                "a command waits until the journal can be written"
+            );
+        }
+        Ok(())
+    }
+
+    fn handle_held_back(&mut self) -> Result<()> {
+        while self.sequencer.has_room()
+            && let Some(message) = self.held_back.pop_front()
+        {
+            self.handle(message)?;
+        }
+        Ok(())
     }
 
     fn handle(&mut self, message: Message) -> Result<()> {
