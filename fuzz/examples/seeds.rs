@@ -18,7 +18,7 @@ use bulkhead_core::order::Side;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_fuzz::strategy::{Source, VERSION};
 use bulkhead_sequencer::snapshot::ShardSnapshot;
-use bulkhead_store::journal::{NumberedOutput, Opening, Sequence, encode};
+use bulkhead_store::journal::{NumberedOutput, Opening, Sequence, encode, encode_market};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -137,6 +137,13 @@ fn journal_payloads() {
     write("journal_payload", "inputs-bars", &plain(&[0], &[commands, &bars[..6]].concat()));
     write("journal_payload", "inputs-others", &plain(&[0], &[&commands[..1], others].concat()));
     write("journal_payload", "inputs-compressed", &compressed(&[0], &bars[..4].to_vec()));
+
+    let market: Vec<Input> =
+        rest.iter().filter(|input| !matches!(input.kind, InputKind::Command(_))).cloned().collect();
+    let columns = encode_market(&market).unwrap();
+    let unpacked = zstd::bulk::decompress(&columns, 1 << 20).unwrap();
+    write("journal_payload", "market", &[&[3, 0], unpacked.as_slice()].concat());
+    write("journal_payload", "market-compressed", &[&[3, 1], columns.as_slice()].concat());
 
     let mut engine = Engine::new(settings(), Box::new(Source)).unwrap();
     let mut outputs = Vec::new();

@@ -1,11 +1,11 @@
 use bulkhead_core::engine::{Engine, EngineSettings};
-use bulkhead_core::input::Input;
+use bulkhead_core::input::{Input, InputKind};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::money::Money;
-use bulkhead_store::journal::{NumberedOutput, Opening};
+use bulkhead_store::journal::{ENCODING, NumberedOutput, Opening, decode_market, encode_market};
 use rust_decimal::Decimal;
 
-use crate::payload::Written;
+use crate::payload::{Written, check_same};
 use crate::strategy::Source;
 
 /// A recovery steps every input that it decodes; so many are enough to find out.
@@ -13,27 +13,47 @@ const MOST_STEPS: usize = 64;
 
 /// The first byte says of which record the payload is, the rest is as in [`snapshot`](crate::snapshot::check).
 ///
-/// Whatever decodes is written and read again to the same, an engine can be set up with any opening or refuses
-/// it, and steps any inputs.
+/// Whatever decodes is written and read again to the same, as rows and as columns, an engine can be set up with
+/// any opening or refuses it, and steps any inputs.
 pub fn check(bytes: &[u8]) {
     let Some((record, rest)) = bytes.split_first() else { return };
     let Some(written) = Written::from(rest) else { return };
-    match record % 3 {
+    match record % 4 {
         0 => {
             if let Some(inputs) = written.decoded::<Vec<Input>>() {
+                check_market(&inputs);
                 step(engine(), &inputs);
             }
         }
         1 => {
             written.decoded::<Vec<NumberedOutput>>();
         }
-        _ => {
+        2 => {
             if let Some(opening) = written.decoded::<Opening>()
                 && let Ok(engine) = Engine::new(opening.settings, Box::new(Source))
             {
                 step(engine, &[]);
             }
         }
+        _ => {
+            let (encoding, payload) = written.payload();
+            if let Ok(inputs) = decode_market(encoding, &payload) {
+                check_market(&inputs);
+                step(engine(), &inputs);
+            }
+        }
+    }
+}
+
+/// Inputs of the market come back from their columns exactly as they were; commands have none.
+fn check_market(inputs: &[Input]) {
+    let has_command = inputs.iter().any(|input| matches!(input.kind, InputKind::Command(_)));
+    match encode_market(inputs) {
+        Ok(payload) => {
+            let again = decode_market(ENCODING, &payload).expect("what was written can be read");
+            check_same(&inputs, &again.as_slice());
+        }
+        Err(error) => assert!(has_command, "inputs of the market can't be written: {error}"),
     }
 }
 

@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use bulkhead_store::journal::{ENCODING, decode, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,20 +19,30 @@ impl<'a> Written<'a> {
         Some(Self { encoding: i16::from(encoding.cast_signed()), bytes })
     }
 
+    /// The encoding and the payload as it would be in the database.
+    pub(crate) fn payload(self) -> (i16, Cow<'a, [u8]>) {
+        if self.encoding == 0 {
+            let payload = zstd::bulk::compress(self.bytes, 1).expect("any bytes can be compressed");
+            (ENCODING, Cow::Owned(payload))
+        } else {
+            (self.encoding, Cow::Borrowed(self.bytes))
+        }
+    }
+
     /// What they decode to, if anything. That must decode to the same when it is written again.
     pub(crate) fn decoded<T: Serialize + DeserializeOwned>(self) -> Option<T> {
-        let content: T = if self.encoding == 0 {
-            let payload = zstd::bulk::compress(self.bytes, 1).expect("any bytes can be compressed");
-            decode(ENCODING, &payload).ok()?
-        } else {
-            decode(self.encoding, self.bytes).ok()?
-        };
+        let (encoding, payload) = self.payload();
+        let content: T = decode(encoding, &payload).ok()?;
         let written = encode(&content).expect("what was read can be written");
         let again: T = decode(ENCODING, &written).expect("what was written can be read");
-        // Not the values, as NaN differs from itself.
-        assert!(plain(&content) == plain(&again), "it is not the same when it is read again");
+        check_same(&content, &again);
         Some(content)
     }
+}
+
+/// Compares what is written of them, as NaN differs from itself.
+pub(crate) fn check_same(first: &impl Serialize, second: &impl Serialize) {
+    assert!(plain(first) == plain(second), "it is not the same when it is read again");
 }
 
 fn plain(content: &impl Serialize) -> Vec<u8> {
