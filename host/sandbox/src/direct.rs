@@ -235,7 +235,8 @@ impl Guest {
             // By far the most frequent call: its bytes need no memory of the host's.
             [event] => {
                 let mut bytes = [0; <wit::Event as Layout>::SIZE];
-                let pointer = lowering.allocate(<wit::Event as Layout>::ALIGN, bytes.len())?;
+                let (pointer, place) = lowering.allocate(<wit::Event as Layout>::ALIGN, bytes.len())?;
+                bytes.copy_from_slice(place);
                 event.lower(&mut lowering, &mut bytes)?;
                 lowering.write(pointer, &bytes)?;
                 (pointer, 1)

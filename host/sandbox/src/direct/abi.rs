@@ -20,8 +20,8 @@ pub(super) trait Layout {
 
 /// A type that goes into a guest.
 pub(super) trait Lower: Layout + Sized {
-    /// Writes the value into the bytes that will become its place, which are zero. What it points to goes into the
-    /// guest's memory at once.
+    /// Writes the value into a copy of its place; what lies between its fields stays as the guest left it. What it
+    /// points to goes into the guest's memory at once.
     fn lower(&self, guest: &mut Lowering<'_>, bytes: &mut [u8]) -> Result<(), Error>;
 
     /// Writes the elements of a list.
@@ -103,28 +103,29 @@ pub(super) struct Lowering<'s> {
 }
 
 impl Lowering<'_> {
-    /// Has the guest allocate.
-    pub(super) fn allocate(&mut self, alignment: usize, size: usize) -> Result<u32, Error> {
-        let (alignment, size) = (u32::try_from(alignment)?, u32::try_from(size)?);
+    /// Has the guest allocate; gives what is allocated, and where it lies.
+    #[inline]
+    pub(super) fn allocate(&mut self, alignment: usize, size: usize) -> Result<(u32, &mut [u8]), Error> {
+        let alignment = u32::try_from(alignment)?;
         self.store.data_mut().may_leave = false;
-        let pointer = self.allocator.call(&mut *self.store, (0, 0, alignment, size))?;
+        let pointer = self.allocator.call(&mut *self.store, (0, 0, alignment, u32::try_from(size)?))?;
         self.store.data_mut().may_leave = true;
         if !pointer.is_multiple_of(alignment) {
             bail!("realloc return: result not aligned");
         }
-        let memory = self.memory.data_size(&*self.store);
-        if usize::try_from(u64::from(pointer) + u64::from(size)).map_or(true, |end| end > memory) {
-            bail!("realloc return: beyond end of memory");
-        }
-        Ok(pointer)
+        Ok((pointer, self.place(pointer, size)?))
+    }
+
+    fn place(&mut self, pointer: u32, size: usize) -> Result<&mut [u8], Error> {
+        let memory = self.memory.data_mut(&mut *self.store);
+        let place = usize::try_from(pointer).ok().and_then(|at| memory.get_mut(at..)?.get_mut(..size));
+        place.ok_or_else(|| format_err!("realloc return: beyond end of memory"))
     }
 
     /// Copies into memory that was allocated.
+    #[inline]
     pub(super) fn write(&mut self, pointer: u32, bytes: &[u8]) -> Result<(), Error> {
-        let memory = self.memory.data_mut(&mut *self.store);
-        let place = usize::try_from(pointer).ok().and_then(|at| memory.get_mut(at..));
-        let place = place.and_then(|rest| rest.get_mut(..bytes.len()));
-        place.ok_or_else(|| format_err!("pointer out of bounds of memory"))?.copy_from_slice(bytes);
+        self.place(pointer, bytes.len())?.copy_from_slice(bytes);
         Ok(())
     }
 
@@ -132,16 +133,16 @@ impl Lowering<'_> {
     pub(super) fn list<T: Lower>(&mut self, list: &[T]) -> Result<(u32, u32), Error> {
         let size =
             list.len().checked_mul(T::SIZE).ok_or_else(|| format_err!("size overflow copying a list"))?;
-        let pointer = self.allocate(T::ALIGN, size)?;
-        let mut bytes = vec![0; size];
+        let (pointer, place) = self.allocate(T::ALIGN, size)?;
+        let mut bytes = place.to_vec();
         T::lower_all(list, self, &mut bytes)?;
         self.write(pointer, &bytes)?;
         Ok((pointer, u32::try_from(list.len())?))
     }
 
     fn text(&mut self, text: &str) -> Result<(u32, u32), Error> {
-        let pointer = self.allocate(1, text.len())?;
-        self.write(pointer, text.as_bytes())?;
+        let (pointer, place) = self.allocate(1, text.len())?;
+        place.copy_from_slice(text.as_bytes());
         Ok((pointer, u32::try_from(text.len())?))
     }
 }

@@ -2,7 +2,7 @@
 //! that misbehaves; the layout of records in its memory is the canonical ABI's.
 
 // Each test file uses its own part of this.
-#![allow(dead_code, reason = "shared by several test files")]
+#![allow(dead_code, unused_macros, unused_imports, reason = "shared by several test files")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a guest that can't be built is a mistake in the test")]
 
 use std::cell::Cell;
