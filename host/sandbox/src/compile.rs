@@ -1,4 +1,4 @@
-//! Turns a file into a component, on a thread of its own. The compiler is the one part of the sandbox that an
+//! Turns a file into compiled code, on a thread of its own. The compiler is the one part of the sandbox that an
 //! attacker's bytes reach before any fuel is counted: it gets a large stack, a time limit, and no more than a
 //! few of its kind at once. A compilation that runs over its time is left behind and keeps its place until it
 //! ends, so that no number of bombs takes more than those few cores.
@@ -10,11 +10,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use wasmparser::{Parser, Payload};
-use wasmtime::Engine;
 use wasmtime::component::Component;
+use wasmtime::{Engine, Module};
 use wit_component::ComponentEncoder;
 
+use crate::artefact::{Code, Form};
 use crate::contract::{Contract, STRATEGY};
+use crate::direct::is_plain;
 use crate::inspect::{Inspection, Kind, inspect, is_type_section};
 use crate::limits::{Limits, count};
 use crate::refused::Refused;
@@ -22,12 +24,18 @@ use crate::refused::Refused;
 /// The deepest recursions of the compiler stay far below this.
 const STACK_BYTES: usize = 256 * 1024 * 1024;
 
-/// A file's way to a component.
+/// A file's way to compiled code.
 pub(crate) struct Compiled {
-    pub(crate) component: Component,
+    pub(crate) code: Code,
     pub(crate) inspection: Inspection,
     /// Whether the code came from the cache.
     pub(crate) cached: bool,
+}
+
+/// What is to be compiled.
+pub(crate) struct Binary {
+    pub(crate) form: Form,
+    bytes: Vec<u8>,
 }
 
 /// Places for compilations.
@@ -108,28 +116,34 @@ fn message(panic: &(dyn Any + Send)) -> String {
     crate::text::clean(text, 400)
 }
 
-/// Checks a file and gives the component's bytes.
+/// Checks a file and gives what is to be compiled of it.
 pub(crate) fn encode(
-    bytes: &[u8],
+    bytes: Vec<u8>,
     contract: &Contract,
     limits: &Limits,
-) -> Result<(Vec<u8>, Inspection), Refused> {
-    let inspection = inspect(bytes, contract, limits)?;
+) -> Result<(Binary, Inspection), Refused> {
+    let inspection = inspect(&bytes, contract, limits)?;
     match inspection.kind {
-        Kind::Component => Ok((bytes.to_vec(), inspection)),
+        Kind::Component => Ok((Binary { form: Form::Component, bytes }, inspection)),
         Kind::CoreModule => {
             let not_encodable = |error: &dyn ToString| {
                 Refused::NotEncodable(crate::text::clean(&error.to_string().replace('\n', " "), 600))
             };
             let component = ComponentEncoder::default()
                 .validate(false)
-                .module(&with_own_types(bytes, contract)?)
+                .module(&with_own_types(&bytes, contract)?)
                 .and_then(ComponentEncoder::encode)
                 .map_err(|error| not_encodable(&format!("{error:#}")))?;
             // What wit-component made of it is checked as if it had come from outside.
             let roomy = Limits { wasm_bytes: u64::MAX, functions: u64::MAX, ..limits.clone() };
             inspect(&component, contract, &roomy)?;
-            Ok((component, inspection))
+            // Only now is it known that the module keeps to the canonical ABI.
+            let binary = if is_plain(&bytes) {
+                Binary { form: Form::Module, bytes }
+            } else {
+                Binary { form: Form::Component, bytes: component }
+            };
+            Ok((binary, inspection))
         }
     }
 }
@@ -163,10 +177,13 @@ fn with_own_types(bytes: &[u8], contract: &Contract) -> Result<Vec<u8>, Refused>
     Ok(module.finish())
 }
 
-/// Compiles a component's bytes.
-pub(crate) fn compile(engine: &Engine, component: &[u8]) -> Result<Component, Refused> {
-    Component::from_binary(engine, component)
-        .map_err(|error| Refused::Compile(crate::text::clean(&format!("{error:#}").replace('\n', " "), 600)))
+/// Compiles a component or module.
+pub(crate) fn compile(engine: &Engine, binary: &Binary) -> Result<Code, Refused> {
+    match binary.form {
+        Form::Component => Component::from_binary(engine, &binary.bytes).map(Code::Component),
+        Form::Module => Module::from_binary(engine, &binary.bytes).map(Code::Module),
+    }
+    .map_err(|error| Refused::Compile(crate::text::clean(&format!("{error:#}").replace('\n', " "), 600)))
 }
 
 #[cfg(test)]

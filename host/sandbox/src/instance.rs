@@ -7,17 +7,14 @@ use bulkhead_core::strategy::{
     Action, Event, Fault, FaultKind, InstanceConfig, LogLine, Proposal, SavedState, Strategy,
 };
 use bulkhead_core::time::{Span, Timestamp};
-use wasmtime::component::{Linker, WasmStr};
-use wasmtime::{Engine, Error, Store, StoreContextMut, Trap, WasmBacktrace};
+use wasmtime::{Engine, Error, Store, Trap, WasmBacktrace};
 
 use crate::bindings::bulkhead::strategy::types as wit;
-use crate::bindings::exports::bulkhead::strategy::strategy::Guest;
-use crate::bindings::{Plugin, PluginPre};
 use crate::convert;
 use crate::engine::ticks;
+use crate::guest::{Guest, OverBudget, Ready, State};
 use crate::limits::{Limits, count};
-use crate::log::GuestLog;
-use crate::memory::{MemoryLimiter, OverLimit};
+use crate::memory::OverLimit;
 use crate::text::{clean, cleaned};
 
 /// How much of an action's reason is kept.
@@ -30,37 +27,9 @@ const ERROR_BYTES: usize = 400;
 /// instances do not each hold one.
 const KEPT_EVENTS: usize = 64;
 
-/// Fuel of one call of the log, and for each of its bytes: about what the host's work is worth.
-const LOG_FUEL: u64 = 500;
-
-/// What an instance's store holds beside the guest.
-pub(crate) struct State {
-    limiter: MemoryLimiter,
-    log: GuestLog,
-}
-
-/// What the guest may call.
-pub(crate) fn linker(engine: &Engine) -> Result<Linker<State>, Error> {
-    let mut linker = Linker::new(engine);
-    linker.instance("bulkhead:strategy/logging@0.1.0")?.func_wrap("log", log)?;
-    Ok(linker)
-}
-
-fn log(
-    mut store: StoreContextMut<'_, State>,
-    (level, message): (wit::LogLevel, WasmStr),
-) -> Result<(), Error> {
-    let message = message.to_str(&store)?.into_owned();
-    let cost = LOG_FUEL.saturating_add(message.len() as u64);
-    let fuel = store.get_fuel()?;
-    store.set_fuel(fuel.saturating_sub(cost))?;
-    store.data_mut().log.push(convert::log_level(level), &message);
-    Ok(())
-}
-
 struct Live {
     store: Store<State>,
-    plugin: Plugin,
+    guest: Guest,
 }
 
 /// A strategy in its sandbox.
@@ -95,15 +64,14 @@ struct Budget {
 
 impl WasmStrategy {
     /// Instantiates a version, without calling it.
-    pub(crate) fn new(engine: &Engine, pre: &PluginPre<State>, limits: &Arc<Limits>) -> Result<Self, Fault> {
-        let state = State { limiter: MemoryLimiter::new(limits), log: GuestLog::new(limits) };
-        let mut store = Store::new(engine, state);
+    pub(crate) fn new(engine: &Engine, ready: &Ready, limits: &Arc<Limits>) -> Result<Self, Fault> {
+        let mut store = Store::new(engine, State::new(limits));
         store.limiter(|state| &mut state.limiter);
         let budget = Budget { fuel: limits.fuel_per_start, answer_bytes: 0 };
         prepare_call(&mut store, budget, limits).map_err(|error| fault_of(&error, budget, limits))?;
-        let plugin = pre.instantiate(&mut store).map_err(|error| fault_of(&error, budget, limits))?;
+        let guest = ready.instantiate(&mut store).map_err(|error| fault_of(&error, budget, limits))?;
         Ok(Self {
-            live: Ok(Live { store, plugin }),
+            live: Ok(Live { store, guest }),
             limits: Arc::clone(limits),
             events: Vec::new(),
             last_fuel: 0,
@@ -128,14 +96,14 @@ impl WasmStrategy {
         let texts = self.limits.description_items.saturating_mul(3).saturating_add(4);
         let answer_bytes = count(self.limits.text_bytes.saturating_mul(texts)).saturating_mul(2);
         let budget = Budget { fuel: self.limits.fuel_per_start, answer_bytes };
-        self.call(budget, |guest, store| guest.call_describe(store))
+        self.call(budget, Guest::describe)
     }
 
     pub(crate) fn init(&mut self, config: &InstanceConfig) -> Result<(), Fault> {
         let config = convert::config(config);
         let answer_bytes = small_answer(&self.limits);
         let budget = Budget { fuel: self.limits.fuel_per_start, answer_bytes };
-        let answer = self.call(budget, |guest, store| guest.call_init(store, &config))?;
+        let answer = self.call(budget, |guest, store| guest.init(store, &config))?;
         answer.or_else(|error| self.stop(reported(&error)))
     }
 
@@ -155,9 +123,8 @@ impl WasmStrategy {
             Ok(live) => live,
             Err(fault) => return Err(fault.clone()),
         };
-        let Live { store, plugin } = live;
-        let answer = prepare_call(store, budget, &self.limits)
-            .and_then(|()| call(plugin.bulkhead_strategy_strategy(), store));
+        let Live { store, guest } = live;
+        let answer = prepare_call(store, budget, &self.limits).and_then(|()| call(guest, store));
         self.last_fuel = budget.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         match answer {
             Ok(answer) => Ok(answer),
@@ -224,12 +191,12 @@ impl Strategy for WasmStrategy {
         let budget = Budget { fuel: self.limits.fuel_per_call, answer_bytes: small_answer(&self.limits) };
         let answer = if let [event] = events {
             let event = convert::event(event);
-            self.call(budget, |guest, store| guest.call_on_events(store, std::slice::from_ref(&event)))?
+            self.call(budget, |guest, store| guest.on_events(store, std::slice::from_ref(&event)))?
         } else {
             let mut converted = std::mem::take(&mut self.events);
             converted.clear();
             converted.extend(events.iter().map(convert::event));
-            let answer = self.call(budget, |guest, store| guest.call_on_events(store, &converted));
+            let answer = self.call(budget, |guest, store| guest.on_events(store, &converted));
             if converted.capacity() <= KEPT_EVENTS {
                 self.events = converted;
             }
@@ -250,7 +217,7 @@ impl Strategy for WasmStrategy {
         let limit = count(self.limits.saved_state_bytes);
         let answer_bytes = limit.saturating_add(small_answer(&self.limits));
         let budget = Budget { fuel: self.limits.fuel_per_start, answer_bytes };
-        match self.call(budget, |guest, store| guest.call_save(store))? {
+        match self.call(budget, Guest::save)? {
             Ok(state) if state.bytes.len() > limit => {
                 let found = state.bytes.len();
                 self.stop(FaultKind::Flood(format!("a saved state of {found} bytes; at most {limit}")))
@@ -264,7 +231,7 @@ impl Strategy for WasmStrategy {
     fn restore(&mut self, state: &SavedState) -> Result<(), Fault> {
         let state = wit::SavedState { schema: state.schema, bytes: state.bytes.clone() };
         let budget = Budget { fuel: self.limits.fuel_per_start, answer_bytes: small_answer(&self.limits) };
-        let answer = self.call(budget, |guest, store| guest.call_restore(store, &state))?;
+        let answer = self.call(budget, |guest, store| guest.restore(store, &state))?;
         answer.or_else(|error| self.stop(reported(&error)))
     }
 
@@ -285,6 +252,7 @@ fn prepare_call(store: &mut Store<State>, budget: Budget, limits: &Limits) -> Re
     store.set_fuel(budget.fuel)?;
     store.set_epoch_deadline(ticks(limits.deadline_ms));
     store.set_hostcall_fuel(budget.answer_bytes);
+    store.data_mut().answer_bytes = budget.answer_bytes;
     Ok(())
 }
 
@@ -305,7 +273,7 @@ fn fault_of(error: &Error, budget: Budget, limits: &Limits) -> FaultKind {
         None => {
             let cause = clean(&error.root_cause().to_string(), ERROR_BYTES);
             // wasmtime keeps this error's type to itself.
-            if cause.contains("fuel allocated for hostcalls") {
+            if error.is::<OverBudget>() || cause.contains("fuel allocated for hostcalls") {
                 let limit = budget.answer_bytes;
                 FaultKind::Flood(format!("an answer or log line of more than {limit} bytes"))
             } else {

@@ -13,11 +13,11 @@ use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::artefact::ArtefactCache;
-use crate::bindings::PluginPre;
 use crate::compile::{Compiled, Compiler, compile, encode};
 use crate::contract::Contract;
+use crate::guest::{Ready, State, linker};
 use crate::inspect::Inspection;
-use crate::instance::{State, WasmStrategy, linker};
+use crate::instance::WasmStrategy;
 use crate::limits::{InvalidLimits, Limits};
 use crate::refused::Refused;
 use crate::versions::Versions;
@@ -56,7 +56,7 @@ pub enum SetUpError {
 
 /// A version that was verified and compiled.
 struct Prepared {
-    pre: PluginPre<State>,
+    ready: Ready,
     description: Description,
     inspection: Inspection,
     cached: bool,
@@ -215,7 +215,7 @@ impl Sandbox {
     pub fn start(&self, version: &ContentHash, config: &InstanceConfig) -> Result<WasmStrategy, Fault> {
         let failed = |fault: Fault| Fault { kind: FaultKind::Start(fault.to_string()) };
         let prepared = self.prepared(version).ok_or_else(|| not_prepared(version))?;
-        let mut instance = self.fresh(&prepared.pre).map_err(failed)?;
+        let mut instance = self.fresh(&prepared.ready).map_err(failed)?;
         instance.init(config).map_err(failed)?;
         Ok(instance)
     }
@@ -224,8 +224,8 @@ impl Sandbox {
         self.shared.prepared.read().unwrap_or_else(PoisonError::into_inner).get(version).cloned()
     }
 
-    fn fresh(&self, pre: &PluginPre<State>) -> Result<WasmStrategy, Fault> {
-        WasmStrategy::new(&self.shared.engine, pre, &self.shared.limits)
+    fn fresh(&self, ready: &Ready) -> Result<WasmStrategy, Fault> {
+        WasmStrategy::new(&self.shared.engine, ready, &self.shared.limits)
     }
 
     fn compile(&self, version: ContentHash, bytes: &[u8]) -> Result<Compiled, Refused> {
@@ -234,23 +234,24 @@ impl Sandbox {
         let (engine, contract) = (shared.engine.clone(), Arc::clone(&shared.contract));
         let (limits, artefacts) = (Arc::clone(&shared.limits), shared.artefacts.clone());
         shared.compiler.run(shared.limits.compile_ms, move || {
-            let (component, inspection) = encode(&bytes, &contract, &limits)?;
-            let kept = artefacts.as_ref().and_then(|cache| cache.load(&engine, &version));
-            if let Some(component) = kept {
-                return Ok(Compiled { component, inspection, cached: true });
+            let (binary, inspection) = encode(bytes, &contract, &limits)?;
+            let form = binary.form;
+            let kept = artefacts.as_ref().and_then(|cache| cache.load(&engine, &version, form));
+            if let Some(code) = kept {
+                return Ok(Compiled { code, inspection, cached: true });
             }
-            let component = compile(&engine, &component)?;
+            let code = compile(&engine, &binary)?;
             if let Some(cache) = artefacts {
-                let stored = component
+                let stored = code
                     .serialize()
                     .map_err(|error| error.to_string())
-                    .and_then(|code| cache.store(&version, &code).map_err(|error| error.to_string()));
+                    .and_then(|code| cache.store(&version, form, &code).map_err(|error| error.to_string()));
                 // The version runs all the same; only the next start is slower.
                 if let Err(error) = stored {
                     tracing::warn!(%version, %error, "compiled code could not be kept");
                 }
             }
-            Ok(Compiled { component, inspection, cached: false })
+            Ok(Compiled { code, inspection, cached: false })
         })
     }
 
@@ -259,12 +260,11 @@ impl Sandbox {
         let refused = |error: wasmtime::Error| {
             Refused::Compile(crate::text::clean(&format!("{error:#}").replace('\n', " "), 600))
         };
-        let pre = self.shared.linker.instantiate_pre(&compiled.component).map_err(refused)?;
-        let pre = PluginPre::new(pre).map_err(refused)?;
-        let mut first = self.fresh(&pre).map_err(Refused::DescribeFailed)?;
+        let ready = Ready::new(&self.shared.linker, &compiled.code).map_err(refused)?;
+        let mut first = self.fresh(&ready).map_err(Refused::DescribeFailed)?;
         let said = convert::description(first.describe().map_err(Refused::DescribeFailed)?);
         description::validate(&said, &self.shared.limits).map_err(Refused::Description)?;
-        let mut second = self.fresh(&pre).map_err(Refused::DescribeFailed)?;
+        let mut second = self.fresh(&ready).map_err(Refused::DescribeFailed)?;
         for (instance, when) in [(&mut first, "asked again"), (&mut second, "in another instance")] {
             let again = convert::description(instance.describe().map_err(Refused::DescribeFailed)?);
             if again != said {
@@ -272,7 +272,7 @@ impl Sandbox {
             }
         }
         let Compiled { inspection, cached, .. } = compiled;
-        Ok(Prepared { pre, description: said, inspection, cached })
+        Ok(Prepared { ready, description: said, inspection, cached })
     }
 }
 

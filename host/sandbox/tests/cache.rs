@@ -24,9 +24,15 @@ fn sandbox(directory: &Path) -> Sandbox {
 /// A second process finds the code compiled and the version kept, and runs the same.
 #[test]
 fn a_version_outlives_its_process() {
+    for file in [Guest::steady().module(), Guest::steady().component()] {
+        outlives_its_process(&file);
+    }
+}
+
+fn outlives_its_process(file: &[u8]) {
     let directory = tempfile::tempdir().unwrap();
     let first = sandbox(directory.path());
-    let (version, described) = first.prepare(&Guest::steady().module()).unwrap();
+    let (version, described) = first.prepare(file).unwrap();
     let actions = run(&mut first.start(&version, &config()).unwrap(), &bars(100), 1).unwrap();
     assert_eq!(fs::read_dir(directory.path().join("code")).unwrap().count(), 1);
     drop(first);

@@ -7,7 +7,6 @@ use bulkhead_sandbox::Limits;
 use guest::{Guest, LINE, bar, bars, buys, config, error, one, prepare, run, sandbox, start};
 
 /// The answer does not depend on how many events are handed over at a time.
-#[test]
 fn batches_change_nothing() {
     let sandbox = sandbox(Limits::default());
     let version = prepare(&sandbox, &Guest::steady());
@@ -24,7 +23,6 @@ fn batches_change_nothing() {
 }
 
 /// What a guest proposes arrives field by field.
-#[test]
 fn an_action_arrives() {
     let sandbox = sandbox(Limits::default());
     let mut strategy = start(&sandbox, &Guest::default().on_events(buys("(f64.const 2.5)", 1)));
@@ -37,7 +35,6 @@ fn an_action_arrives() {
 }
 
 /// A reason is kept up to 200 bytes, whole characters only, and shows nothing but text.
-#[test]
 fn a_reason_is_cut_and_cleaned() {
     // Bell, then 150 times a letter of two bytes.
     let body = buys("(f64.const 1)", 1).replacen(
@@ -55,7 +52,6 @@ fn a_reason_is_cut_and_cleaned() {
 }
 
 /// A new instance that takes over a saved state goes on as the old one would have.
-#[test]
 fn state_carries_over() {
     let sandbox = sandbox(Limits::default());
     let version = prepare(&sandbox, &Guest::steady());
@@ -75,7 +71,6 @@ fn state_carries_over() {
 }
 
 /// An error that the guest reports is a fault with its text, and the instance is gone.
-#[test]
 fn a_reported_error_is_a_fault() {
     let sandbox = sandbox(Limits::default());
     let mut strategy = start(&sandbox, &Guest::default().on_events(error()));
@@ -86,7 +81,6 @@ fn a_reported_error_is_a_fault() {
 }
 
 /// A `save` that reports an error leaves the strategy running.
-#[test]
 fn a_strategy_that_cannot_save_goes_on() {
     let sandbox = sandbox(Limits::default());
     let mut strategy = start(&sandbox, &Guest { save: error(), ..Guest::default() });
@@ -95,7 +89,6 @@ fn a_strategy_that_cannot_save_goes_on() {
 }
 
 /// An instance may not claim to have handled no events, or more than it got.
-#[test]
 fn the_count_of_handled_events_is_checked() {
     let sandbox = sandbox(Limits::default());
     for claimed in [0, 2, -1] {
@@ -107,7 +100,6 @@ fn the_count_of_handled_events_is_checked() {
 }
 
 /// Log lines come out cleaned and with their level.
-#[test]
 fn log_lines_come_out() {
     let (at, length) = LINE;
     let body =
@@ -125,7 +117,6 @@ fn log_lines_come_out() {
 }
 
 /// The same calls cost the same fuel, in every instance.
-#[test]
 fn fuel_is_constant() {
     let sandbox = sandbox(Limits::default());
     let version = prepare(&sandbox, &Guest::steady());
@@ -144,10 +135,22 @@ fn fuel_is_constant() {
 }
 
 /// A state that this version can't have written is the guest's to judge; its size is not.
-#[test]
 fn a_large_state_reaches_the_guest() {
     let sandbox = sandbox(Limits::default());
     let mut strategy = start(&sandbox, &Guest::steady());
     strategy.restore(&SavedState { schema: 7, bytes: vec![0; 1_000_000] }).unwrap();
     assert!(strategy.memory_bytes() > 1_000_000);
+}
+
+guest::both_ways! {
+    batches_change_nothing,
+    an_action_arrives,
+    a_reason_is_cut_and_cleaned,
+    state_carries_over,
+    a_reported_error_is_a_fault,
+    a_strategy_that_cannot_save_goes_on,
+    the_count_of_handled_events_is_checked,
+    log_lines_come_out,
+    fuel_is_constant,
+    a_large_state_reaches_the_guest,
 }

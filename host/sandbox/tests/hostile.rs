@@ -63,7 +63,6 @@ fn hostile(body: &str) -> Guest {
     Guest::named("hostile").on_events(body)
 }
 
-#[test]
 fn an_infinite_loop_runs_out_of_fuel() {
     assert_eq!(
         attack(&hostile("(loop $forever (br $forever)) (unreachable)")),
@@ -72,21 +71,18 @@ fn an_infinite_loop_runs_out_of_fuel() {
 }
 
 /// With fuel for hours, the wall clock stops it.
-#[test]
 fn the_backstop_stops_what_fuel_does_not() {
     let limits = Limits { fuel_per_call: 1_000_000_000_000, deadline_ms: 50, ..limits() };
     let fault = attack_under(limits, &hostile("(loop $forever (br $forever)) (unreachable)"));
     assert_eq!(fault, FaultKind::Deadline(50));
 }
 
-#[test]
 fn endless_recursion_runs_out_of_stack() {
     let guest = hostile("(call $on_events (local.get 0) (local.get 1)) (drop) (unreachable)");
     let fault = attack_under(Limits { fuel_per_call: 1_000_000_000, ..limits() }, &guest);
     assert_eq!(fault, FaultKind::StackOverflow);
 }
 
-#[test]
 fn a_memory_bomb_meets_the_limit() {
     let guest = hostile("(loop $more (drop (memory.grow (i32.const 16))) (br $more)) (unreachable)");
     assert_eq!(attack(&guest), FaultKind::MemoryLimit("memory limit of 67108864 bytes".to_owned()));
@@ -94,7 +90,6 @@ fn a_memory_bomb_meets_the_limit() {
     assert_eq!(attack(&at_once), FaultKind::MemoryLimit("memory limit of 67108864 bytes".to_owned()));
 }
 
-#[test]
 fn a_table_bomb_meets_the_limit() {
     let body =
         "(loop $more (drop (table.grow $t (ref.null func) (i32.const 1000))) (br $more)) (unreachable)";
@@ -107,7 +102,6 @@ fn a_table_bomb_meets_the_limit() {
     );
 }
 
-#[test]
 fn traps_of_every_kind_are_named() {
     for (body, why) in [
         ("(unreachable)", "unreachable"),
@@ -121,19 +115,16 @@ fn traps_of_every_kind_are_named() {
 }
 
 /// The function that trapped is named when the file has names, and numbered when not.
-#[test]
 fn a_trap_says_where() {
     let fault = attack(&hostile("(unreachable)"));
     assert!(fault.to_string().ends_with(", in on_events"), "{fault}");
 }
 
-#[test]
 fn too_many_actions_in_one_answer_are_a_flood() {
     let fault = attack(&hostile(&buys("(f64.const 1)", 65)));
     assert_eq!(fault, FaultKind::Flood("65 actions in one answer; at most 64".to_owned()));
 }
 
-#[test]
 fn too_many_orders_in_a_second_are_a_flood() {
     let sandbox = sandbox(Limits { orders_per_second: 100, ..limits() });
     let guest = hostile(&buys("(f64.const 1)", 40));
@@ -151,7 +142,6 @@ fn too_many_orders_in_a_second_are_a_flood() {
 }
 
 /// Lists that are not there are not read, and not allocated for either.
-#[test]
 fn a_list_of_billions_is_a_fault() {
     for (pointer, length) in [(1024, u32::MAX), (1024, 30_000_000), (u32::MAX, 1), (1025, 1), (524_280, 2)] {
         let body = format!(
@@ -169,7 +159,6 @@ fn a_list_of_billions_is_a_fault() {
 }
 
 /// A list that is there, of more than the host copies.
-#[test]
 fn a_list_of_thousands_is_a_flood() {
     let guest = Guest {
         memory: "(memory (export \"memory\") 100)".to_owned(),
@@ -180,7 +169,6 @@ fn a_list_of_thousands_is_a_flood() {
 }
 
 /// A discriminant that no case has.
-#[test]
 fn an_answer_of_no_known_kind_is_a_fault() {
     let body = buys("(f64.const 1)", 1).replace(
         "(i32.store8 offset=24 (local.get $at) (i32.const 1))",
@@ -190,7 +178,6 @@ fn an_answer_of_no_known_kind_is_a_fault() {
 }
 
 /// A text that is not text.
-#[test]
 fn a_reason_that_is_not_unicode_is_a_fault() {
     let body = buys("(f64.const 1)", 1).replacen(
         "(f64.store offset=128",
@@ -204,7 +191,6 @@ fn a_reason_that_is_not_unicode_is_a_fault() {
 }
 
 /// NaN and infinity pass through to the core, whose check of the action refuses each.
-#[test]
 fn numbers_that_are_none_reach_the_check() {
     for number in ["nan", "inf", "-inf", "-1", "0"] {
         let sandbox = sandbox(limits());
@@ -239,7 +225,6 @@ fn numbers_that_are_none_reach_the_check() {
 }
 
 /// Lines beyond the limit are dropped; the strategy goes on, and its fuel pays for the host's work.
-#[test]
 fn a_log_flood_is_cut() {
     let (at, length) = LINE;
     let flood = |times: u32| {
@@ -264,14 +249,12 @@ fn a_log_flood_is_cut() {
     assert_eq!(attack(&flood(u32::MAX)), FaultKind::OutOfFuel(2_000_000));
 }
 
-#[test]
 fn a_huge_log_line_is_a_flood() {
     let body = format!("(call $log (i32.const 3) (i32.const 0) (i32.const 500000)) {}", guest::handled_all());
     let fault = attack(&hostile(&body).import_log());
     assert!(matches!(fault, FaultKind::Flood(_)), "{fault}");
 }
 
-#[test]
 fn a_save_that_traps_is_a_fault_of_that_instance() {
     let sandbox = sandbox(limits());
     for (save, name) in [("(unreachable)", "trap"), ("(loop $l (br $l)) (unreachable)", "out-of-fuel")] {
@@ -282,7 +265,6 @@ fn a_save_that_traps_is_a_fault_of_that_instance() {
     }
 }
 
-#[test]
 fn a_state_larger_than_allowed_is_a_flood() {
     let save = format!(
         "(i32.store8 (i32.const {ANSWER}) (i32.const 0))
@@ -295,7 +277,6 @@ fn a_state_larger_than_allowed_is_a_flood() {
     assert_eq!(strategy.save().unwrap_err().kind.name(), "flood");
 }
 
-#[test]
 fn a_restore_that_loops_is_a_fault() {
     let sandbox = sandbox(limits());
     let restore = "(loop $l (br $l)) (unreachable)".to_owned();
@@ -305,7 +286,6 @@ fn a_restore_that_loops_is_a_fault() {
 }
 
 /// Memory that the host asks for must be where the guest says, and the asking is limited too.
-#[test]
 fn an_allocator_that_lies_is_a_fault() {
     for (realloc, name) in [
         ("(i32.const -65536)", "contract"),
@@ -321,7 +301,6 @@ fn an_allocator_that_lies_is_a_fault() {
     }
 }
 
-#[test]
 fn a_start_that_fails_says_so() {
     let sandbox = sandbox(limits());
     for (init, why) in [("(unreachable)".to_owned(), "trapped"), (guest::error(), "hello")] {
@@ -329,4 +308,28 @@ fn a_start_that_fails_says_so() {
         let fault = sandbox.start(&version, &config()).unwrap_err();
         assert!(fault.to_string().contains(why), "{fault}");
     }
+}
+
+guest::both_ways! {
+    an_infinite_loop_runs_out_of_fuel,
+    the_backstop_stops_what_fuel_does_not,
+    endless_recursion_runs_out_of_stack,
+    a_memory_bomb_meets_the_limit,
+    a_table_bomb_meets_the_limit,
+    traps_of_every_kind_are_named,
+    a_trap_says_where,
+    too_many_actions_in_one_answer_are_a_flood,
+    too_many_orders_in_a_second_are_a_flood,
+    a_list_of_billions_is_a_fault,
+    a_list_of_thousands_is_a_flood,
+    an_answer_of_no_known_kind_is_a_fault,
+    a_reason_that_is_not_unicode_is_a_fault,
+    numbers_that_are_none_reach_the_check,
+    a_log_flood_is_cut,
+    a_huge_log_line_is_a_flood,
+    a_save_that_traps_is_a_fault_of_that_instance,
+    a_state_larger_than_allowed_is_a_flood,
+    a_restore_that_loops_is_a_fault,
+    an_allocator_that_lies_is_a_fault,
+    a_start_that_fails_says_so,
 }

@@ -6,7 +6,7 @@ use std::fs;
 
 use bulkhead_core::strategy::Strategy as _;
 use bulkhead_sandbox::Limits;
-use guest::{Guest, bars, config, prepare, run, sandbox};
+use guest::{FORMS, Guest, bars, config, in_form, prepare, run, sandbox};
 
 const INSTANCES: usize = 2_000;
 
@@ -16,6 +16,13 @@ const MOST_MAPS: usize = 20_000;
 /// All run, each for itself, and go again.
 #[test]
 fn two_thousand_instances_live_side_by_side() {
+    // One after the other: the memory maps are the whole process's.
+    for form in FORMS {
+        in_form(form, many);
+    }
+}
+
+fn many() {
     let sandbox = sandbox(Limits::default());
     let version = prepare(&sandbox, &Guest::steady());
     let events = bars(40);

@@ -330,7 +330,6 @@ fn a_slow_compilation() {
 }
 
 /// A description that changes from call to call, or from the second instance on, is a lie.
-#[test]
 fn a_lying_describe() {
     let guest = Guest::default();
     let counted = "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
@@ -355,7 +354,6 @@ fn a_damaged_type_section() {
 }
 
 /// A description that makes no sense is refused with all that is wrong.
-#[test]
 fn a_nonsensical_description() {
     let sandbox = sandbox(Limits::default());
     let refused = try_prepare(&sandbox, &Guest::named("Not A Name")).unwrap_err();
@@ -364,7 +362,6 @@ fn a_nonsensical_description() {
 }
 
 /// `describe` may trap, loop, or claim lists that are not there.
-#[test]
 fn a_describe_that_misbehaves() {
     let limits = Limits { fuel_per_start: 200_000, ..Limits::default() };
     for (describe, why) in [
@@ -382,7 +379,6 @@ fn a_describe_that_misbehaves() {
 }
 
 /// A memory that is too large from the start is refused.
-#[test]
 fn a_memory_too_large_from_the_start() {
     let guest = Guest { memory: "(memory (export \"memory\") 2000)".to_owned(), ..Guest::default() };
     let refused = try_prepare(&sandbox(Limits::default()), &guest).unwrap_err();
@@ -396,4 +392,11 @@ fn invalid_limits() {
     let error = bulkhead_sandbox::Sandbox::new(bulkhead_sandbox::Settings { limits, ..Default::default() });
     let message = error.unwrap_err().to_string();
     assert!(message.contains("fuel_per_call") && message.contains("compile_ms"), "{message}");
+}
+
+guest::both_ways! {
+    a_lying_describe,
+    a_nonsensical_description,
+    a_describe_that_misbehaves,
+    a_memory_too_large_from_the_start,
 }

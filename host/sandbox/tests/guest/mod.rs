@@ -2,8 +2,10 @@
 //! that misbehaves; the layout of records in its memory is the canonical ABI's.
 
 // Each test file uses its own part of this.
-#![allow(dead_code, reason = "shared by several test files")]
+#![allow(dead_code, unused_macros, unused_imports, reason = "shared by several test files")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a guest that can't be built is a mistake in the test")]
+
+use std::cell::Cell;
 
 use bulkhead_core::identifier::{ContentHash, InstrumentId};
 use bulkhead_core::instrument::Instrument;
@@ -37,6 +39,43 @@ const HEAP: u32 = 16384;
 pub(crate) const EVENT_BYTES: u32 = 64;
 /// Size of an action in a list.
 pub(crate) const ACTION_BYTES: u32 = 144;
+
+/// How a guest is given to the sandbox, and so how the host calls it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A core module, called as one.
+    Module,
+    /// The same as a ready component, called by wasmtime's component layer.
+    Component,
+}
+
+pub(crate) const FORMS: [Form; 2] = [Form::Module, Form::Component];
+
+thread_local! {
+    static FORM: Cell<Form> = const { Cell::new(Form::Module) };
+}
+
+/// Runs a test with all its guests in one form.
+pub(crate) fn in_form<T>(form: Form, test: impl FnOnce() -> T) -> T {
+    let before = FORM.replace(form);
+    let result = test();
+    FORM.set(before);
+    result
+}
+
+/// Makes two tests of each function: one with guests that are core modules, one with ready components.
+macro_rules! both_ways {
+    ($($test:ident),+ $(,)?) => {
+        mod as_module {
+            $(#[test] fn $test() { crate::guest::in_form(crate::guest::Form::Module, super::$test); })+
+        }
+
+        mod as_component {
+            $(#[test] fn $test() { crate::guest::in_form(crate::guest::Form::Component, super::$test); })+
+        }
+    };
+}
+pub(crate) use both_ways;
 
 /// A strategy in pieces.
 #[derive(Debug, Clone)]
@@ -256,7 +295,7 @@ impl Guest {
 
     /// The same as a ready component.
     pub(crate) fn component(&self) -> Vec<u8> {
-        ComponentEncoder::default().module(&self.module()).unwrap().encode().unwrap()
+        component(&self.module())
     }
 }
 
@@ -264,6 +303,11 @@ impl Guest {
 pub(crate) const STATE: u32 = 128;
 /// A log line in a guest's memory, and its length.
 pub(crate) const LINE: (u32, u32) = (TEXTS + 200, 14);
+
+/// A module as a ready component.
+pub(crate) fn component(module: &[u8]) -> Vec<u8> {
+    ComponentEncoder::default().module(module).unwrap().encode().unwrap()
+}
 
 /// Adds the type section of a contract to a module.
 pub(crate) fn embed(module: &mut Vec<u8>, wit: &str) {
@@ -298,7 +342,11 @@ pub(crate) fn prepare(sandbox: &Sandbox, guest: &Guest) -> ContentHash {
 }
 
 pub(crate) fn try_prepare(sandbox: &Sandbox, guest: &Guest) -> Result<ContentHash, Refused> {
-    sandbox.prepare(&guest.module()).map(|(version, _)| version)
+    let file = match FORM.get() {
+        Form::Module => guest.module(),
+        Form::Component => guest.component(),
+    };
+    sandbox.prepare(&file).map(|(version, _)| version)
 }
 
 pub(crate) fn start(sandbox: &Sandbox, guest: &Guest) -> WasmStrategy {
