@@ -17,7 +17,7 @@ use crate::refused::Refused;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// A module that the host makes a component of.
+    /// A module. It is checked as the component that can be made of it, and called as a module where it can be.
     CoreModule,
     /// A component as it is.
     Component,

@@ -10,8 +10,8 @@
 //! guest's behalf; offer a guest more than the log.
 //!
 //! Where to start reading: [`Sandbox`] for a version's way from bytes to instances, `instance` for the call
-//! path, `inspect` and `contract` for what is refused, `engine` for how wasmtime is set, [`directory`] for hot
-//! reload.
+//! path, `guest` for the two ways into a guest and `direct` for the quick one, `inspect` and `contract` for what is
+//! refused, `engine` for how wasmtime is set, [`directory`] for hot reload.
 
 /// What a file is, what it costs, and whether it does the same twice.
 pub mod check;

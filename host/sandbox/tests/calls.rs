@@ -1,5 +1,7 @@
 //! Events go in and answers come out as the contract says.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may stop at what it did not expect")]
+
 mod guest;
 
 use bulkhead_core::strategy::{Amount, FaultKind, Intent, LogLevel, Proposal, SavedState, Strategy as _};

@@ -390,7 +390,7 @@ mod tests {
             Part { name: plain(name), offset, size, alignment }
         };
         let mut found = Layouts::new();
-        for (id, definition) in resolve.types.iter() {
+        for (id, definition) in &resolve.types {
             let Some(name) = &definition.name else { continue };
             let parts = match &definition.kind {
                 TypeDefKind::Record(record) => layout
