@@ -107,7 +107,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::panic, reason = "the task under test panics")]
     fn a_task_that_fails_or_panics_is_started_again_until_it_is_done() {
         let failures = RefCell::new(Vec::new());
         let mut runs = 0;
