@@ -270,7 +270,9 @@ impl Sequencer {
     /// everything is durable and was released.
     #[must_use]
     pub fn next_look(&self) -> Option<Duration> {
-        let group = self.begun.map(|begun| self.patience().saturating_sub(begun.elapsed()));
+        // While the writer has its fill, only a report changes anything.
+        let begun = self.begun.filter(|_| self.unwritten < MOST_UNWRITTEN);
+        let group = begun.map(|begun| self.patience().saturating_sub(begun.elapsed()));
         let report = (self.unwritten > 0).then_some(BETWEEN_REPORTS);
         group.into_iter().chain(report).min()
     }

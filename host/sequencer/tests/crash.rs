@@ -231,6 +231,22 @@ fn nothing_is_handed_out_while_the_database_is_away() {
 }
 
 #[test]
+fn a_host_whose_database_is_away_has_time_to_sleep() {
+    let away = (2..10_000).map(|write| (write, Trouble::LoseBefore));
+    let database = Database::with_troubles(away);
+    let at_once = Policy { group_delay: Duration::ZERO, ..policy(4, 100) };
+    let mut sequencer = Sequencer::start(position(&database), Box::new(database), at_once).unwrap();
+    let mut handed_out = Vec::new();
+    for input in bars(11, 2) {
+        sequencer.step(input);
+        sequencer.released(&mut handed_out).unwrap();
+    }
+    assert!(sequencer.has_room());
+    assert!(sequencer.next_look().unwrap() > Duration::ZERO);
+    assert!(sequencer.close(Duration::ZERO, &mut handed_out).is_err());
+}
+
+#[test]
 fn a_writer_that_panics_ends_the_run_instead_of_standing_still_for_ever() {
     let database = Database::with_troubles([(2, Trouble::Panic)]);
     let mut sequencer =

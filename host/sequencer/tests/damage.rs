@@ -240,8 +240,7 @@ fn a_deployment_that_was_refused_needs_no_version() {
     let time = position.engine.now();
     let Some(Command::Deploy(mut deployment)) = deployments().pop() else { panic!("a deployment") };
     deployment.version = ContentHash::of(b"nobody has this");
-    let weight = deployment.weight;
-    deployment.weight = weight + weight + weight;
+    deployment.weight = rust_decimal::Decimal::TWO;
     let policy = Policy { snapshot_inputs: 1_000, ..Policy::default() };
     position.since_snapshot = 0;
     let mut sequencer = Sequencer::start(position, Box::new(database.clone()), policy).unwrap();

@@ -394,18 +394,15 @@ impl Host {
     /// Handles a message, or keeps it until the journal takes inputs again: the host must not wait for that
     /// where it can't be told to stop.
     fn take(&mut self, message: Message) -> Result<()> {
-        let is_command =
-            matches!(message, Message::Prepared { .. } | Message::Removed { .. } | Message::Request(_));
-        if !is_command {
-            return self.handle(message);
-        }
+        let what = match &message {
+            Message::Prepared { slot, .. } | Message::Removed { slot } => slot.clone(),
+            Message::Request(request) => format!("request {}", request.id),
+            _ => return self.handle(message),
+        };
         self.held_back.push_back(message);
         self.handle_held_back()?;
         if !self.held_back.is_empty() {
-            tracing::warn!(
-                waiting = self.held_back.len(),
-                "a command waits until the journal can be written"
-            );
+            tracing::warn!(what, "a command waits until the journal can be written");
         }
         Ok(())
     }
