@@ -1,6 +1,7 @@
 //! The configuration: defaults, file, environment and flags in layers, understood as a whole. All problems
 //! are reported at once, each with where it comes from, what was found and what is allowed.
 
+mod accounts;
 mod breakers;
 mod journal;
 mod layers;
@@ -28,11 +29,12 @@ use toml::{Table, Value};
 
 use crate::arguments::ConfigurationArguments;
 
+pub(crate) use self::accounts::OwnSettings;
 pub(crate) use self::layers::Layers;
 #[cfg(test)]
 pub(crate) use self::sections::SizingMethod;
 pub(crate) use self::sections::{FeedSource, Mode, Paper, Risk, Slot};
-pub(crate) use self::values::{Setting, Value as TextValue};
+pub(crate) use self::values::{Setting, Threads, Value as TextValue};
 
 /// The embedded defaults.
 const DEFAULTS: &str = include_str!("defaults.toml");
@@ -48,6 +50,7 @@ pub(crate) struct Configuration {
     pub(crate) cash: Setting<Decimal>,
     pub(crate) speed: Speed,
     pub(crate) storage: PathBuf,
+    pub(crate) threads: Setting<Threads>,
     pub(crate) strategies: sections::Strategies,
     pub(crate) slots: BTreeMap<String, Slot>,
     pub(crate) feed: sections::Feed,
@@ -67,6 +70,8 @@ pub(crate) struct Configuration {
     pub(crate) journal: journal::Journal,
     #[serde(default)]
     pub(crate) sandbox: Limits,
+    #[serde(default)]
+    pub(crate) accounts: BTreeMap<String, OwnSettings>,
 }
 
 /// One thing that is wrong.
@@ -178,6 +183,22 @@ impl Layers {
 
     /// Understands the whole.
     pub(crate) fn read(&self) -> Result<Configuration, InvalidConfiguration> {
+        let (configuration, mut problems) = self.read_alone();
+        if let Some(configuration) = &configuration {
+            let common = problems.clone();
+            for (name, own) in &configuration.accounts {
+                problems.extend(self.account_problems(name, own, &common));
+            }
+        }
+        match configuration {
+            Some(configuration) if problems.is_empty() => Ok(configuration),
+            _ => Err(InvalidConfiguration(problems)),
+        }
+    }
+
+    /// Understands everything but what accounts have of their own; what can't be understood, and what is
+    /// out of range, is as by default.
+    fn read_alone(&self) -> (Option<Configuration>, Vec<Problem>) {
         let mut table = self.table.clone();
         let mut defaults = Self::defaults().table;
         let mut problems = Vec::new();
@@ -206,10 +227,7 @@ impl Layers {
         if let Some(configuration) = &configuration {
             problems.extend(self.out_of_range(configuration));
         }
-        match configuration {
-            Some(configuration) if problems.is_empty() => Ok(configuration),
-            _ => Err(InvalidConfiguration(problems)),
-        }
+        (configuration, problems)
     }
 
     fn out_of_range(&self, configuration: &Configuration) -> Vec<Problem> {
