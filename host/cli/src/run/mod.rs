@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use bulkhead_configuration::{Configuration, Slot};
 use bulkhead_core::engine::{Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange};
@@ -30,7 +31,7 @@ use self::status::StatusView;
 use self::summary::{RecoverySummary, Tally};
 use self::supervision::{Task, TaskFailure, supervise};
 use crate::arguments::RunArguments;
-use crate::configuration::{Configuration, Layers, Slot};
+use crate::configuration;
 use crate::market_data::{MarketData, read};
 use crate::shard::{self, Shard};
 use crate::strategy_files;
@@ -70,7 +71,7 @@ pub(crate) enum Message {
 
 /// Runs until the duration, the data or a signal ends it.
 pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
-    let configuration = Layers::of(&arguments.configuration, None)?.read()?;
+    let configuration = configuration::layers(&arguments.configuration, None)?.read()?;
     let sandbox = strategy_files::sandbox(&configuration)?;
     let mut data = MarketData::open(&configuration)?;
     let Shard { sequencer, recovery, settings } = shard::open(&configuration, &sandbox, &mut data)?;
