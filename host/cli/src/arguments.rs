@@ -255,7 +255,7 @@ pub(crate) enum PluginCommand {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    use crate::configuration::TextValue as _;
+    use bulkhead_configuration::TextValue as _;
     bulkhead_core::time::Span::parse(text)
         .and_then(|span| u64::try_from(span.nanos()).ok())
         .map(Duration::from_nanos)

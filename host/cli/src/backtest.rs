@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use bulkhead_configuration::{Configuration, Paper, Risk, Setting, TextValue as _};
 use bulkhead_core::engine::{Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Command, Deployment, Input, InputKind, StrategyMode};
@@ -21,7 +22,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rust_decimal::Decimal;
 
 use crate::arguments::{BacktestArguments, Fill};
-use crate::configuration::{Configuration, Layers, Paper, Risk, Setting, TextValue as _};
+use crate::configuration;
 use crate::market_data::{MarketData, read};
 use crate::{memory_use, strategy_files};
 
@@ -113,7 +114,7 @@ fn configure(arguments: &BacktestArguments) -> Result<Configuration> {
         None => Some((paper(&PaperSettings::exact(Decimal::TEN))?, "defaults of backtest")),
         Some(_) => None,
     };
-    let mut layers = Layers::of(&arguments.configuration, exact)?;
+    let mut layers = configuration::layers(&arguments.configuration, exact)?;
     match arguments.fill {
         Some(Fill::Realistic) => layers.add(paper(&PaperSettings::default())?, "--fill"),
         Some(Fill::NextOpen) => layers.set("paper.fill", "next-open", "--fill"),
@@ -457,7 +458,7 @@ mod tests {
     use bulkhead_core::venue::paper::FillTiming;
 
     use super::*;
-    use crate::configuration::SizingMethod;
+    use bulkhead_configuration::SizingMethod;
 
     fn configured(line: &str) -> Result<Configuration> {
         use clap::Parser as _;

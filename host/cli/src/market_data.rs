@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use bulkhead_configuration::{Configuration, FeedSource};
 use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::instrument::Instrument;
 use bulkhead_feeds::Feed;
 use bulkhead_feeds::csv::{CsvFeed, CsvSettings, Inspection, inspect, symbol_of};
 use bulkhead_feeds::merge::MergedFeed;
 use bulkhead_feeds::simulator::{Simulator, SimulatorSettings};
-
-use crate::configuration::{Configuration, FeedSource};
 
 /// Quantities of files' instruments may have this many decimals, unless the configuration says otherwise.
 const QUANTITY_DECIMALS: u32 = 8;

@@ -8,7 +8,7 @@ use bulkhead_core::input::{Actor, Command, HaltAction};
 use bulkhead_store::database::{Database, Options, RequestState};
 
 use crate::arguments::{ConfigurationArguments, HaltArguments, ResumeArguments};
-use crate::configuration::Layers;
+use crate::configuration;
 use crate::shard::{self, database_url};
 
 /// How long a running host may take to answer.
@@ -48,7 +48,7 @@ fn ask(
     wait: bool,
     done: &str,
 ) -> Result<()> {
-    let configuration = Layers::of(configuration, None)?.read()?;
+    let configuration = configuration::layers(configuration, None)?.read()?;
     let url = database_url(&configuration)?;
     let mut database = Database::open(&url, Options::reader())?;
     let accounts = match account {

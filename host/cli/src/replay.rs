@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use bulkhead_configuration::Configuration;
 use bulkhead_core::engine::Engine;
 use bulkhead_core::input::Input;
 use bulkhead_core::output::Output;
@@ -17,7 +18,7 @@ use serde::Serialize;
 
 use crate::arguments::ReplayArguments;
 use crate::backtest::progress_bar;
-use crate::configuration::{Configuration, Layers};
+use crate::configuration;
 use crate::shard::{self, KeptVersions, database_url};
 use crate::strategy_files;
 
@@ -62,7 +63,7 @@ struct Printed<'a> {
 
 /// Replays the journal of the configuration's database.
 pub(crate) fn replay(arguments: &ReplayArguments) -> Result<()> {
-    let configuration = Layers::of(&arguments.configuration, None)?.read()?;
+    let configuration = configuration::layers(&arguments.configuration, None)?.read()?;
     let url = database_url(&configuration)?;
     let mut database = Database::open(&url, Options::reader())?;
     let versions = KeptVersions::new(strategy_files::sandbox(&configuration)?, &url);

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use bulkhead_configuration::Configuration;
 use bulkhead_core::engine::{ChangeableSettings, EngineSettings};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::strategy::StrategySource;
@@ -15,7 +16,6 @@ use bulkhead_store::database::{Database, DatabaseUrl, Options};
 use bulkhead_store::journal::{Opening, Sequence, ShardId};
 use bulkhead_store::read_models::{Change, PluginVersionRow};
 
-use crate::configuration::Configuration;
 use crate::market_data::MarketData;
 
 /// Inputs that are read at a time while a feed is taken to where it goes on.

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use bulkhead_configuration::Configuration;
 use bulkhead_sandbox::{Sandbox, Settings};
-
-use crate::configuration::Configuration;
 
 /// Where plugins are looked for by name, after the strategies directory: where `cargo xtask plugins` puts
 /// them.

@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use bulkhead_configuration::Slot;
 use bulkhead_core::engine::{Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange};
@@ -24,7 +25,6 @@ use super::log;
 use super::messages::Message;
 use super::status::StatusView;
 use super::summary::{AccountSummary, RecoverySummary, Tally};
-use crate::configuration::Slot;
 use crate::market_data::{MarketData, read};
 use crate::shard::{self, Account, Shard};
 use crate::strategy_files;

@@ -16,6 +16,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
+use bulkhead_configuration::Configuration;
 use bulkhead_sandbox::Sandbox;
 
 use self::messages::{Message, Messages};
@@ -24,7 +25,7 @@ use self::summary::Summary;
 use self::supervision::{Task, TaskFailure, supervise};
 use self::worker::{Assignment, End, Terms, Worker};
 use crate::arguments::RunArguments;
-use crate::configuration::{Configuration, Layers};
+use crate::configuration;
 use crate::market_data::MarketData;
 use crate::shard;
 use crate::strategy_files;
@@ -34,7 +35,7 @@ const LONGEST_END: Duration = Duration::from_millis(4_800);
 
 /// Runs until the duration, the data or a signal ends it.
 pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
-    let configuration = Layers::of(&arguments.configuration, None)?.read()?;
+    let configuration = configuration::layers(&arguments.configuration, None)?.read()?;
     let sandbox = strategy_files::sandbox(&configuration)?;
     let data = Arc::new(MarketData::open(&configuration)?);
     let (database, accounts) = shard::open_database(&configuration)?;

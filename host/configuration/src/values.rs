@@ -10,12 +10,14 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A value with a text form; numbers are taken in their shortest decimal form.
-pub(crate) trait Value: Sized {
+pub trait Value: Sized {
     /// What may be written, for error messages.
     const ALLOWED: &'static str;
 
+    /// Reads what people write; `None` when it can't be read or is out of range.
     fn parse(text: &str) -> Option<Self>;
 
+    /// The text that `parse` reads as this value.
     fn show(&self) -> String;
 }
 
@@ -83,7 +85,7 @@ impl Value for Span {
 
 /// How many threads trade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Threads {
+pub enum Threads {
     /// One for each core.
     Auto,
     /// So many.
@@ -92,7 +94,8 @@ pub(crate) enum Threads {
 
 impl Threads {
     /// How many that is on this machine.
-    pub(crate) fn count(self) -> usize {
+    #[must_use]
+    pub fn count(self) -> usize {
         match self {
             Self::Auto => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
             Self::Count(count) => usize::from(count.get()),
@@ -117,11 +120,17 @@ impl Value for Threads {
 
 /// A value that must be there.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Setting<T>(pub(crate) T);
+pub struct Setting<T>(
+    /// The value.
+    pub T,
+);
 
 /// A value that can be switched off.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Limit<T>(pub(crate) Option<T>);
+pub struct Limit<T>(
+    /// The value; `None` when it is off.
+    pub Option<T>,
+);
 
 impl<'de, T: Value> Deserialize<'de> for Setting<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

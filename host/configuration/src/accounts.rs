@@ -17,7 +17,7 @@ const LONGEST_NAME: usize = 64;
 /// The keys under `[accounts.NAME]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct OwnSettings(Table);
+pub struct OwnSettings(Table);
 
 impl Layers {
     /// All that is wrong with an account, apart from what is wrong without it.
@@ -69,7 +69,7 @@ impl Configuration {
     /// # Errors
     ///
     /// What was wrong with the configuration already when it was read.
-    pub(crate) fn accounts(&self) -> Result<Vec<(String, Self)>, InvalidConfiguration> {
+    pub fn accounts(&self) -> Result<Vec<(String, Self)>, InvalidConfiguration> {
         if self.accounts.is_empty() {
             return Ok(vec![(ONLY.to_owned(), self.clone())]);
         }
