@@ -221,3 +221,21 @@ fn damage_the_first_journal(database: &Path) {
         connection.close().await.unwrap();
     });
 }
+
+#[test]
+fn accounts_that_were_killed_together_do_what_they_would_have_done() {
+    let parent = tempfile::tempdir().unwrap();
+    let settings = three_accounts();
+    let undisturbed = Setup::new(parent.path(), "undisturbed", &borrowed(&settings)).run();
+    let mut settings = settings;
+    settings.extend(["journal.group_inputs=64", "journal.snapshot_inputs=500"].map(str::to_owned));
+    let setup = Setup::new(parent.path(), "killed", &borrowed(&settings));
+    for _ in 0..8 {
+        let mut host = setup.start(&["--speed", "60000"]);
+        host.wait_for(&["fill", "bob"]);
+        host.kill();
+    }
+    let at_last = setup.run();
+    assert_eq!(at_last["digest"], undisturbed["digest"]);
+    assert!(at_last["accounts"][0]["recovery"]["replayed"].is_u64(), "{at_last}");
+}
