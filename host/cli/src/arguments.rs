@@ -7,6 +7,9 @@ use bulkhead_feeds::pacer::Speed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rust_decimal::Decimal;
 
+/// What this program is called with to compile one file in a process of its own.
+pub(crate) const COMPILE_PLUGIN: &str = "compile-plugin";
+
 /// A host for trading strategies in WebAssembly: they see the market and propose orders, and nothing else.
 #[derive(Debug, Parser)]
 #[command(name = "bulkhead", version, propagate_version = true, max_term_width = 100)]
@@ -50,6 +53,14 @@ pub(crate) enum Command {
     Plugin(PluginCommand),
     /// Show the configuration as it is understood.
     Config(ConfigurationArguments),
+    /// Compile the plugin on standard input under limits; the host starts this itself.
+    #[command(name = COMPILE_PLUGIN, hide = true)]
+    CompilePlugin {
+        /// Bytes of memory.
+        memory_bytes: u64,
+        /// Seconds of CPU time.
+        seconds: u64,
+    },
 }
 
 /// Where the configuration comes from.
@@ -220,6 +231,8 @@ pub(crate) enum DatabaseCommand {
 pub(crate) enum PluginCommand {
     /// Verify a plugin file: identity, parameters, imports, size, fuel, determinism.
     Check {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
         /// The plugin file.
         file: PathBuf,
         /// Print the result as JSON.

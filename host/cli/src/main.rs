@@ -33,6 +33,10 @@ const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // First of all: this process has limits to set for itself, and no log, colours or configuration to look for.
+    if let Command::CompilePlugin { memory_bytes, seconds } = arguments.command {
+        return compile_plugin(memory_bytes, seconds);
+    }
     match arguments.color {
         Colour::Auto => {}
         Colour::Always => anstream::ColorChoice::Always.write_global(),
@@ -58,6 +62,16 @@ fn main() -> ExitCode {
     }
 }
 
+fn compile_plugin(memory_bytes: u64, seconds: u64) -> ExitCode {
+    match bulkhead_sandbox::serve_as_compiler(memory_bytes, seconds) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 fn execute(command: &Command) -> Result<()> {
     match command {
         Command::Run(arguments) => run::run(arguments),
@@ -67,6 +81,7 @@ fn execute(command: &Command) -> Result<()> {
         Command::Resume(arguments) => operate::resume(arguments),
         Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
+        Command::CompilePlugin { .. } => Ok(()),
         Command::Config(arguments) => {
             let configuration = Layers::of(arguments, None)?.read()?;
             anstream::print!("{}", toml::to_string_pretty(&configuration)?);

@@ -14,7 +14,7 @@ use crate::strategy_files;
 /// Runs one of the plugin commands.
 pub(crate) fn plugin(command: &PluginCommand) -> Result<()> {
     match command {
-        PluginCommand::Check { file, json } => check(file, *json),
+        PluginCommand::Check { configuration, file, json } => check(&configured(configuration)?, file, *json),
         PluginCommand::List { configuration, json } => list(&configured(configuration)?, *json),
         PluginCommand::Rollback { configuration, slot, hash } => {
             rollback(&configured(configuration)?, slot, hash)
@@ -26,9 +26,9 @@ fn configured(arguments: &ConfigurationArguments) -> Result<Configuration> {
     Ok(Layers::of(arguments, None)?.read()?)
 }
 
-fn check(file: &std::path::Path, json: bool) -> Result<()> {
-    let limits = Layers::defaults().read()?.sandbox;
-    let report = bulkhead_sandbox::check::check(&read(file)?, &limits);
+fn check(configuration: &Configuration, file: &std::path::Path, json: bool) -> Result<()> {
+    let limits = &configuration.sandbox;
+    let report = bulkhead_sandbox::check::check(&read(file)?, limits, Some(strategy_files::compiler()?));
     if json {
         anstream::println!("{}", serde_json::to_string_pretty(&report)?);
     } else {

@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
-use bulkhead_sandbox::{Sandbox, Settings};
+use anyhow::{Context as _, Result, anyhow, bail};
+use bulkhead_core::identifier::ContentHash;
+use bulkhead_sandbox::{CompilerProgram, Sandbox, Settings};
 
+use crate::arguments::COMPILE_PLUGIN;
 use crate::configuration::Configuration;
+use crate::market_data::read;
 
 /// Where plugins are looked for by name, after the strategies directory: where `cargo xtask plugins` puts
 /// them.
@@ -17,8 +20,21 @@ pub(crate) fn sandbox(configuration: &Configuration) -> Result<Sandbox> {
         limits: configuration.sandbox.clone(),
         artefacts: Some(configuration.storage.join("compiled")),
         versions: Some(configuration.storage.join("versions")),
+        compiler: Some(compiler()?),
     };
     Sandbox::new(settings).context("the sandbox can't be set up")
+}
+
+/// This program, as a compiler in a process of its own.
+pub(crate) fn compiler() -> Result<CompilerProgram> {
+    // The file that runs, also when another version was put in its place meanwhile.
+    let running = PathBuf::from("/proc/self/exe");
+    let path = if running.exists() {
+        running
+    } else {
+        std::env::current_exe().context("this program's own file, which compiles plugins, can't be found")?
+    };
+    Ok(CompilerProgram { path, name: "bulkhead".into(), arguments: vec![COMPILE_PLUGIN.into()] })
 }
 
 /// The file that a name or path means, and the slot it runs in.
@@ -59,6 +75,41 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
     }
     files.sort_unstable();
     Ok(files)
+}
+
+/// A plugin file, and the version that is in it or why there is none.
+pub(crate) struct PluginFile {
+    pub(crate) slot: String,
+    pub(crate) path: PathBuf,
+    pub(crate) version: Result<ContentHash>,
+}
+
+/// Prepares the plugin files of a directory side by side, as compiling takes most of a first start; in the order of
+/// their names.
+pub(crate) fn prepare(sandbox: &Sandbox, directory: &Path) -> Result<Vec<PluginFile>> {
+    let files = list(directory)?;
+    let prepare = |path: &Path| -> Result<ContentHash> { Ok(sandbox.prepare(&read(path)?)?.0) };
+    std::thread::scope(|scope| {
+        let started: Vec<_> = files
+            .into_iter()
+            .map(|(slot, path)| {
+                let of_thread = path.clone();
+                let thread = std::thread::Builder::new()
+                    .name("prepare".to_owned())
+                    // It asks strategies what they are.
+                    .stack_size(bulkhead_sandbox::THREAD_STACK_BYTES)
+                    .spawn_scoped(scope, move || prepare(&of_thread));
+                (slot, path, thread)
+            })
+            .collect();
+        let finished = started.into_iter().map(|(slot, path, thread)| {
+            let joined = thread.context("no thread can be started to prepare it on").and_then(|thread| {
+                thread.join().unwrap_or_else(|_| Err(anyhow!("preparing it panicked; please report this")))
+            });
+            PluginFile { slot, path, version: joined }
+        });
+        Ok(finished.collect())
+    })
 }
 
 #[cfg(test)]

@@ -31,9 +31,9 @@ use self::summary::{RecoverySummary, Tally};
 use self::supervision::{Task, TaskFailure, supervise};
 use crate::arguments::RunArguments;
 use crate::configuration::{Configuration, Layers, Slot};
-use crate::market_data::{MarketData, read};
+use crate::market_data::MarketData;
 use crate::shard::{self, Shard};
-use crate::strategy_files;
+use crate::strategy_files::{self, PluginFile};
 
 /// Inputs that are pulled from the feed at a time.
 const BATCH: usize = 512;
@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     };
 
     let (sender, receiver) = channel();
-    stop_on_signals(sender.clone())?;
+    stop_on_signals(sender.clone(), sandbox.clone())?;
     let speed = arguments.speed.unwrap_or(host.configuration.speed);
     if !arguments.json && !arguments.plain {
         host.view = StatusView::start(speed, &host.configuration.strategies.directory);
@@ -140,10 +140,11 @@ impl Host {
     /// Loads what is in the strategies directory at the start, in the order of the names.
     fn load_directory(&mut self, sandbox: &Sandbox) -> Result<()> {
         let directory = self.configuration.strategies.directory.clone();
-        let files = strategy_files::list(&directory)?;
+        tracing::info!(directory = %directory.display(), "preparing the strategies");
+        let files = strategy_files::prepare(sandbox, &directory)?;
         let gone = self.engine().slots().iter().filter(|slot| slot.status() != SlotStatus::Removed);
         let gone = gone.map(|slot| slot.name().to_owned());
-        let gone: Vec<_> = gone.filter(|name| files.iter().all(|(slot, _)| slot != name)).collect();
+        let gone: Vec<_> = gone.filter(|name| files.iter().all(|file| file.slot != *name)).collect();
         for slot in gone {
             tracing::info!(slot, "its file was taken away while the host was not running");
             self.command(Command::Remove { slot })?;
@@ -154,12 +155,15 @@ impl Host {
                 "there are no strategies; copy .wasm files there, they are taken up while the host runs"
             );
         }
-        for (slot, path) in files {
+        for PluginFile { slot, path, version } in files {
             self.show(Instant::now());
-            match sandbox.prepare(&read(&path)?) {
-                Ok((version, _)) if self.runs_as_configured(&slot, &version) => {}
-                Ok((version, _)) => self.deploy(slot, version)?,
-                Err(refused) => tracing::error!(file = %path.display(), reason = %refused, "plugin refused"),
+            match version {
+                Ok(version) if self.runs_as_configured(&slot, &version) => {}
+                Ok(version) => self.deploy(slot, version)?,
+                Err(error) => {
+                    let reason = format!("{error:#}");
+                    tracing::error!(file = %path.display(), reason, "plugin refused");
+                }
             }
         }
         Ok(())
@@ -452,7 +456,7 @@ impl Host {
 }
 
 /// Ctrl-C and SIGTERM end the run in order; a second one ends the process at once.
-fn stop_on_signals(sender: Sender<Message>) -> Result<()> {
+fn stop_on_signals(sender: Sender<Message>, sandbox: Sandbox) -> Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let mut signals =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("signals can't be handled")?;
@@ -466,6 +470,8 @@ fn stop_on_signals(sender: Sender<Message>) -> Result<()> {
                     signal_hook::low_level::exit(1);
                 }
                 asked = true;
+                // Nobody waits for what is being compiled.
+                sandbox.stop_compiling();
                 if sender.send(Message::Stop).is_err() {
                     return;
                 }
