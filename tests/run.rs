@@ -42,8 +42,21 @@ fn four_strategies_trade_the_default_market() {
         let strategy = strategy(&summary, name);
         assert!(strategy["fills"].as_u64().unwrap() > 0, "{name} does not trade: {summary}");
         assert_eq!(strategy["faults"], 0, "{summary}");
+        check_refusals(strategy);
     }
     assert_eq!(json(directory.path(), &arguments)["digest"], summary["digest"]);
+}
+
+/// Refusals by instrument add up to those by code.
+fn check_refusals(strategy: &Value) {
+    let mut sums = serde_json::Map::new();
+    for refusals in strategy["refusals_by_instrument"].as_object().unwrap().values() {
+        for (code, count) in refusals.as_object().unwrap() {
+            let before = sums.get(code).and_then(Value::as_u64).unwrap_or(0);
+            sums.insert(code.clone(), (before + count.as_u64().unwrap()).into());
+        }
+    }
+    assert_eq!(Value::Object(sums), strategy["refusals"], "{strategy}");
 }
 
 #[test]
