@@ -85,7 +85,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Event seconds in a second of real time, or "max".
-    #[arg(long, value_name = "N|max")]
+    #[arg(long, value_name = "N|max", allow_negative_numbers = true)]
     pub(crate) speed: Option<Speed>,
     /// End with one JSON object on standard output; log lines go to standard error.
     #[arg(long)]
@@ -112,13 +112,13 @@ pub(crate) struct BacktestArguments {
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) param: Vec<String>,
     /// What the account starts with [default: 10000].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) cash: Option<Decimal>,
     /// Proportional fee in basis points [default: 10].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) fee_bps: Option<Decimal>,
     /// Slippage of every order in basis points [default: 0].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) slippage_bps: Option<f64>,
     /// When market orders fill [default: next-open].
     #[arg(long, value_enum)]

@@ -1,6 +1,6 @@
 //! `bulkhead plugin`: looking at plugin files and versions.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::check::CheckReport;
 use comfy_table::Table;
@@ -34,7 +34,7 @@ fn check(configuration: &Configuration, file: &std::path::Path, json: bool) -> R
     } else {
         anstream::print!("{}", describe(&report));
     }
-    anyhow::ensure!(report.passed(), "{} is refused: {}", file.display(), report.problems.join("; "));
+    ensure!(report.passed(), "{} is refused: {}", file.display(), report.problems.join("; "));
     Ok(())
 }
 
@@ -163,7 +163,11 @@ fn list(configuration: &Configuration, json: bool) -> Result<()> {
 
 /// Writes a kept version over the slot's file, whole or not at all.
 fn rollback(configuration: &Configuration, slot: &str, version: &str) -> Result<()> {
-    let versions = configuration.storage.join("versions");
+    ensure!(
+        strategy_files::is_slot_name(slot),
+        "\"{slot}\" is no slot: give the name of a file in {}, without its .wasm",
+        configuration.strategies.directory.display()
+    );
     let sandbox = strategy_files::sandbox(configuration)?;
     let wanted = version.to_lowercase();
     let found: Vec<ContentHash> =
@@ -173,8 +177,13 @@ fn rollback(configuration: &Configuration, slot: &str, version: &str) -> Result<
         [] => bail!("no kept version begins with \"{version}\"; `bulkhead plugin list --json` shows them"),
         _ => bail!("{} kept versions begin with \"{version}\"; give more digits", found.len()),
     };
-    let bytes = read(&versions.join(format!("{hash}.wasm")))?;
+    let bytes = sandbox.kept_file(&hash)?;
     let directory = &configuration.strategies.directory;
+    ensure!(
+        directory.is_dir(),
+        "{} is no directory; give the one with the strategies by --strategies or strategies.directory",
+        directory.display()
+    );
     let target = directory.join(format!("{slot}.wasm"));
     let partial = directory.join(format!(".{slot}.wasm.partial"));
     std::fs::write(&partial, bytes)

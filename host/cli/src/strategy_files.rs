@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::{CompilerProgram, Sandbox, Settings};
 
@@ -48,13 +48,27 @@ pub(crate) fn find(directory: &Path, name: &str) -> Result<(String, PathBuf)> {
     let candidates = [directory.join(&file), Path::new(BUILT_PLUGINS).join(&file)];
     match candidates.iter().find(|candidate| candidate.is_file()) {
         Some(found) => Ok((name.to_owned(), found.clone())),
-        None => bail!(
-            "there is no plugin \"{name}\": looked for the file itself, {} and {}; build the shipped ones with \
-             `cargo xtask plugins`",
-            candidates[0].display(),
-            candidates[1].display()
-        ),
+        None => {
+            let known: Vec<String> =
+                list(directory).unwrap_or_default().into_iter().map(|(slot, _)| slot).collect();
+            let known = if known.is_empty() {
+                String::new()
+            } else {
+                format!("; {} has {}", directory.display(), known.join(", "))
+            };
+            bail!(
+                "there is no plugin \"{name}\": looked for the file itself, {} and {}{known}; build the shipped ones \
+                 with `cargo xtask plugins`",
+                candidates[0].display(),
+                candidates[1].display()
+            )
+        }
     }
+}
+
+/// Whether a name can be a slot's: that of a file which [`list`] finds, and of no place elsewhere.
+pub(crate) fn is_slot_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(std::path::is_separator)
 }
 
 /// The plugin files of a directory, by name: those that end in `.wasm` and don't begin with a dot.
@@ -63,6 +77,11 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
     if !directory.exists() {
         return Ok(files);
     }
+    ensure!(
+        directory.is_dir(),
+        "{} is no directory; give the one with the strategies by --strategies or strategies.directory",
+        directory.display()
+    );
     let entries =
         std::fs::read_dir(directory).with_context(|| format!("{} can't be read", directory.display()))?;
     for entry in entries {
@@ -125,6 +144,17 @@ mod tests {
         assert_eq!(find(directory.path(), "mine").unwrap().0, "mine");
         let error = find(directory.path(), "other").unwrap_err().to_string();
         assert!(error.contains("other.wasm") && error.contains("cargo xtask plugins"), "{error}");
+        assert!(error.contains("has mine;"), "{error}");
         assert_eq!(list(directory.path()).unwrap().len(), 1);
+        let error = list(&directory.path().join("notes.txt")).unwrap_err().to_string();
+        assert!(error.contains("is no directory") && error.contains("--strategies"), "{error}");
+    }
+
+    #[test]
+    fn a_slot_is_no_path() {
+        assert!(is_slot_name("mean-reversion.v2"));
+        for name in ["", ".hidden", "..", "../up", "a/b", "/root"] {
+            assert!(!is_slot_name(name), "{name}");
+        }
     }
 }
