@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::host::Host;
-use support::{json, plugin, strategies};
+use support::{json, plugin, strategies, succeed};
 
 /// The plugin as another version: a custom section more makes another hash and changes nothing else.
 fn another_version(name: &str) -> Vec<u8> {
@@ -82,6 +82,24 @@ fn plugins_are_added_replaced_broken_and_removed_while_it_trades() {
     assert_eq!(strategy(&summary, "sma-crossover")["status"], "removed");
     let momentum = strategy(&summary, "momentum");
     assert_eq!((&momentum["status"], &momentum["faults"]), (&"running".into(), &0.into()));
+}
+
+/// Ctrl-C ends a run that would take for ever, at full speed and while it waits for the next bar, with everything
+/// done and told.
+#[test]
+fn ctrl_c_ends_a_run_in_order() {
+    for speed in ["max", "0.001"] {
+        let directory = tempfile::tempdir().unwrap();
+        strategies(directory.path(), &["sma-crossover"]);
+        let mut host = Host::start(directory.path(), &["--speed", speed, "--json"]);
+        host.wait_for(&["strategy started", "sma-crossover"]);
+        host.interrupt();
+        let (status, text) = host.end();
+        assert!(status.success(), "{status:?}");
+        let summary: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(strategy(&summary, "sma-crossover")["status"], "running");
+        succeed(directory.path(), &["replay"]);
+    }
 }
 
 #[test]
