@@ -84,6 +84,27 @@ fn plugins_are_added_replaced_broken_and_removed_while_it_trades() {
     assert_eq!((&momentum["status"], &momentum["faults"]), (&"running".into(), &0.into()));
 }
 
+/// A file that was broken at the start is refused once, and taken once it is whole.
+#[test]
+fn a_broken_file_is_refused_once_and_taken_when_it_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let strategies = strategies(directory.path(), &["sma-crossover"]);
+    let file = strategies.join("momentum.wasm");
+    std::fs::write(&file, b"half a file").unwrap();
+    let mut host = Host::start(directory.path(), &["--speed", "60", "--json"]);
+    host.wait_for(&["plugin refused", "momentum.wasm"]);
+    host.wait_for(&["strategy started", "sma-crossover"]);
+    // By the time that a new file is taken up, the directory has been looked through.
+    replace(&strategies.join("breakout.wasm"), &std::fs::read(plugin("breakout")).unwrap());
+    host.wait_for(&["strategy started", "breakout"]);
+    replace(&file, &std::fs::read(plugin("momentum")).unwrap());
+    host.wait_for(&["strategy started", "momentum"]);
+    assert_eq!(host.count(&["plugin refused"]), 1);
+    replace(&file, b"half a file");
+    host.wait_for(&["plugin refused", "momentum.wasm"]);
+    host.stop();
+}
+
 /// Ctrl-C ends a run that would take for ever, at full speed and while it waits for the next bar, with everything
 /// done and told.
 #[test]

@@ -59,6 +59,11 @@ impl Host {
         }
     }
 
+    /// How many of the lines until the last one that was waited for have all of these parts.
+    pub(crate) fn count(&self, parts: &[&str]) -> usize {
+        self.seen.iter().filter(|line| parts.iter().all(|part| line.contains(part))).count()
+    }
+
     /// Waits for its end; what it printed at it.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let mut text = String::new();

@@ -101,13 +101,21 @@ pub(crate) struct PluginFile {
     pub(crate) slot: String,
     pub(crate) path: PathBuf,
     pub(crate) version: Result<ContentHash>,
+    /// Of what is in the file, if it could be read.
+    pub(crate) content: Option<ContentHash>,
 }
 
 /// Prepares the plugin files of a directory side by side, as compiling takes most of a first start; in the order of
 /// their names.
 pub(crate) fn prepare(sandbox: &Sandbox, directory: &Path) -> Result<Vec<PluginFile>> {
     let files = list(directory)?;
-    let prepare = |path: &Path| -> Result<ContentHash> { Ok(sandbox.prepare(&read(path)?)?.0) };
+    let prepare = |path: &Path| match read(path) {
+        Ok(bytes) => (
+            sandbox.prepare(&bytes).map(|(version, _)| version).map_err(Into::into),
+            Some(ContentHash::of(&bytes)),
+        ),
+        Err(error) => (Err(error), None),
+    };
     std::thread::scope(|scope| {
         let started: Vec<_> = files
             .into_iter()
@@ -122,10 +130,12 @@ pub(crate) fn prepare(sandbox: &Sandbox, directory: &Path) -> Result<Vec<PluginF
             })
             .collect();
         let finished = started.into_iter().map(|(slot, path, thread)| {
-            let joined = thread.context("no thread can be started to prepare it on").and_then(|thread| {
-                thread.join().unwrap_or_else(|_| Err(anyhow!("preparing it panicked; please report this")))
-            });
-            PluginFile { slot, path, version: joined }
+            let (version, content) = match thread.map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(prepared)) => prepared,
+                Ok(Err(_)) => (Err(anyhow!("preparing it panicked; please report this")), None),
+                Err(error) => (Err(error).context("no thread can be started to prepare it on"), None),
+            };
+            PluginFile { slot, path, version, content }
         });
         Ok(finished.collect())
     })

@@ -102,8 +102,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         host.command(Command::ChangeSettings(Box::new(SettingsChange { actor, settings })))?;
     }
     host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
-    host.load_directory(&sandbox)?;
-    host.start_tasks(sender)?;
+    let refused = host.load_directory(&sandbox)?;
+    host.start_tasks(sender, refused)?;
     let started = Instant::now();
     let ending = host.play(data.feed, speed, arguments.duration, &receiver);
     // Also when the feed failed: what was done until then is kept.
@@ -137,8 +137,8 @@ struct Host {
 }
 
 impl Host {
-    /// Loads what is in the strategies directory at the start, in the order of the names.
-    fn load_directory(&mut self, sandbox: &Sandbox) -> Result<()> {
+    /// Loads what is in the strategies directory at the start, in the order of the names; gives what was refused.
+    fn load_directory(&mut self, sandbox: &Sandbox) -> Result<BTreeSet<ContentHash>> {
         let directory = self.configuration.strategies.directory.clone();
         tracing::info!(directory = %directory.display(), "preparing the strategies");
         let files = strategy_files::prepare(sandbox, &directory)?;
@@ -155,7 +155,8 @@ impl Host {
                 "there are no strategies; copy .wasm files there, they are taken up while the host runs"
             );
         }
-        for PluginFile { slot, path, version } in files {
+        let mut refused = BTreeSet::new();
+        for PluginFile { slot, path, version, content } in files {
             self.show(Instant::now());
             match version {
                 Ok(version) if self.runs_as_configured(&slot, &version) => {}
@@ -163,10 +164,11 @@ impl Host {
                 Err(error) => {
                     let reason = format!("{error:#}");
                     tracing::error!(file = %path.display(), reason, "plugin refused");
+                    refused.extend(content);
                 }
             }
         }
-        Ok(())
+        Ok(refused)
     }
 
     /// Carries out what was asked of the host while it did not run, before anything is traded.
@@ -179,7 +181,7 @@ impl Host {
     }
 
     /// Starts what works beside the engine.
-    fn start_tasks(&self, sender: Sender<Message>) -> Result<()> {
+    fn start_tasks(&self, sender: Sender<Message>, refused: BTreeSet<ContentHash>) -> Result<()> {
         let (directory, sandbox) = (self.configuration.strategies.directory.clone(), self.sandbox.clone());
         let url = shard::database_url(&self.configuration)?;
         let (plugins, requests) = (sender.clone(), sender.clone());
@@ -188,7 +190,7 @@ impl Host {
         };
         supervise(
             Task { name: "plugin-watch", degrades: "changes in the strategies directory are not noticed" },
-            move || plugin_watch::watch(&directory, &sandbox, &plugins),
+            move || plugin_watch::watch(&directory, &sandbox, refused.clone(), &plugins),
             report(sender.clone()),
         )?;
         supervise(
