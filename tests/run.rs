@@ -90,17 +90,19 @@ fn a_broken_file_is_refused_once_and_taken_when_it_is_whole() {
     let directory = tempfile::tempdir().unwrap();
     let strategies = strategies(directory.path(), &["sma-crossover"]);
     let file = strategies.join("momentum.wasm");
-    std::fs::write(&file, b"half a file").unwrap();
+    let whole = std::fs::read(plugin("momentum")).unwrap();
+    let half = &whole[..whole.len() / 2];
+    std::fs::write(&file, half).unwrap();
     let mut host = Host::start(directory.path(), &["--speed", "60", "--json"]);
     host.wait_for(&["plugin refused", "momentum.wasm"]);
     host.wait_for(&["strategy started", "sma-crossover"]);
     // By the time that a new file is taken up, the directory has been looked through.
     replace(&strategies.join("breakout.wasm"), &std::fs::read(plugin("breakout")).unwrap());
     host.wait_for(&["strategy started", "breakout"]);
-    replace(&file, &std::fs::read(plugin("momentum")).unwrap());
+    replace(&file, &whole);
     host.wait_for(&["strategy started", "momentum"]);
     assert_eq!(host.count(&["plugin refused"]), 1);
-    replace(&file, b"half a file");
+    replace(&file, half);
     host.wait_for(&["plugin refused", "momentum.wasm"]);
     host.stop();
 }
