@@ -6,9 +6,8 @@
 //!
 //! It is a member of the workspace, so that it has the workspace's versions and lints and so that its checks are
 //! compiled and its corpus is run with every test. The fuzzers themselves are behind the feature `libfuzzer`, so
-//! that only who runs them needs a C++ compiler. The configuration has no fuzzer here: it belongs to a binary
-//! that brings the WebAssembly compiler along, and to instrument that would take longer than to fuzz. A property
-//! test beside it tries random documents.
+//! that only who runs them needs a C++ compiler. Random configurations are tried by a property test
+//! beside the configuration.
 //!
 //! What this crate must never do: be stricter than the code it checks, or depend on time, so that the same bytes
 //! pass or fail everywhere.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use bulkhead_configuration::{Configuration, Paper, Risk, Setting, TextValue as _};
 use bulkhead_core::engine::{Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Command, Deployment, Input, InputKind, StrategyMode};
@@ -21,7 +22,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rust_decimal::Decimal;
 
 use crate::arguments::{BacktestArguments, Fill};
-use crate::configuration::{Configuration, Layers, Paper, Risk, Setting, TextValue as _};
+use crate::configuration;
 use crate::market_data::{MarketData, read};
 use crate::{memory_use, strategy_files};
 
@@ -95,7 +96,7 @@ pub(crate) fn backtest(arguments: &BacktestArguments) -> Result<()> {
         bars: file.rows,
     });
     let files: Vec<DataFile> = files.collect();
-    run.play(data)?;
+    run.play(&data)?;
     let report = run.finish(&configuration, &candidates, files, arguments)?;
     write(&report, arguments)
 }
@@ -113,7 +114,7 @@ fn configure(arguments: &BacktestArguments) -> Result<Configuration> {
         None => Some((paper(&PaperSettings::exact(Decimal::TEN))?, "defaults of backtest")),
         Some(_) => None,
     };
-    let mut layers = Layers::of(&arguments.configuration, exact)?;
+    let mut layers = configuration::layers(&arguments.configuration, exact)?;
     match arguments.fill {
         Some(Fill::Realistic) => layers.add(paper(&PaperSettings::default())?, "--fill"),
         Some(Fill::NextOpen) => layers.set("paper.fill", "next-open", "--fill"),
@@ -275,21 +276,22 @@ impl Backtest {
         Ok(())
     }
 
-    fn play(&mut self, mut data: MarketData) -> Result<()> {
-        let progress = progress_bar(data.feed.progress().total);
+    fn play(&mut self, data: &MarketData) -> Result<()> {
+        let mut feed = data.feed()?;
+        let progress = progress_bar(feed.progress().total);
         let mut batch: Vec<Input> = Vec::with_capacity(BATCH);
         loop {
             batch.clear();
-            if data.feed.next_batch(&mut batch, BATCH)? == 0 {
+            if feed.next_batch(&mut batch, BATCH)? == 0 {
                 break;
             }
             let started = Instant::now();
             self.take(&batch);
             self.busy += started.elapsed();
-            progress.set_position(data.feed.progress().done);
+            progress.set_position(feed.progress().done);
         }
         progress.finish_and_clear();
-        for (instrument, counters) in data.feed.quality() {
+        for (instrument, counters) in feed.quality() {
             if !counters.is_clean() {
                 let symbol = usize::try_from(instrument.0).ok().and_then(|place| data.instruments.get(place));
                 let symbol = symbol.map_or("?", |instrument| &instrument.symbol);
@@ -456,7 +458,7 @@ mod tests {
     use bulkhead_core::venue::paper::FillTiming;
 
     use super::*;
-    use crate::configuration::SizingMethod;
+    use bulkhead_configuration::SizingMethod;
 
     fn configured(line: &str) -> Result<Configuration> {
         use clap::Parser as _;

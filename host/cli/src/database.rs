@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
+use bulkhead_configuration::Configuration;
 use bulkhead_store::database::{Database, DatabaseUrl, Options};
 use bulkhead_store::verify::{self, verify};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::arguments::{ConfigurationArguments, DatabaseCommand};
-use crate::configuration::{Configuration, Layers};
+use crate::configuration;
 use crate::replay;
 use crate::shard::database_url;
 
@@ -56,7 +57,7 @@ pub(crate) fn database(command: &DatabaseCommand) -> Result<()> {
 }
 
 fn read(arguments: &ConfigurationArguments) -> Result<(Configuration, DatabaseUrl)> {
-    let configuration = Layers::of(arguments, None)?.read()?;
+    let configuration = configuration::layers(arguments, None)?.read()?;
     let url = database_url(&configuration)?;
     Ok((configuration, url))
 }

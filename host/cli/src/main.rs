@@ -1,4 +1,4 @@
-//! The `bulkhead` command: reads the configuration, wires the parts together and shows people what happens.
+//! The `bulkhead` command: reads the command line, wires the parts together and shows people what happens.
 //!
 //! It decides nothing about money; that is the core's. Where to start reading: `arguments` for what can be
 //! asked, `run` for the host at work, `backtest` for the same engine over the past.
@@ -20,13 +20,13 @@ mod strategy_files;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use bulkhead_configuration::InvalidConfiguration;
 use clap::Parser as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::arguments::{Arguments, Colour, Command};
-use crate::configuration::{InvalidConfiguration, Layers};
 
 /// Wrong usage or configuration, as with clap.
 const WRONG_USAGE: u8 = 2;
@@ -95,7 +95,7 @@ fn execute(command: &Command) -> Result<()> {
         Command::Plugin(command) => plugin::plugin(command),
         Command::CompilePlugin { .. } => Ok(()),
         Command::Config(arguments) => {
-            let configuration = Layers::of(arguments, None)?.read()?;
+            let configuration = configuration::layers(arguments, None)?.read()?;
             anstream::print!("{}", toml::to_string_pretty(&configuration)?);
             Ok(())
         }

@@ -1,13 +1,14 @@
 //! `bulkhead plugin`: looking at plugin files and versions.
 
 use anyhow::{Context as _, Result, bail, ensure};
+use bulkhead_configuration::Configuration;
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::check::CheckReport;
 use comfy_table::Table;
 use serde_json::json;
 
 use crate::arguments::{ConfigurationArguments, PluginCommand};
-use crate::configuration::{Configuration, Layers};
+use crate::configuration;
 use crate::market_data::read;
 use crate::strategy_files;
 
@@ -23,7 +24,7 @@ pub(crate) fn plugin(command: &PluginCommand) -> Result<()> {
 }
 
 fn configured(arguments: &ConfigurationArguments) -> Result<Configuration> {
-    Ok(Layers::of(arguments, None)?.read()?)
+    Ok(configuration::layers(arguments, None)?.read()?)
 }
 
 fn check(configuration: &Configuration, file: &std::path::Path, json: bool) -> Result<()> {

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use bulkhead_configuration::Configuration;
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::{CompilerProgram, Sandbox, Settings};
 
 use crate::arguments::COMPILE_PLUGIN;
-use crate::configuration::Configuration;
 use crate::market_data::read;
 
 /// Where plugins are looked for by name, after the strategies directory: where `cargo xtask plugins` puts
@@ -96,25 +96,40 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
     Ok(files)
 }
 
-/// A plugin file, and the version that is in it or why there is none.
+/// A plugin file of the directory, looked into.
+#[derive(Debug, Clone)]
 pub(crate) struct PluginFile {
     pub(crate) slot: String,
     pub(crate) path: PathBuf,
-    pub(crate) version: Result<ContentHash>,
-    /// Of what is in the file, if it could be read.
-    pub(crate) content: Option<ContentHash>,
+    /// The hash of what is in it, if it could be read.
+    content: Option<ContentHash>,
+    /// Why it can't run.
+    pub(crate) refused: Option<String>,
+}
+
+impl PluginFile {
+    /// The version that is in it and can run.
+    pub(crate) fn version(&self) -> Option<ContentHash> {
+        self.content.filter(|_| self.refused.is_none())
+    }
+
+    /// The version that is in it and can't run.
+    pub(crate) fn refused_version(&self) -> Option<ContentHash> {
+        self.content.filter(|_| self.refused.is_some())
+    }
 }
 
 /// Prepares the plugin files of a directory side by side, as compiling takes most of a first start; in the order of
 /// their names.
 pub(crate) fn prepare(sandbox: &Sandbox, directory: &Path) -> Result<Vec<PluginFile>> {
     let files = list(directory)?;
-    let prepare = |path: &Path| match read(path) {
-        Ok(bytes) => (
-            sandbox.prepare(&bytes).map(|(version, _)| version).map_err(Into::into),
-            Some(ContentHash::of(&bytes)),
-        ),
-        Err(error) => (Err(error), None),
+    let look = |path: &Path| -> (Option<ContentHash>, Result<()>) {
+        match read(path) {
+            Ok(bytes) => {
+                (Some(ContentHash::of(&bytes)), sandbox.prepare(&bytes).map(drop).map_err(Into::into))
+            }
+            Err(error) => (None, Err(error)),
+        }
     };
     std::thread::scope(|scope| {
         let started: Vec<_> = files
@@ -125,17 +140,17 @@ pub(crate) fn prepare(sandbox: &Sandbox, directory: &Path) -> Result<Vec<PluginF
                     .name("prepare".to_owned())
                     // It asks strategies what they are.
                     .stack_size(bulkhead_sandbox::THREAD_STACK_BYTES)
-                    .spawn_scoped(scope, move || prepare(&of_thread));
+                    .spawn_scoped(scope, move || look(&of_thread));
                 (slot, path, thread)
             })
             .collect();
         let finished = started.into_iter().map(|(slot, path, thread)| {
-            let (version, content) = match thread.map(std::thread::ScopedJoinHandle::join) {
-                Ok(Ok(prepared)) => prepared,
-                Ok(Err(_)) => (Err(anyhow!("preparing it panicked; please report this")), None),
-                Err(error) => (Err(error).context("no thread can be started to prepare it on"), None),
+            let (content, taken) = match thread.map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(looked)) => looked,
+                Ok(Err(_)) => (None, Err(anyhow!("preparing it panicked; please report this"))),
+                Err(error) => (None, Err(error).context("no thread can be started to prepare it on")),
             };
-            PluginFile { slot, path, version, content }
+            PluginFile { slot, path, content, refused: taken.err().map(|error| format!("{error:#}")) }
         });
         Ok(finished.collect())
     })

@@ -15,7 +15,7 @@ use wasmtime::{Engine, Module};
 
 use crate::contract;
 use crate::inspect::Inspection;
-use crate::limits::Limits;
+use crate::limits::{Limits, of_files};
 use crate::storage;
 
 /// What sealed bytes begin with.
@@ -56,7 +56,7 @@ impl Recipe {
         engine.precompile_compatibility_hash().hash(&mut collect);
         collect.0.update(env!("CARGO_PKG_VERSION"));
         collect.0.update(contract::WIT);
-        for limit in limits.of_files() {
+        for limit in of_files(limits) {
             collect.0.update(limit.to_le_bytes());
         }
         Self(ContentHash::new(collect.0.finalize().into()).short())

@@ -136,13 +136,33 @@ impl Sequencer {
     ///
     /// When the writer's thread can't be started.
     pub fn start(position: Position, storage: Box<dyn Storage>, policy: Policy) -> std::io::Result<Self> {
+        Self::start_waking(position, storage, policy, || {})
+    }
+
+    /// [`Self::start`], and from then on `wake` is called on the journal's thread whenever
+    /// [`Self::released`] has something new to tell: for who waits for several sequencers at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_waking(
+        position: Position,
+        storage: Box<dyn Storage>,
+        policy: Policy,
+        wake: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Self> {
         let Position { engine, chain, uncovered, feed_inputs, since_snapshot } = position;
         Ok(Self {
             shard: chain.shard(),
             projection: Projection::new(chain.shard(), &engine, policy.equity_every),
             engine,
             policy,
-            writer: Writer::start(storage, GroupMaker::new(chain, uncovered), policy.retention)?,
+            writer: Writer::start(
+                storage,
+                GroupMaker::new(chain, uncovered),
+                policy.retention,
+                Box::new(wake),
+            )?,
             sequence: chain.sequence(),
             feed_inputs,
             batch: Batch::default(),

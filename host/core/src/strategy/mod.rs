@@ -5,6 +5,7 @@ mod action;
 mod description;
 mod event;
 mod fault;
+mod limits;
 
 pub use action::{
     Action, Amount, ExitPlan, Intent, MAX_TAKE_PROFITS, OrderKind, Proposal, Submit, TakeProfit,
@@ -16,6 +17,7 @@ pub use event::{
     CapitalUpdate, Event, FillCause, FillEvent, History, OrderStatus, OrderUpdate, PositionUpdate,
 };
 pub use fault::{Fault, FaultKind};
+pub use limits::{InvalidLimits, Limits};
 
 use serde::{Deserialize, Serialize};
 

@@ -22,8 +22,10 @@ macro_rules! migrations {
 
 type Migrations = &'static [(i64, &'static str, &'static str)];
 
-const SQLITE: Migrations = migrations!("sqlite": 1 "0001_journal", 2 "0002_read_models");
-const POSTGRES: Migrations = migrations!("postgres": 1 "0001_journal", 2 "0002_read_models");
+const SQLITE: Migrations =
+    migrations!("sqlite": 1 "0001_journal", 2 "0002_read_models", 4 "0004_account_names");
+const POSTGRES: Migrations =
+    migrations!("postgres": 1 "0001_journal", 2 "0002_read_models", 4 "0004_account_names");
 
 const fn migrations(dialect: Dialect) -> Migrations {
     match dialect {

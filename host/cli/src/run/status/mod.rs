@@ -16,6 +16,7 @@ mod snapshot;
 use std::collections::VecDeque;
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bulkhead_core::engine::Engine;
@@ -40,9 +41,10 @@ const RATE_FRAMES: usize = 16;
 /// Points of the equity curve; more are thinned out.
 const CURVE_POINTS: usize = 1_024;
 
-/// The view while it is on.
+/// The view of one account while it is on. The accounts share the terminal; one of them is shown.
 pub(super) struct StatusView {
-    screen: Screen,
+    screen: Arc<Screen>,
+    place: Place,
     palette: Palette,
     speed: Speed,
     directory: String,
@@ -55,34 +57,51 @@ pub(super) struct StatusView {
     curve: Curve,
 }
 
+/// Which of the accounts it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    account: String,
+    /// From 0.
+    number: usize,
+    of: usize,
+}
+
 impl StatusView {
-    /// Takes the terminal, if standard output is one that can show the view.
-    pub(super) fn start(speed: Speed, directory: &Path) -> Option<Self> {
+    /// Takes the terminal, if standard output is one that can show the view: one view an account, or none.
+    pub(super) fn start(speed: Speed, directory: &Path, accounts: &[String]) -> Vec<Self> {
         let stdout = std::io::stdout();
         if !stdout.is_terminal()
             || std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
         {
-            return None;
+            return Vec::new();
         }
         let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
-        match Screen::take() {
-            Ok(screen) => Some(Self {
-                screen,
-                palette: Palette { colour },
-                speed,
-                directory: directory.display().to_string(),
-                started: Instant::now(),
-                next_frame: Instant::now(),
-                activity: Activity::default(),
-                most_positions: 0,
-                rate: VecDeque::new(),
-                curve: Curve::default(),
-            }),
+        let screen = match Screen::take() {
+            Ok(screen) => Arc::new(screen),
             Err(error) => {
                 tracing::warn!(%error, "the terminal can't show the status view; log lines instead");
-                None
+                return Vec::new();
             }
-        }
+        };
+        let view = |(number, account): (usize, &String)| Self {
+            screen: Arc::clone(&screen),
+            place: Place { account: account.clone(), number, of: accounts.len() },
+            palette: Palette { colour },
+            speed,
+            directory: directory.display().to_string(),
+            started: Instant::now(),
+            next_frame: Instant::now(),
+            activity: Activity::default(),
+            most_positions: 0,
+            rate: VecDeque::new(),
+            curve: Curve::default(),
+        };
+        accounts.iter().enumerate().map(view).collect()
+    }
+
+    /// Whether it is the one that is shown.
+    fn is_shown(&self) -> bool {
+        self.screen.turned() % self.place.of == self.place.number
     }
 
     /// Takes the outputs that the view shows of its own; gives back what belongs in the log.
@@ -96,7 +115,11 @@ impl StatusView {
             return true;
         }
         self.next_frame = now + FRAME;
-        let drawn = match self.snapshot(now, engine, tally) {
+        self.remember(now, engine, tally);
+        if !self.is_shown() {
+            return true;
+        }
+        let drawn = match self.snapshot(engine, tally) {
             Ok(snapshot) => self.screen.draw(|frame| drawing::draw(frame, &snapshot, self.palette)),
             Err(error) => Err(std::io::Error::other(error)),
         };
@@ -107,19 +130,22 @@ impl StatusView {
         })
     }
 
-    fn snapshot(
-        &mut self,
-        now: Instant,
-        engine: &Engine,
-        tally: &Tally,
-    ) -> Result<Snapshot, bulkhead_core::money::Overflow> {
-        let read = Snapshot::read(engine, tally, &self.activity)?;
-        self.most_positions = self.most_positions.max(read.positions.len());
+    /// What is shown of the past, whether or not anybody looks now.
+    fn remember(&mut self, now: Instant, engine: &Engine, tally: &Tally) {
         self.curve.add(engine.equity_estimate().0);
         if self.rate.len() > RATE_FRAMES {
             self.rate.pop_front();
         }
         self.rate.push_back((now, tally.bars));
+    }
+
+    fn snapshot(
+        &mut self,
+        engine: &Engine,
+        tally: &Tally,
+    ) -> Result<Snapshot, bulkhead_core::money::Overflow> {
+        let read = Snapshot::read(engine, tally, &self.activity)?;
+        self.most_positions = self.most_positions.max(read.positions.len());
         let lines = log_lines::lines().into_iter().rev();
         Ok(Snapshot {
             speed: self.speed,
@@ -128,6 +154,7 @@ impl StatusView {
             most_positions: self.most_positions,
             lines: lines.map(|line| (line.at.saturating_duration_since(self.started), line)).collect(),
             directory: self.directory.clone(),
+            place: (self.place.of > 1).then(|| self.place.clone()),
             ..read
         })
     }
@@ -140,6 +167,15 @@ impl StatusView {
         #[expect(clippy::cast_precision_loss, reason = "bars of two seconds are few")]
         let bars = after.saturating_sub(*before) as f64;
         if seconds > 0.0 { bars / seconds } else { 0.0 }
+    }
+}
+
+impl Drop for StatusView {
+    fn drop(&mut self) {
+        // What would be shown stands still from now on.
+        if self.is_shown() {
+            self.screen.turn();
+        }
     }
 }
 

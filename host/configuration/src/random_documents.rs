@@ -35,6 +35,13 @@ fn paths() -> Vec<String> {
         "risk.no_such_key",
         "slots.x.no_such_key",
         "slots.x",
+        "accounts",
+        "accounts.a",
+        "accounts.a.cash",
+        "accounts.a.slots.x.weight",
+        "accounts.a.risk.max_order",
+        "accounts.B",
+        "accounts.a.speed",
         "instruments.A-USD",
         "a.b",
         "",
@@ -157,8 +164,10 @@ fn check(layers: &Layers) {
     let read: Result<Configuration, _> = again.read();
     assert_eq!(read.as_ref(), Ok(&configuration), "{printed}");
     // An engine can be set up with it, or says why not.
-    let settings = configuration.engine_settings(vec![Instrument::new("A-USD", 2, 4)], Vec::new());
-    let _ = Engine::new(settings, Box::new(NoStrategies)).map(|engine| engine.equity());
+    for (_, account) in configuration.accounts().unwrap() {
+        let settings = account.engine_settings(vec![Instrument::new("A-USD", 2, 4)], Vec::new());
+        let _ = Engine::new(settings, Box::new(NoStrategies)).map(|engine| engine.equity());
+    }
     let _ = configuration.journal.policy();
 }
 

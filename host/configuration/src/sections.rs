@@ -23,17 +23,21 @@ use super::values::{Limit, Setting};
 /// Whether real funds may move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Mode {
+pub enum Mode {
     /// Everything but the funds is real.
     Paper,
 }
 
+/// Plugin files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Strategies {
-    pub(crate) directory: PathBuf,
-    pub(crate) new_mode: StrategyMode,
-    pub(crate) new_weight: Setting<Decimal>,
+pub struct Strategies {
+    /// The directory that is watched for plugin files.
+    pub directory: PathBuf,
+    /// What becomes of a plugin file that has no slot of its own.
+    pub new_mode: StrategyMode,
+    /// Its share of the capital, from 0 to 1.
+    pub new_weight: Setting<Decimal>,
 }
 
 impl Default for Strategies {
@@ -46,32 +50,42 @@ impl Default for Strategies {
     }
 }
 
+/// A place in the account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Slot {
-    pub(crate) mode: StrategyMode,
-    pub(crate) weight: Setting<Decimal>,
+pub struct Slot {
+    /// Whether its orders use the account's money.
+    pub mode: StrategyMode,
+    /// Its share of the capital, from 0 to 1.
+    pub weight: Setting<Decimal>,
+    /// Parameters of the strategy that differ from its defaults.
     #[serde(default)]
-    pub(crate) parameters: BTreeMap<String, ParameterValue>,
+    pub parameters: BTreeMap<String, ParameterValue>,
     /// Symbols; all when empty.
     #[serde(default)]
-    pub(crate) instruments: Vec<String>,
+    pub instruments: Vec<String>,
 }
 
+/// Where market data come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum FeedSource {
+pub enum FeedSource {
+    /// A market that is made up from a seed.
     Simulator,
+    /// Files of bars.
     Csv,
 }
 
+/// Market data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Feed {
-    pub(crate) source: FeedSource,
+pub struct Feed {
+    /// Where the data come from.
+    pub source: FeedSource,
     /// `FILE` or `SYMBOL=FILE`.
-    pub(crate) files: Vec<String>,
-    pub(crate) quality: QualitySettings,
+    pub files: Vec<String>,
+    /// What becomes of data that are unsound.
+    pub quality: QualitySettings,
 }
 
 impl Default for Feed {
@@ -83,19 +97,24 @@ impl Default for Feed {
 /// Terms of an instrument that its data does not say.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct InstrumentTerms {
+pub struct InstrumentTerms {
+    /// The step of its prices, above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) tick: Option<Setting<Decimal>>,
+    pub tick: Option<Setting<Decimal>>,
+    /// The step of its quantities, above 0.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) lot: Option<Setting<Decimal>>,
+    pub lot: Option<Setting<Decimal>>,
+    /// The smallest order, in money.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) min_notional: Option<Setting<Decimal>>,
+    pub min_notional: Option<Setting<Decimal>>,
+    /// Instruments that move together share a cluster and its limit.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cluster: Option<String>,
+    pub cluster: Option<String>,
 }
 
 impl InstrumentTerms {
-    pub(crate) fn apply(&self, instrument: &mut bulkhead_core::instrument::Instrument) {
+    /// Puts these terms in the place of what the data say.
+    pub fn apply(&self, instrument: &mut bulkhead_core::instrument::Instrument) {
         if let Some(Setting(tick)) = self.tick {
             instrument.tick = Price(tick);
         }
@@ -111,44 +130,75 @@ impl InstrumentTerms {
     }
 }
 
+/// What the risk gate allows: [`RiskLimits`] as people write them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Risk {
+pub struct Risk {
+    /// Symbols that may be bought; all when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) allowed_symbols: Option<BTreeSet<String>>,
-    pub(crate) cooldown: Limit<Span>,
-    pub(crate) max_price_age: Limit<Span>,
-    pub(crate) price_collar: Limit<f64>,
-    pub(crate) slippage_cap_bps: Limit<f64>,
-    pub(crate) gas_cap: Limit<Decimal>,
-    pub(crate) min_order: Limit<Decimal>,
-    pub(crate) max_order: Limit<Decimal>,
-    pub(crate) max_position: Limit<Decimal>,
-    pub(crate) max_exposure: Limit<Decimal>,
-    pub(crate) max_cluster: Limit<Decimal>,
-    pub(crate) max_open_risk: Limit<Decimal>,
-    pub(crate) strategy_share: bool,
-    pub(crate) daily_loss: Limit<Decimal>,
-    pub(crate) drawdown: Limit<Decimal>,
-    pub(crate) orders_per_minute: Limit<u32>,
-    pub(crate) refuse_duplicates: bool,
-    pub(crate) min_liquidity: Limit<f64>,
-    pub(crate) max_liquidity_share: Limit<f64>,
-    pub(crate) reserve_margin: Setting<Decimal>,
-    pub(crate) exits: Exits,
-    pub(crate) breakers: Breakers,
+    pub allowed_symbols: Option<BTreeSet<String>>,
+    /// After a strategy closed a position in a token, how long it may not buy that token again.
+    pub cooldown: Limit<Span>,
+    /// Oldest price that an order may be based on.
+    pub max_price_age: Limit<Span>,
+    /// How far a limit price may be from the last price, as a fraction of it.
+    pub price_collar: Limit<f64>,
+    /// Largest expected slippage, in basis points.
+    pub slippage_cap_bps: Limit<f64>,
+    /// Largest gas, as a fraction of the order's value.
+    pub gas_cap: Limit<Decimal>,
+    /// Smallest value of an order.
+    pub min_order: Limit<Decimal>,
+    /// Largest value of an order, as a fraction.
+    pub max_order: Limit<Decimal>,
+    /// Largest position in an instrument over all strategies, held and in flight, as a fraction.
+    pub max_position: Limit<Decimal>,
+    /// Largest sum of all positions, held and in flight, as a fraction.
+    pub max_exposure: Limit<Decimal>,
+    /// Largest sum of a cluster's positions, held and in flight, as a fraction.
+    pub max_cluster: Limit<Decimal>,
+    /// Largest loss should every stop be hit, as a fraction.
+    pub max_open_risk: Limit<Decimal>,
+    /// Whether a strategy's positions are limited to its share of the account's equity.
+    pub strategy_share: bool,
+    /// No new positions for the rest of the UTC day after a loss of this fraction of the day's first equity.
+    pub daily_loss: Limit<Decimal>,
+    /// No new positions while equity is this far below its highest, as a fraction of that.
+    pub drawdown: Limit<Decimal>,
+    /// Most orders of the account in a minute of event time.
+    pub orders_per_minute: Limit<u32>,
+    /// Whether the same order may not work twice.
+    pub refuse_duplicates: bool,
+    /// Smallest depth of a pool, when it is known.
+    pub min_liquidity: Limit<f64>,
+    /// Largest part of a pool's depth that an order may be, when it is known.
+    pub max_liquidity_share: Limit<f64>,
+    /// Set aside for a market buy beyond its value at the last price, as a fraction of that value.
+    pub reserve_margin: Setting<Decimal>,
+    /// Exits of positions.
+    pub exits: Exits,
+    /// What stops new exposure for a while, and remembers it.
+    pub breakers: Breakers,
 }
 
+/// Exits of positions: [`ExitPolicy`] as people write it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Exits {
-    pub(crate) stop_loss: Limit<f64>,
-    pub(crate) breakeven: Limit<f64>,
-    pub(crate) trailing: Limit<f64>,
-    pub(crate) take_profits: Vec<TakeProfit>,
-    pub(crate) max_holding: Limit<Span>,
-    pub(crate) widest_stop: Limit<f64>,
-    pub(crate) longest_holding: Limit<Span>,
+pub struct Exits {
+    /// Sell all when the price falls this far below the entry.
+    pub stop_loss: Limit<f64>,
+    /// Once the price was this far above the entry, the stop moves up to the entry.
+    pub breakeven: Limit<f64>,
+    /// Sell all when the price falls this far below its highest since entry.
+    pub trailing: Limit<f64>,
+    /// Partial sales, by rising gain.
+    pub take_profits: Vec<TakeProfit>,
+    /// Sell all when the position is this old.
+    pub max_holding: Limit<Span>,
+    /// A stop may not be farther below the entry than this; a plan without one gets this.
+    pub widest_stop: Limit<f64>,
+    /// A position may not be held longer than this.
+    pub longest_holding: Limit<Span>,
 }
 
 impl Default for Risk {
@@ -255,26 +305,35 @@ impl From<&Exits> for ExitPolicy {
 /// Which of the sizing policies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum SizingMethod {
+pub enum SizingMethod {
+    /// A fraction of the equity, scaled.
     Fraction,
+    /// Always the same value.
     Notional,
+    /// Always the same quantity.
     Quantity,
 }
 
+/// How large a standard order is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct SizingSection {
-    pub(crate) method: SizingMethod,
+pub struct SizingSection {
+    /// Which of the policies.
+    pub method: SizingMethod,
     /// Of the account's equity, for `fraction`.
-    pub(crate) fraction: Setting<Decimal>,
+    pub fraction: Setting<Decimal>,
     /// For `notional`.
-    pub(crate) notional: Setting<Decimal>,
+    pub notional: Setting<Decimal>,
     /// For `quantity`.
-    pub(crate) quantity: Setting<Decimal>,
-    pub(crate) by_confidence: bool,
-    pub(crate) reference_volatility: Limit<f64>,
-    pub(crate) reference_drawdown: Limit<f64>,
-    pub(crate) kelly: Limit<Decimal>,
+    pub quantity: Setting<Decimal>,
+    /// Multiply by the action's confidence.
+    pub by_confidence: bool,
+    /// Shrink in proportion when the instrument's daily volatility exceeds this (0.8 means 80 % a day).
+    pub reference_volatility: Limit<f64>,
+    /// Shrink linearly with the account's drawdown, to a quarter when it reaches this fraction.
+    pub reference_drawdown: Limit<f64>,
+    /// Use at most this part of the Kelly fraction of the strategy's own trades, once there are 30.
+    pub kelly: Limit<Decimal>,
 }
 
 impl Default for SizingSection {
@@ -312,17 +371,29 @@ impl From<&SizingSection> for Sizing {
 /// The paper venue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Paper {
-    pub(crate) fill: FillTiming,
-    pub(crate) fee_bps: Setting<Decimal>,
-    pub(crate) slippage_bps: Setting<f64>,
-    pub(crate) impact_bps: Setting<f64>,
-    pub(crate) participation: Limit<f64>,
-    pub(crate) latency: Setting<Span>,
-    pub(crate) failure_probability: Setting<f64>,
-    pub(crate) gas: Setting<Decimal>,
-    pub(crate) market_order_timeout: Limit<Span>,
-    pub(crate) seed: Setting<u32>,
+pub struct Paper {
+    /// When a market order fills.
+    pub fill: FillTiming,
+    /// Proportional fee, in basis points of the value.
+    pub fee_bps: Setting<Decimal>,
+    /// Slippage of every order, in basis points.
+    pub slippage_bps: Setting<f64>,
+    /// Further slippage of an order as large as the bar's volume, in basis points. A smaller order pays in
+    /// proportion to the square root of its part (the square-root law of market impact).
+    pub impact_bps: Setting<f64>,
+    /// Largest part of a bar's volume that one order gets; the rest waits for the next bar. No limit when
+    /// absent or the volume is unknown. Exits are exempt: they pay by impact.
+    pub participation: Limit<f64>,
+    /// Time from the gate to the venue.
+    pub latency: Setting<Span>,
+    /// Probability that a transaction fails, 0 to 1.
+    pub failure_probability: Setting<f64>,
+    /// Cost of every transaction, failed or not, in the account's currency.
+    pub gas: Setting<Decimal>,
+    /// A market order not filled this long after it was made expires.
+    pub market_order_timeout: Limit<Span>,
+    /// Decides which transactions fail.
+    pub seed: Setting<u32>,
 }
 
 impl Default for Paper {
@@ -368,10 +439,13 @@ impl From<&Paper> for PaperSettings {
 /// What follows from a strategy's faults.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Faults {
-    pub(crate) quarantine_after: Setting<u32>,
-    pub(crate) window: Setting<Span>,
-    pub(crate) restart_after: Setting<Span>,
+pub struct Faults {
+    /// This many faults within the window quarantine the strategy.
+    pub quarantine_after: Setting<u32>,
+    /// How far back faults count.
+    pub window: Setting<Span>,
+    /// The pause before the first restart; it doubles with each further fault in the window.
+    pub restart_after: Setting<Span>,
 }
 
 impl Default for Faults {

@@ -9,29 +9,41 @@ use serde::{Deserialize, Serialize};
 
 use super::values::{Limit, Setting};
 
+/// The breakers. What each does is said where the core defines its settings: [`BreakerSettings`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Breakers {
-    pub(crate) failures: Limit<u32>,
-    pub(crate) failures_among: Setting<u32>,
-    pub(crate) failures_pause: Setting<Span>,
-    pub(crate) losses: Limit<u32>,
-    pub(crate) losses_pause: Setting<Span>,
+pub struct Breakers {
+    /// Failed orders among the last `failures_among` that trip the breaker, at least 1.
+    pub failures: Limit<u32>,
+    /// So many of the last orders are looked at.
+    pub failures_among: Setting<u32>,
+    /// The first pause after it tripped.
+    pub failures_pause: Setting<Span>,
+    /// Losing trades in a row that trip the breaker, at least 1.
+    pub losses: Limit<u32>,
+    /// The first pause after it tripped.
+    pub losses_pause: Setting<Span>,
     /// Times the daily-loss limit.
-    pub(crate) daily_loss: Limit<Decimal>,
-    pub(crate) drawdown: Limit<Decimal>,
-    pub(crate) stale_after: Limit<Span>,
-    pub(crate) stale_pause: Setting<Span>,
-    pub(crate) longest_pause: Setting<Span>,
-    pub(crate) probe_orders: Setting<u32>,
-    pub(crate) probe_size: Setting<Decimal>,
+    pub daily_loss: Limit<Decimal>,
+    /// The fall from the highest equity, as a fraction of it.
+    pub drawdown: Limit<Decimal>,
+    /// The age of an instrument's last price that trips its breaker.
+    pub stale_after: Limit<Span>,
+    /// The first pause after it tripped.
+    pub stale_pause: Setting<Span>,
+    /// Pauses grow up to this.
+    pub longest_pause: Setting<Span>,
+    /// Orders after a pause that must go well before the breaker closes, at least 1.
+    pub probe_orders: Setting<u32>,
+    /// How large they may be, as a fraction of what else would be allowed.
+    pub probe_size: Setting<Decimal>,
 }
 
 /// A value that no breaker can work with.
-pub(super) struct OutOfRange {
-    pub(super) key: &'static str,
-    pub(super) found: String,
-    pub(super) allowed: &'static str,
+pub(crate) struct OutOfRange {
+    pub(crate) key: &'static str,
+    pub(crate) found: String,
+    pub(crate) allowed: &'static str,
 }
 
 impl Default for Breakers {
@@ -93,7 +105,7 @@ impl From<&Breakers> for BreakerSettings {
 
 impl Breakers {
     /// What no breaker can work with.
-    pub(super) fn problems(&self) -> Vec<OutOfRange> {
+    pub(crate) fn problems(&self) -> Vec<OutOfRange> {
         let mut problems = Vec::new();
         let mut check = |key: &'static str, found: String, right: bool, allowed: &'static str| {
             if !right {

@@ -13,27 +13,34 @@ use super::values::{Limit, Setting};
 /// Where the journal is, and how it is written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Journal {
+pub struct Journal {
     /// `sqlite:FILE` or `postgres://…`; an SQLite file in the storage directory when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) database: Option<String>,
-    pub(crate) durability: Durability,
+    pub database: Option<String>,
+    /// What a commit survives.
+    pub durability: Durability,
     /// Whether the schema of a server's database is set up at the start.
-    pub(crate) migrate: bool,
-    pub(crate) group_inputs: Setting<u32>,
-    pub(crate) group_delay: Setting<Span>,
-    pub(crate) snapshot_inputs: Setting<u32>,
-    pub(crate) snapshot_every: Setting<Span>,
-    pub(crate) equity_every: Setting<Span>,
+    pub migrate: bool,
+    /// Most inputs that become durable together, at least 1.
+    pub group_inputs: Setting<u32>,
+    /// How long an input may wait for others to be written with it.
+    pub group_delay: Setting<Span>,
+    /// A snapshot is taken after so many inputs, at least 1.
+    pub snapshot_inputs: Setting<u32>,
+    /// A snapshot is taken after this time, if there was an input.
+    pub snapshot_every: Setting<Span>,
+    /// The account's value is kept once in every period of event time of this length.
+    pub equity_every: Setting<Span>,
     /// Event time; commands, orders and fills are kept for ever.
-    pub(crate) keep_market: Limit<Span>,
-    pub(crate) keep_snapshots: Setting<u32>,
+    pub keep_market: Limit<Span>,
+    /// So many of the newest snapshots stay, at least 1.
+    pub keep_snapshots: Setting<u32>,
 }
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Durability {
+pub enum Durability {
     /// A loss of power.
     Full,
     /// A crash of the program; a loss of power may take the last commits.
@@ -70,7 +77,8 @@ impl Default for Journal {
 
 impl Journal {
     /// When groups are written and snapshots taken.
-    pub(crate) fn policy(&self) -> Policy {
+    #[must_use]
+    pub fn policy(&self) -> Policy {
         let delay = |span: Span| Duration::from_nanos(u64::try_from(span.nanos()).unwrap_or(0));
         Policy {
             group_inputs: usize::try_from(self.group_inputs.0).unwrap_or(usize::MAX).max(1),

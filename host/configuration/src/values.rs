@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::{NonZeroU16, NonZeroUsize};
 
 use bulkhead_core::time::{NANOS_PER_SECOND, Span};
 use rust_decimal::Decimal;
@@ -9,12 +10,14 @@ use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 /// A value with a text form; numbers are taken in their shortest decimal form.
-pub(crate) trait Value: Sized {
+pub trait Value: Sized {
     /// What may be written, for error messages.
     const ALLOWED: &'static str;
 
+    /// Reads what people write; `None` when it can't be read or is out of range.
     fn parse(text: &str) -> Option<Self>;
 
+    /// The text that `parse` reads as this value.
     fn show(&self) -> String;
 }
 
@@ -80,13 +83,54 @@ impl Value for Span {
     }
 }
 
+/// How many threads trade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// One for each core.
+    Auto,
+    /// So many.
+    Count(NonZeroU16),
+}
+
+impl Threads {
+    /// How many that is on this machine.
+    #[must_use]
+    pub fn count(self) -> usize {
+        match self {
+            Self::Auto => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            Self::Count(count) => usize::from(count.get()),
+        }
+    }
+}
+
+impl Value for Threads {
+    const ALLOWED: &'static str = "\"auto\", or a whole number from 1 to 65535,";
+
+    fn parse(text: &str) -> Option<Self> {
+        if text == "auto" { Some(Self::Auto) } else { text.parse().ok().map(Self::Count) }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Auto => "auto".to_owned(),
+            Self::Count(count) => count.to_string(),
+        }
+    }
+}
+
 /// A value that must be there.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Setting<T>(pub(crate) T);
+pub struct Setting<T>(
+    /// The value.
+    pub T,
+);
 
 /// A value that can be switched off.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Limit<T>(pub(crate) Option<T>);
+pub struct Limit<T>(
+    /// The value; `None` when it is off.
+    pub Option<T>,
+);
 
 impl<'de, T: Value> Deserialize<'de> for Setting<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -10,7 +10,7 @@ const ENVIRONMENT_PREFIX: &str = "BULKHEAD__";
 
 /// The merged settings, not yet understood.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Layers {
+pub struct Layers {
     pub(crate) table: Table,
     /// By the key's path.
     origins: BTreeMap<String, String>,
@@ -18,13 +18,13 @@ pub(crate) struct Layers {
 
 impl Layers {
     /// Lays a table over what is there.
-    pub(crate) fn add(&mut self, table: Table, origin: &str) {
+    pub fn add(&mut self, table: Table, origin: &str) {
         merge(&mut self.table, table, "", origin, &mut self.origins);
     }
 
     /// Lays the variables `BULKHEAD__SECTION__KEY` over what is there. Their values are read as in the file
     /// when they can be, else as text.
-    pub(crate) fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+    pub fn add_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
         let mut variables: Vec<_> =
             variables.filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX)).collect();
         variables.sort_unstable();
@@ -35,17 +35,17 @@ impl Layers {
     }
 
     /// Sets one key to a value as a file would write it, or to a text.
-    pub(crate) fn set(&mut self, path: &str, value: &str, origin: &str) {
+    pub fn set(&mut self, path: &str, value: &str, origin: &str) {
         self.set_value(path, read_value(value), origin);
     }
 
     /// Sets one key to a text.
-    pub(crate) fn set_text(&mut self, path: &str, text: &str, origin: &str) {
+    pub fn set_text(&mut self, path: &str, text: &str, origin: &str) {
         self.set_value(path, Value::String(text.to_owned()), origin);
     }
 
     /// Sets one key.
-    pub(crate) fn set_value(&mut self, path: &str, value: Value, origin: &str) {
+    pub fn set_value(&mut self, path: &str, value: Value, origin: &str) {
         let mut parts = path.rsplit('.');
         let Some(last) = parts.next() else { return };
         let mut table = Table::from_iter([(last.to_owned(), value)]);
@@ -56,7 +56,7 @@ impl Layers {
     }
 
     /// Where a key came from: its own origin, or that of the nearest table around it.
-    pub(crate) fn origin(&self, path: &str) -> &str {
+    pub fn origin(&self, path: &str) -> &str {
         let mut path = path;
         loop {
             if let Some(origin) = self.origins.get(path) {

@@ -1,6 +1,15 @@
 //! The configuration: defaults, file, environment and flags in layers, understood as a whole. All problems
 //! are reported at once, each with where it comes from, what was found and what is allowed.
+//!
+//! It is a crate of its own so that whatever reads a configuration can do without the WebAssembly compiler.
+//!
+//! What this crate must never do: read the environment or the command line by itself (its caller hands over
+//! what is there), show a password, or stop at the first problem.
+//!
+//! Where to start reading: [`Layers`] for where values come from, [`Configuration`] for what there is, `sections`
+//! for what it means to the core.
 
+mod accounts;
 mod breakers;
 mod journal;
 mod layers;
@@ -18,21 +27,23 @@ use bulkhead_core::instrument::Instrument;
 use bulkhead_core::money::Money;
 use bulkhead_core::risk::RiskLimits;
 use bulkhead_core::sizing::Sizing;
+use bulkhead_core::strategy::Limits;
 use bulkhead_core::venue::paper::PaperSettings;
 use bulkhead_feeds::pacer::Speed;
 use bulkhead_feeds::simulator::SimulatorSettings;
-use bulkhead_sandbox::Limits;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use crate::arguments::ConfigurationArguments;
-
-pub(crate) use self::layers::Layers;
-#[cfg(test)]
-pub(crate) use self::sections::SizingMethod;
-pub(crate) use self::sections::{FeedSource, Mode, Paper, Risk, Slot};
-pub(crate) use self::values::{Setting, Value as TextValue};
+pub use self::accounts::OwnSettings;
+pub use self::breakers::Breakers;
+pub use self::journal::{Durability, Journal};
+pub use self::layers::Layers;
+pub use self::sections::{
+    Exits, Faults, Feed, FeedSource, InstrumentTerms, Mode, Paper, Risk, SizingMethod, SizingSection, Slot,
+    Strategies,
+};
+pub use self::values::{Limit, Setting, Threads, Value as TextValue};
 
 /// The embedded defaults.
 const DEFAULTS: &str = include_str!("defaults.toml");
@@ -43,48 +54,71 @@ const MOST_PROBLEMS: usize = 100;
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Configuration {
-    pub(crate) mode: Mode,
-    pub(crate) cash: Setting<Decimal>,
-    pub(crate) speed: Speed,
-    pub(crate) storage: PathBuf,
-    pub(crate) strategies: sections::Strategies,
-    pub(crate) slots: BTreeMap<String, Slot>,
-    pub(crate) feed: sections::Feed,
+pub struct Configuration {
+    /// Whether real funds may move.
+    pub mode: Mode,
+    /// What the account starts with, above 0.
+    pub cash: Setting<Decimal>,
+    /// How fast event time passes.
+    pub speed: Speed,
+    /// The directory with compiled code, every plugin version that ever ran, and the journal unless it is elsewhere.
+    pub storage: PathBuf,
+    /// How many threads trade, at most one for each account.
+    pub threads: Setting<Threads>,
+    /// Where plugin files are looked for.
+    pub strategies: Strategies,
+    /// What runs with which part of the capital, by the name of the plugin file.
+    pub slots: BTreeMap<String, Slot>,
+    /// Where market data come from.
+    pub feed: Feed,
+    /// The simulated market.
     #[serde(default)]
-    pub(crate) simulator: SimulatorSettings,
+    pub simulator: SimulatorSettings,
+    /// Terms of instruments that their data do not say, by symbol.
     #[serde(default)]
-    pub(crate) instruments: BTreeMap<String, sections::InstrumentTerms>,
+    pub instruments: BTreeMap<String, InstrumentTerms>,
+    /// What the risk gate allows.
     #[serde(default)]
-    pub(crate) risk: Risk,
+    pub risk: Risk,
+    /// How large a standard order is.
     #[serde(default)]
-    pub(crate) sizing: sections::SizingSection,
+    pub sizing: SizingSection,
+    /// The paper venue.
     #[serde(default)]
-    pub(crate) paper: Paper,
+    pub paper: Paper,
+    /// What follows from a strategy's faults.
     #[serde(default)]
-    pub(crate) faults: sections::Faults,
+    pub faults: Faults,
+    /// Where the journal is, and how it is written.
     #[serde(default)]
-    pub(crate) journal: journal::Journal,
+    pub journal: Journal,
+    /// What a strategy may use.
     #[serde(default)]
-    pub(crate) sandbox: Limits,
+    pub sandbox: Limits,
+    /// What accounts have of their own, by their names; one called main when there are none.
+    #[serde(default)]
+    pub accounts: BTreeMap<String, OwnSettings>,
 }
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// The file, variable or flag.
-    pub(crate) origin: String,
+    pub origin: String,
     /// The key's path.
-    pub(crate) key: String,
+    pub key: String,
     /// What stands there; empty when nothing does.
-    pub(crate) found: String,
+    pub found: String,
     /// What is allowed.
-    pub(crate) allowed: String,
+    pub allowed: String,
 }
 
 /// All that is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) struct InvalidConfiguration(pub(crate) Vec<Problem>);
+pub struct InvalidConfiguration(
+    /// Every problem, at least one.
+    pub Vec<Problem>,
+);
 
 impl fmt::Display for InvalidConfiguration {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,48 +137,38 @@ impl fmt::Display for InvalidConfiguration {
 
 impl Layers {
     /// The embedded defaults.
-    pub(crate) fn defaults() -> Self {
+    #[must_use]
+    pub fn defaults() -> Self {
         let mut layers = Self::default();
         let table = DEFAULTS.parse::<Table>().expect("the embedded defaults are tested to be TOML");
         layers.add(table, "defaults");
         layers
     }
 
-    /// Defaults, what a command puts over them, the file, the environment and the flags.
-    pub(crate) fn of(
-        arguments: &ConfigurationArguments,
-        command_defaults: Option<(Table, &str)>,
-    ) -> Result<Self, InvalidConfiguration> {
-        let mut layers = Self::defaults();
-        if let Some((table, origin)) = command_defaults {
-            layers.add(table, origin);
-        }
-        if let Some(path) = &arguments.config {
-            layers.add_file(path)?;
-        }
-        layers.add_environment(
-            std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        );
-        if let Some(directory) = &arguments.strategies {
-            layers.set_text("strategies.directory", &directory.display().to_string(), "--strategies");
-        }
-        for setting in &arguments.set {
-            let Some((key, value)) = setting.split_once('=') else {
-                return Err(InvalidConfiguration(vec![Problem {
-                    origin: "--set".to_owned(),
-                    key: setting.clone(),
-                    found: String::new(),
-                    allowed: "KEY=VALUE is expected, as in --set risk.max_order=0.2".to_owned(),
-                }]));
-            };
-            layers.set(key.trim(), value.trim(), "--set");
-        }
-        Ok(layers)
+    /// Lays the value of a flag `--set KEY=VALUE` over what is there.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfiguration`] when there is no `=`.
+    pub fn add_flag(&mut self, setting: &str) -> Result<(), InvalidConfiguration> {
+        let Some((key, value)) = setting.split_once('=') else {
+            return Err(InvalidConfiguration(vec![Problem {
+                origin: "--set".to_owned(),
+                key: setting.to_owned(),
+                found: String::new(),
+                allowed: "KEY=VALUE is expected, as in --set risk.max_order=0.2".to_owned(),
+            }]));
+        };
+        self.set(key.trim(), value.trim(), "--set");
+        Ok(())
     }
 
     /// Lays a file over what is there.
-    pub(crate) fn add_file(&mut self, path: &Path) -> Result<(), InvalidConfiguration> {
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfiguration`] when it can't be read or is not TOML.
+    pub fn add_file(&mut self, path: &Path) -> Result<(), InvalidConfiguration> {
         let problem = |allowed: String| {
             InvalidConfiguration(vec![Problem {
                 origin: path.display().to_string(),
@@ -161,11 +185,11 @@ impl Layers {
     }
 
     /// Lays a file that holds one section's keys over what is there.
-    pub(crate) fn add_section_file(
-        &mut self,
-        section: &str,
-        path: &Path,
-    ) -> Result<(), InvalidConfiguration> {
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfiguration`] when it can't be read or is not TOML.
+    pub fn add_section_file(&mut self, section: &str, path: &Path) -> Result<(), InvalidConfiguration> {
         let mut file = Self::default();
         file.add_file(path)?;
         let keys = match file.table.remove(section) {
@@ -177,7 +201,27 @@ impl Layers {
     }
 
     /// Understands the whole.
-    pub(crate) fn read(&self) -> Result<Configuration, InvalidConfiguration> {
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfiguration`] with all that is wrong.
+    pub fn read(&self) -> Result<Configuration, InvalidConfiguration> {
+        let (configuration, mut problems) = self.read_alone();
+        if let Some(configuration) = &configuration {
+            let common = problems.clone();
+            for (name, own) in &configuration.accounts {
+                problems.extend(self.account_problems(name, own, &common));
+            }
+        }
+        match configuration {
+            Some(configuration) if problems.is_empty() => Ok(configuration),
+            _ => Err(InvalidConfiguration(problems)),
+        }
+    }
+
+    /// Understands everything but what accounts have of their own; what can't be understood, and what is
+    /// out of range, is as by default.
+    fn read_alone(&self) -> (Option<Configuration>, Vec<Problem>) {
         let mut table = self.table.clone();
         let mut defaults = Self::defaults().table;
         let mut problems = Vec::new();
@@ -206,10 +250,7 @@ impl Layers {
         if let Some(configuration) = &configuration {
             problems.extend(self.out_of_range(configuration));
         }
-        match configuration {
-            Some(configuration) if problems.is_empty() => Ok(configuration),
-            _ => Err(InvalidConfiguration(problems)),
-        }
+        (configuration, problems)
     }
 
     fn out_of_range(&self, configuration: &Configuration) -> Vec<Problem> {
@@ -399,11 +440,8 @@ fn remove(table: &mut Table, path: &str) -> Option<Value> {
 
 impl Configuration {
     /// What the engine is set up with, for these instruments.
-    pub(crate) fn engine_settings(
-        &self,
-        mut instruments: Vec<Instrument>,
-        signals: Vec<String>,
-    ) -> EngineSettings {
+    #[must_use]
+    pub fn engine_settings(&self, mut instruments: Vec<Instrument>, signals: Vec<String>) -> EngineSettings {
         for instrument in &mut instruments {
             if let Some(terms) = self.instruments.get(&instrument.symbol) {
                 terms.apply(instrument);
