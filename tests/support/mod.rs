@@ -1,6 +1,7 @@
 //! Driving the built binary.
 #![allow(dead_code, reason = "each test uses its own part")]
 
+pub(crate) mod bomb;
 pub(crate) mod host;
 
 use std::ffi::OsStr;

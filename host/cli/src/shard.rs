@@ -197,7 +197,10 @@ fn open_to_write(configuration: &Configuration, url: &DatabaseUrl) -> Result<Dat
                 .with_context(|| format!("{} can't be made", directory.display()))?;
         }
         options = options.migrating();
-    } else if url.path().is_none() && configuration.journal.migrate {
+    } else if url.path().is_some() {
+        // A process that was killed while it made the file left it empty.
+        options = options.setting_up();
+    } else if configuration.journal.migrate {
         options = options.migrating();
     }
     Ok(Database::open(url, options)?)

@@ -52,6 +52,9 @@ pub struct Options {
     /// Whether the schema is set up or brought up to date, and an SQLite file made when there is none. Needs
     /// `write`.
     pub migrate: bool,
+    /// Whether a database that holds nothing at all is set up, as it is left behind by a process that ended while it
+    /// made one. Needs `write`.
+    pub set_up: bool,
     /// What a commit survives.
     pub synchronous: Synchronous,
     /// How long a call waits for the database before it gives up with [`StoreError::Unavailable`]. Backups
@@ -82,6 +85,7 @@ impl Options {
         Self {
             write: true,
             migrate: false,
+            set_up: false,
             synchronous: Synchronous::Full,
             timeout: Duration::from_secs(10),
             largest_file: None,
@@ -92,6 +96,12 @@ impl Options {
     #[must_use]
     pub const fn reader() -> Self {
         Self { write: false, ..Self::writer() }
+    }
+
+    /// The same, and a database that holds nothing is set up.
+    #[must_use]
+    pub const fn setting_up(self) -> Self {
+        Self { set_up: true, ..self }
     }
 
     /// The same, and the schema is brought up to date.
@@ -139,10 +149,12 @@ impl Database {
     /// database for this version.
     pub fn open(url: &DatabaseUrl, options: Options) -> Result<Self, StoreError> {
         let migrate = options.write && options.migrate;
+        let fresh = options.write && options.set_up;
         let mut database = Self::connected(url, options, migrate)?;
         let standing = database.call(schema::standing)?;
         if let Some(error) = schema::must_migrate(&database.name, standing) {
-            if !migrate {
+            let set_up = fresh && standing == schema::Standing::Empty;
+            if !migrate && !set_up {
                 return Err(error);
             }
             database.call(schema::migrate)?;
