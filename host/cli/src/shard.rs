@@ -198,7 +198,7 @@ fn open_to_write(configuration: &Configuration, url: &DatabaseUrl) -> Result<Dat
         }
         options = options.migrating();
     } else if url.path().is_some() {
-        // A process that was killed while it made the file left it empty.
+        // A process that was killed while it made the file left it empty, or with some of its tables.
         options = options.setting_up();
     } else if configuration.journal.migrate {
         options = options.migrating();

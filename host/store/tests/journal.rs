@@ -15,6 +15,7 @@ on_both! {
     shards_do_not_mix,
     a_group_that_fails_leaves_nothing,
     an_empty_database_must_be_set_up_first,
+    a_database_in_the_making_is_finished_and_one_with_a_journal_is_not_touched,
     a_schema_ahead_of_the_program_is_refused,
     a_migration_that_was_changed_is_refused,
     a_database_of_another_program_is_refused,
@@ -110,6 +111,27 @@ fn refused(place: &Place, options: Options) -> String {
         Err(StoreError::Unsuitable(reason)) => reason,
         other => panic!("it should be unsuitable: {other:?}"),
     }
+}
+
+fn a_database_in_the_making_is_finished_and_one_with_a_journal_is_not_touched(place: &Place) {
+    // As if the process had ended before the last migration.
+    let forget_the_last = |place: &Place| {
+        place.edit("DROP TABLE account_names");
+        place
+            .edit("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)");
+    };
+    place.writer();
+    forget_the_last(place);
+    let reason = refused(place, Options::writer());
+    assert!(reason.contains("bulkhead db migrate"), "{reason}");
+    let mut store = Database::open(&place.url, Options::writer().setting_up()).unwrap();
+    assert_eq!(store.account_names().unwrap(), []);
+    store.commit(&group(&mut Chain::start(SHARD), 1)).unwrap();
+    drop(store);
+
+    forget_the_last(place);
+    let reason = refused(place, Options::writer().setting_up());
+    assert!(reason.contains("bulkhead db backup"), "{reason}");
 }
 
 fn an_empty_database_must_be_set_up_first(place: &Place) {

@@ -52,8 +52,8 @@ pub struct Options {
     /// Whether the schema is set up or brought up to date, and an SQLite file made when there is none. Needs
     /// `write`.
     pub migrate: bool,
-    /// Whether a database that holds nothing at all is set up, as it is left behind by a process that ended while it
-    /// made one. Needs `write`.
+    /// Whether a database that holds no journal yet is set up, as it is left behind by a process that ended while
+    /// it made one, with none of its tables or some of them. Needs `write`.
     pub set_up: bool,
     /// What a commit survives.
     pub synchronous: Synchronous,
@@ -98,7 +98,7 @@ impl Options {
         Self { write: false, ..Self::writer() }
     }
 
-    /// The same, and a database that holds nothing is set up.
+    /// The same, and a database that holds no journal yet is set up.
     #[must_use]
     pub const fn setting_up(self) -> Self {
         Self { set_up: true, ..self }
@@ -153,7 +153,7 @@ impl Database {
         let mut database = Self::connected(url, options, migrate)?;
         let standing = database.call(schema::standing)?;
         if let Some(error) = schema::must_migrate(&database.name, standing) {
-            let set_up = fresh && standing == schema::Standing::Empty;
+            let set_up = fresh && database.call(|session| schema::is_in_the_making(session, standing))?;
             if !migrate && !set_up {
                 return Err(error);
             }

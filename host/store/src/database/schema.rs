@@ -122,6 +122,16 @@ pub(super) fn standing(session: &mut Session<'_>) -> Result<Standing, StoreError
     }
 }
 
+/// Whether nothing has been recorded yet: each migration is a transaction of its own, so a process that ended
+/// between two of them leaves the older schema behind.
+pub(super) fn is_in_the_making(session: &mut Session<'_>, standing: Standing) -> Result<bool, StoreError> {
+    match standing {
+        Standing::Empty => Ok(true),
+        Standing::Behind { .. } => Ok(session.query("SELECT 1 FROM journal LIMIT 1", Vec::new())?.is_empty()),
+        Standing::Current => Ok(false),
+    }
+}
+
 /// What to do about a schema that is not there yet.
 pub(super) fn must_migrate(name: &str, standing: Standing) -> Option<StoreError> {
     let message = match standing {
