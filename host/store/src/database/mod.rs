@@ -4,7 +4,7 @@
 //! something is durable. It must not be called from inside an asynchronous runtime; give it a thread.
 //!
 //! One process writes. Any number of others may read, and may leave requests for the writer. Within the process
-//! that writes, each shard may have a `Database` of its own: [`Database::share`].
+//! that writes, each shard may have a `Database` of its own: [`Database::share`](crate::database::Database::share).
 
 mod accounts;
 mod connection;
