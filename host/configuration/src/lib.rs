@@ -12,8 +12,6 @@
 mod breakers;
 mod journal;
 mod layers;
-#[cfg(test)]
-mod random_documents;
 mod sections;
 mod values;
 
