@@ -1,11 +1,12 @@
 //! `bulkhead halt` and `bulkhead resume`: commands to the host through its database, so that they reach it
 //! wherever it runs, and also one that starts later.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use bulkhead_core::input::{Actor, Command, HaltAction};
-use bulkhead_store::database::{Database, Options, RequestState};
+use bulkhead_store::database::{Database, Options};
+use bulkhead_store::storage::Outcome;
 
 use crate::arguments::{ConfigurationArguments, HaltArguments, ResumeArguments};
 use crate::configuration;
@@ -13,9 +14,6 @@ use crate::shard::{SHARD, database_url};
 
 /// How long a running host may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often it is looked whether it has.
-const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Stops trading.
 pub(crate) fn halt(arguments: &HaltArguments) -> Result<()> {
@@ -43,17 +41,14 @@ fn ask(configuration: &ConfigurationArguments, command: &Command, wait: bool, do
     let configuration = configuration::layers(configuration, None)?.read()?;
     let url = database_url(&configuration)?;
     let mut database = Database::open(&url, Options::reader())?;
-    let request = database.request(SHARD, &operator().to_string(), &serde_json::to_string(command)?)?;
-    let asked = Instant::now();
-    while wait && asked.elapsed() < PATIENCE {
-        if let Some(RequestState::Answered(sequence)) = database.request_state(request)? {
-            anstream::println!("{done} (request {request}, {sequence})");
-            return Ok(());
-        }
-        std::thread::sleep(INTERVAL);
+    let request = database.request(SHARD, &operator().to_string(), &serde_json::to_string(command)?, None)?;
+    let patience = if wait { PATIENCE } else { Duration::ZERO };
+    match database.await_outcome(request, patience)? {
+        Some(Outcome::Applied { sequence }) => anstream::println!("{done} (request {request}, {sequence})"),
+        Some(Outcome::Refused { reason, .. }) => bail!("request {request} was refused: {reason}"),
+        None => anstream::println!(
+            "request {request} is in {url}; no host has taken it up yet: the next that starts does so first"
+        ),
     }
-    anstream::println!(
-        "request {request} is in {url}; no host has taken it up yet: the next that starts does so first"
-    );
     Ok(())
 }
