@@ -40,6 +40,13 @@ fn operator() -> Actor {
 fn ask(configuration: &ConfigurationArguments, command: &Command, wait: bool, done: &str) -> Result<()> {
     let configuration = configuration::layers(configuration, None)?.read()?;
     let url = database_url(&configuration)?;
+    // A halt must be possible before the first start, so that nothing is traded by mistake.
+    if matches!(command, Command::Halt { .. }) && Database::make(&url)? {
+        anstream::eprintln!(
+            "there was no {url}, so no host has run with this configuration yet; if one runs that is to be \
+             halted, give its --config and --set here, in its directory"
+        );
+    }
     let mut database = Database::open(&url, Options::reader())?;
     let request = database.request(SHARD, &operator().to_string(), &serde_json::to_string(command)?, None)?;
     let patience = if wait { PATIENCE } else { Duration::ZERO };

@@ -9,6 +9,7 @@ mod connection;
 mod copy;
 mod error;
 mod journal;
+mod partial_file;
 mod requests;
 mod retention;
 mod schema;
