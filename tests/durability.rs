@@ -9,63 +9,12 @@ mod support;
 #[allow(clippy::expect_used, dead_code, reason = "a test's support stops at what it did not expect")]
 mod postgres;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
+use support::account::{Account, BARS};
 use support::host::{Host, PATIENCE};
-use support::{json, output, plugin, random_bars, strategies, succeed, write_csv};
-
-const BARS: usize = 3_000;
-
-struct Account {
-    directory: PathBuf,
-    settings: Vec<String>,
-}
-
-impl Account {
-    /// Two strategies on the same bars each time.
-    fn new(parent: &Path, name: &str) -> Self {
-        let directory = parent.join(name);
-        std::fs::create_dir_all(&directory).unwrap();
-        strategies(&directory, &["breakout", "sma-crossover"]);
-        let data = parent.join("bars.csv");
-        if !data.exists() {
-            write_csv(&data, &random_bars(BARS, 5));
-        }
-        let files = format!("feed.files=[\"A-USD={}\"]", data.display());
-        let settings = ["feed.source=csv", &files, "risk.cooldown=off", "slots.sma-crossover.mode=live"];
-        Self { directory, settings: settings.map(str::to_owned).to_vec() }
-    }
-
-    fn with(mut self, setting: &str) -> Self {
-        self.settings.push(setting.to_owned());
-        self
-    }
-
-    fn arguments(&self, command: &[&str]) -> Vec<String> {
-        let settings = self.settings.iter().flat_map(|setting| ["--set".to_owned(), setting.clone()]);
-        command.iter().map(|part| (*part).to_owned()).chain(settings).collect()
-    }
-
-    fn run(&self) -> Value {
-        json(&self.directory, &self.arguments(&["run", "--speed", "max", "--json"]))
-    }
-
-    fn json(&self, command: &[&str]) -> Value {
-        json(&self.directory, &self.arguments(command))
-    }
-
-    fn succeed(&self, command: &[&str]) -> String {
-        succeed(&self.directory, &self.arguments(command))
-    }
-
-    /// What it complains about.
-    fn fail(&self, command: &[&str]) -> String {
-        let output = output(&self.directory, &self.arguments(command));
-        assert!(!output.status.success(), "it succeeded: {}", String::from_utf8_lossy(&output.stdout));
-        String::from_utf8(output.stderr).unwrap()
-    }
-}
+use support::{output, plugin, random_bars, write_csv};
 
 #[test]
 fn sqlite_and_postgres_keep_the_same_account() {
