@@ -9,63 +9,12 @@ mod support;
 #[allow(clippy::expect_used, dead_code, reason = "a test's support stops at what it did not expect")]
 mod postgres;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
-use support::host::Host;
-use support::{json, output, plugin, random_bars, strategies, succeed, write_csv};
-
-const BARS: usize = 3_000;
-
-struct Account {
-    directory: PathBuf,
-    settings: Vec<String>,
-}
-
-impl Account {
-    /// Two strategies on the same bars each time.
-    fn new(parent: &Path, name: &str) -> Self {
-        let directory = parent.join(name);
-        std::fs::create_dir_all(&directory).unwrap();
-        strategies(&directory, &["breakout", "sma-crossover"]);
-        let data = parent.join("bars.csv");
-        if !data.exists() {
-            write_csv(&data, &random_bars(BARS, 5));
-        }
-        let files = format!("feed.files=[\"A-USD={}\"]", data.display());
-        let settings = ["feed.source=csv", &files, "risk.cooldown=off", "slots.sma-crossover.mode=live"];
-        Self { directory, settings: settings.map(str::to_owned).to_vec() }
-    }
-
-    fn with(mut self, setting: &str) -> Self {
-        self.settings.push(setting.to_owned());
-        self
-    }
-
-    fn arguments(&self, command: &[&str]) -> Vec<String> {
-        let settings = self.settings.iter().flat_map(|setting| ["--set".to_owned(), setting.clone()]);
-        command.iter().map(|part| (*part).to_owned()).chain(settings).collect()
-    }
-
-    fn run(&self) -> Value {
-        json(&self.directory, &self.arguments(&["run", "--speed", "max", "--json"]))
-    }
-
-    fn json(&self, command: &[&str]) -> Value {
-        json(&self.directory, &self.arguments(command))
-    }
-
-    fn succeed(&self, command: &[&str]) -> String {
-        succeed(&self.directory, &self.arguments(command))
-    }
-
-    /// What it complains about.
-    fn fail(&self, command: &[&str]) -> String {
-        let output = output(&self.directory, &self.arguments(command));
-        assert!(!output.status.success(), "it succeeded: {}", String::from_utf8_lossy(&output.stdout));
-        String::from_utf8(output.stderr).unwrap()
-    }
-}
+use support::account::{Account, BARS};
+use support::host::{Host, PATIENCE};
+use support::{output, plugin, random_bars, write_csv};
 
 #[test]
 fn sqlite_and_postgres_keep_the_same_account() {
@@ -145,6 +94,88 @@ fn a_halt_that_waits_for_a_host_is_carried_out_once_and_before_anything_is_trade
         // Refusals quote the reason too.
         let halts = steps.lines().filter(|line| line.contains(r#"{"command":{"halt":"#));
         assert_eq!(halts.count(), 1);
+    }
+}
+
+#[test]
+fn a_halt_before_the_first_start_waits_for_it_and_nothing_is_traded() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "account").with("journal.database=sqlite:not/there/yet.db");
+    let complaint = account.fail(&["resume", "--no-wait"]);
+    assert!(complaint.contains("not/there"), "{complaint}");
+    assert!(!account.directory.join("not").exists(), "only a halt makes a database");
+    let told = account.succeed(&["halt", "--no-wait", "--reason", "not before noon"]);
+    assert!(told.contains("request 1") && told.contains("no host has taken it up yet"), "{told}");
+    let halted = account.run();
+    assert_eq!((&halted["halted"], &halted["bars"]), (&"not before noon".into(), &BARS.into()));
+    for slot in halted["strategies"].as_array().unwrap() {
+        assert_eq!(slot["fills"], 0, "{halted}");
+    }
+    assert_eq!(account.json(&["replay", "--json"])["agrees"], true);
+}
+
+#[test]
+fn a_request_that_a_host_can_not_carry_out_is_answered_with_the_reason() {
+    use bulkhead_store::database::{Database, DatabaseUrl, Options};
+    use bulkhead_store::journal::ShardId;
+    use bulkhead_store::storage::Outcome;
+
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "account");
+    account.succeed(&["halt", "--no-wait"]);
+    let url = DatabaseUrl::file(account.directory.join("storage/bulkhead.db"));
+    let mut database = Database::open(&url, Options::reader()).unwrap();
+    let mut ask = |command: &str| database.request(ShardId(0), "ann", command, Some(command)).unwrap();
+    let unreadable = ask("what?");
+    let refused = ask(r#"{"release":{"slot":"nobody"}}"#);
+    let mut host = Host::start(&account.directory, &account.arguments(&["--speed", "6000", "--json"]));
+    host.wait_for(&["a request can't be read"]);
+    let Some(Outcome::Refused { sequence: None, reason }) =
+        database.await_outcome(unreadable, PATIENCE).unwrap()
+    else {
+        panic!("no command can be made of it");
+    };
+    assert!(reason.contains("can't be read"), "{reason}");
+    let Some(Outcome::Refused { sequence: Some(_), reason }) =
+        database.await_outcome(refused, PATIENCE).unwrap()
+    else {
+        panic!("there is no such slot");
+    };
+    assert!(reason.contains("nobody"), "{reason}");
+    // While it runs, an answer comes at once.
+    let resumed = account.succeed(&["resume"]);
+    assert!(resumed.contains("trading is resumed"), "{resumed}");
+    assert_eq!(host.stop()["halted"], Value::Null);
+}
+
+/// The test is the host here: the engine refuses no halt.
+#[test]
+fn a_halt_that_is_refused_says_why_and_fails() {
+    use bulkhead_store::database::{Database, DatabaseUrl, Options};
+    use bulkhead_store::journal::ShardId;
+    use bulkhead_store::storage::{AnsweredRequest, Group, Outcome, Storage as _};
+
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "account");
+    account.succeed(&["halt", "--no-wait"]);
+    let url = DatabaseUrl::file(account.directory.join("storage/bulkhead.db"));
+    let mut host = Database::open(&url, Options::writer()).unwrap();
+    for command in ["halt", "resume"] {
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| output(&account.directory, &account.arguments(&[command])));
+            while !asking.is_finished() {
+                for request in host.requests(ShardId(0)).unwrap() {
+                    let outcome = Outcome::Refused { sequence: None, reason: "it is a test".to_owned() };
+                    let answered = vec![AnsweredRequest { id: request.id, outcome }];
+                    host.commit(&Group { answered, ..Group::default() }).unwrap();
+                }
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            let output = asking.join().unwrap();
+            assert_eq!(output.status.code(), Some(1));
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(told.contains("was refused: it is a test"), "{told}");
+        });
     }
 }
 

@@ -84,17 +84,6 @@ fn plugins_are_added_replaced_broken_and_removed_while_it_trades() {
     assert_eq!((&momentum["status"], &momentum["faults"]), (&"running".into(), &0.into()));
 }
 
-/// A host that was killed while it made its database left an empty file.
-#[test]
-fn a_database_without_anything_in_it_is_set_up() {
-    let directory = tempfile::tempdir().unwrap();
-    let storage = directory.path().join("storage");
-    std::fs::create_dir(&storage).unwrap();
-    std::fs::write(storage.join("bulkhead.db"), b"").unwrap();
-    let summary = json(directory.path(), &["run", "--speed", "max", "--json", "--set", "simulator.steps=10"]);
-    assert!(summary["bars"].as_u64().unwrap() > 0, "{summary}");
-}
-
 /// A file that was broken at the start is refused once, and taken once it is whole.
 #[test]
 fn a_broken_file_is_refused_once_and_taken_when_it_is_whole() {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use bulkhead_configuration::Layers;
 use bulkhead_core::engine::{Engine, EngineSettings};
 use bulkhead_core::identifier::{InstrumentId, SignalId};
 use bulkhead_core::input::{
@@ -26,6 +27,7 @@ fn main() {
     journal_payloads();
     snapshots();
     files();
+    configurations();
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
@@ -230,5 +232,48 @@ fn files() {
         ("backwards", "1120,1,2,0.5,1.5,10\n60,1,2,0.5,1.5,10\n0,1,2,0.5,1.5,10\n"),
     ] {
         write("csv", name, text.as_bytes());
+    }
+}
+
+/// Configurations as people write them, and each section as the host prints it.
+fn configurations() {
+    let configuration = Layers::defaults().read().unwrap();
+    let whole = toml::Table::try_from(configuration).unwrap();
+    for (section, value) in &whole {
+        if value.is_table() {
+            let table = toml::Table::from_iter([(section.clone(), value.clone())]);
+            let text = toml::to_string_pretty(&table).unwrap();
+            write("configuration", &format!("section-{section}"), text.as_bytes());
+        }
+    }
+    for (name, text) in [
+        ("empty", ""),
+        ("top", "mode = \"paper\"\ncash = \"10000\"\nspeed = \"max\"\nstorage = \"x\"\n"),
+        (
+            "slots",
+            "[slots.x]\nmode = \"live\"\nweight = 0.5\ninstruments = [\"A-USD\"]\nparameters = {a = 1, b = 0.5, c = true, d = \"x\"}\n",
+        ),
+        (
+            "instruments",
+            "[instruments.A-USD]\ntick = 0.01\nlot = \"0.001\"\nmin_notional = 10\ncluster = \"majors\"\n[risk]\nallowed_symbols = [\"A-USD\"]\n",
+        ),
+        (
+            "exits",
+            "[risk.exits]\nstop_loss = 0.1\ntrailing = \"off\"\nmax_holding = \"3d\"\ntake_profits = [{gain = 0.1, share = 0.5}, {gain = 0.3, share = 1.0}]\n",
+        ),
+        (
+            "journal",
+            "[journal]\ndatabase = \"sqlite:x.db\"\ndurability = \"normal\"\nkeep_market = \"30d\"\n",
+        ),
+        (
+            "flags",
+            "risk.max_order=0.2\nrisk.cooldown=off\nBULKHEAD__CASH=77\nBULKHEAD__RISK__BREAKERS__LOSSES=\"3\"\nfeed.files=[\"A-USD=x.csv\"]\n---\n[risk]\nmax_order = 0.1\n",
+        ),
+        (
+            "problems",
+            "no such flag\n=1\n.=2\na..b=\"\n---\nspeeed = 1\ncash = \"lots\"\n[risk]\nmax_order = \"half\"\n[paper]\nlatency = 5\n",
+        ),
+    ] {
+        write("configuration", name, text.as_bytes());
     }
 }

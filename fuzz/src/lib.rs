@@ -6,13 +6,16 @@
 //!
 //! It is a member of the workspace, so that it has the workspace's versions and lints and so that its checks are
 //! compiled and its corpus is run with every test. The fuzzers themselves are behind the feature `libfuzzer`, so
-//! that only who runs them needs a C++ compiler. Random configurations are tried by a property test
-//! beside the configuration.
+//! that only who runs them needs a C++ compiler. `tests/random_configurations.rs` tries random values of every key,
+//! which a fuzzer would need long to put together, with the check of the configuration's fuzzer.
 //!
 //! What this crate must never do: be stricter than the code it checks, or depend on time, so that the same bytes
 //! pass or fail everywhere.
 //!
 //! Where to start reading: [`journal_payload`].
+
+/// Configurations: a file, environment variables and flags.
+pub mod configuration;
 
 /// Files of bars.
 pub mod csv;

@@ -29,6 +29,11 @@ fn snapshots_are_gone_on_from_or_refused() {
 }
 
 #[test]
+fn configurations_are_understood_or_refused() {
+    check_all("configuration", bulkhead_fuzz::configuration::check);
+}
+
+#[test]
 fn files_of_bars_are_read_or_refused() {
     check_all("csv", |bytes| {
         let file = bytes.get(1..).unwrap_or_default();

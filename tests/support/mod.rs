@@ -1,8 +1,11 @@
 //! Driving the built binary.
 #![allow(dead_code, reason = "each test uses its own part")]
 
+pub(crate) mod account;
 pub(crate) mod bomb;
 pub(crate) mod host;
+#[cfg(target_os = "linux")]
+pub(crate) mod small_disk;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -196,6 +196,9 @@ mod tests {
     fn a_target_that_is_not_there_is_told_with_those_that_are() {
         let workspace = Workspace::load().expect("cargo answers");
         let error = run(&workspace, 1, &["cvs".to_owned()]).expect_err("there is none").to_string();
-        assert_eq!(error, "there is no fuzz target cvs; there are: csv, journal_payload, snapshot");
+        assert_eq!(
+            error,
+            "there is no fuzz target cvs; there are: configuration, csv, journal_payload, snapshot"
+        );
     }
 }

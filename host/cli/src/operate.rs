@@ -3,9 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use bulkhead_core::input::{Actor, Command, HaltAction};
-use bulkhead_store::database::{Database, Options, RequestState};
+use bulkhead_store::database::{Database, Options};
+use bulkhead_store::storage::Outcome;
 
 use crate::arguments::{ConfigurationArguments, HaltArguments, ResumeArguments};
 use crate::configuration;
@@ -13,9 +14,6 @@ use crate::shard::{self, database_url};
 
 /// How long a running host may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How often it is looked whether it has.
-const INTERVAL: Duration = Duration::from_millis(50);
 
 /// Stops trading.
 pub(crate) fn halt(arguments: &HaltArguments) -> Result<()> {
@@ -50,37 +48,42 @@ fn ask(
 ) -> Result<()> {
     let configuration = configuration::layers(configuration, None)?.read()?;
     let url = database_url(&configuration)?;
+    // A halt must be possible before the first start, so that nothing is traded by mistake.
+    if matches!(command, Command::Halt { .. }) && Database::make(&url)? {
+        anstream::eprintln!(
+            "there was no {url}, so no host has run with this configuration yet; if one runs that is to be \
+             halted, give its --config and --set here, in its directory"
+        );
+    }
     let mut database = Database::open(&url, Options::reader())?;
+    let configured: Vec<String> = configuration.accounts()?.into_iter().map(|(name, _)| name).collect();
+    let known = database.register_accounts(&configured)?;
     let accounts = match account {
         Some(_) => vec![shard::find(&mut database, account)?],
-        None => database.account_names()?.into_iter().map(|row| row.shard).collect(),
+        None => known.iter().map(|row| row.shard).collect(),
     };
     let command = serde_json::to_string(command)?;
     // All are asked before any is waited for.
-    let mut waiting = Vec::new();
+    let mut requests = Vec::new();
     for shard in accounts {
-        waiting.push(database.request(shard, &operator().to_string(), &command)?);
+        requests.push(database.request(shard, &operator().to_string(), &command, None)?);
     }
+    let patience = if wait { PATIENCE } else { Duration::ZERO };
     let asked = Instant::now();
-    while wait && !waiting.is_empty() && asked.elapsed() < PATIENCE {
-        let mut still = Vec::new();
-        for request in waiting {
-            match database.request_state(request)? {
-                Some(RequestState::Answered(sequence)) => {
-                    anstream::println!("{done} (request {request}, {sequence})");
-                }
-                _ => still.push(request),
+    let mut refusals = Vec::new();
+    for request in requests {
+        match database.await_outcome(request, patience.saturating_sub(asked.elapsed()))? {
+            Some(Outcome::Applied { sequence }) => {
+                anstream::println!("{done} (request {request}, {sequence})");
             }
-        }
-        waiting = still;
-        if !waiting.is_empty() {
-            std::thread::sleep(INTERVAL);
+            Some(Outcome::Refused { reason, .. }) => {
+                refusals.push(format!("request {request} was refused: {reason}"));
+            }
+            None => anstream::println!(
+                "request {request} is in {url}; no host has taken it up yet: the next that starts does so first"
+            ),
         }
     }
-    for request in waiting {
-        anstream::println!(
-            "request {request} is in {url}; no host has taken it up yet: the next that starts does so first"
-        );
-    }
+    ensure!(refusals.is_empty(), refusals.join("\n"));
     Ok(())
 }

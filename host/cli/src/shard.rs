@@ -191,16 +191,9 @@ fn unrecovered(url: &DatabaseUrl) -> String {
 fn open_to_write(configuration: &Configuration, url: &DatabaseUrl) -> Result<Database> {
     let mut options = Options::writer();
     options.synchronous = configuration.journal.durability.into();
-    if let Some(path) = url.path().filter(|path| !path.exists()) {
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory)
-                .with_context(|| format!("{} can't be made", directory.display()))?;
-        }
-        options = options.migrating();
-    } else if url.path().is_some() {
-        // A process that was killed while it made the file left it empty, or with some of its tables.
-        options = options.setting_up();
-    } else if configuration.journal.migrate {
+    // Whole at once: an operator may ask for something at any moment.
+    Database::make(url)?;
+    if url.path().is_none() && configuration.journal.migrate {
         options = options.migrating();
     }
     Ok(Database::open(url, options)?)

@@ -8,6 +8,10 @@ use toml::{Table, Value};
 /// What an environment variable's name begins with; `__` separates the keys after it.
 const ENVIRONMENT_PREFIX: &str = "BULKHEAD__";
 
+/// Far more tables inside each other than any key has. Each costs stack where the whole is merged and read, and a
+/// variable can hold a path of thousands.
+const DEEPEST: usize = 16;
+
 /// The merged settings, not yet understood.
 #[derive(Debug, Default, Clone)]
 pub struct Layers {
@@ -46,11 +50,12 @@ impl Layers {
 
     /// Sets one key.
     pub fn set_value(&mut self, path: &str, value: Value, origin: &str) {
-        let mut parts = path.rsplit('.');
-        let Some(last) = parts.next() else { return };
-        let mut table = Table::from_iter([(last.to_owned(), value)]);
-        for part in parts {
-            table = Table::from_iter([(part.to_owned(), Value::Table(table))]);
+        // What follows after so many dots is one name, which no key has.
+        let parts: Vec<&str> = path.splitn(DEEPEST, '.').collect();
+        let Some((last, parts)) = parts.split_last() else { return };
+        let mut table = Table::from_iter([((*last).to_owned(), value)]);
+        for part in parts.iter().rev() {
+            table = Table::from_iter([((*part).to_owned(), Value::Table(table))]);
         }
         self.add(table, origin);
     }
@@ -100,6 +105,18 @@ fn merge(into: &mut Table, from: Table, path: &str, origin: &str, origins: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_goes_deeper_than_any_key_is_a_problem_and_costs_no_stack() {
+        let mut layers = Layers::defaults();
+        let path = vec!["a"; 100_000].join(".");
+        layers.set(&path, "1", "--set");
+        let error = layers.read().unwrap_err();
+        assert!(
+            error.0[0].key.starts_with("a") && error.0[0].allowed.contains("unknown field `a`"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn a_later_layer_wins_and_every_key_knows_its_origin() {

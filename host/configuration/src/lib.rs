@@ -13,8 +13,6 @@ mod accounts;
 mod breakers;
 mod journal;
 mod layers;
-#[cfg(test)]
-mod random_documents;
 mod sections;
 mod values;
 

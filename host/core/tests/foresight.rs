@@ -99,12 +99,12 @@ fn compare_over(
     let start = || {
         let mut engine = engine(settings.clone(), source());
         let mut outputs = Vec::new();
-        deploys.iter().for_each(|input| engine.step(input, &mut outputs));
+        deploys.iter().for_each(|input| drop(engine.step(input, &mut outputs)));
         engine
     };
     let mut stepped = start();
     let mut expected: Vec<Output> = Vec::new();
-    inputs.iter().for_each(|input| stepped.step(input, &mut expected));
+    inputs.iter().for_each(|input| drop(stepped.step(input, &mut expected)));
 
     let mut played = start();
     let mut found = Vec::new();

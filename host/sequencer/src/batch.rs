@@ -25,7 +25,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.inputs.is_empty()
+        self.inputs.is_empty() && self.answered.is_empty()
     }
 
     pub(crate) fn clear(&mut self) {

@@ -3,13 +3,13 @@
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use bulkhead_core::engine::Engine;
-use bulkhead_core::input::{Input, InputKind};
-use bulkhead_core::output::Output;
+use bulkhead_core::engine::{Engine, Taken};
+use bulkhead_core::input::{Command, Input, InputKind};
+use bulkhead_core::output::{Output, SlotEvent};
 use bulkhead_core::time::Span;
 use bulkhead_store::journal::{Chain, NumberedOutput, Sequence, ShardId};
 use bulkhead_store::read_models::{Change, Projection};
-use bulkhead_store::storage::{AnsweredRequest, Retention, Storage, StoreError};
+use bulkhead_store::storage::{AnsweredRequest, Outcome, Retention, Storage, StoreError};
 
 use crate::audit;
 use crate::batch::{Batch, GroupMaker, is_from_feed};
@@ -72,7 +72,7 @@ pub enum JournalStatus {
     Waiting {
         /// Since when.
         since: Instant,
-        /// Why.
+        /// Why it could not write when it last tried.
         why: String,
     },
 }
@@ -80,7 +80,7 @@ pub enum JournalStatus {
 /// What happened to the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JournalEvent {
-    /// The store stopped taking groups.
+    /// The store stopped taking groups, or goes on not taking them for another reason than before.
     Stalled {
         /// Why.
         why: String,
@@ -223,12 +223,34 @@ impl Sequencer {
         self.sequence
     }
 
-    /// [`Self::step`] with a command that carries out an operator's request.
-    pub fn answer(&mut self, request: i64, input: Input) -> Sequence {
-        self.take(input);
-        self.batch.answered.push(AnsweredRequest { id: request, sequence: self.sequence });
+    /// [`Self::step`] with the command that an operator's request asks for. What became of it is durable with the
+    /// input.
+    pub fn answer(&mut self, request: i64, command: Command) -> Sequence {
+        let slot = match &command {
+            Command::Deploy(deployment) => Some(deployment.slot.clone()),
+            _ => None,
+        };
+        let outputs = self.batch.outputs.len();
+        let taken = self.take(Input { time: self.engine.now(), kind: InputKind::Command(command) });
+        let sequence = self.sequence;
+        let refusal = match taken {
+            Taken::Refused { reason } => Some(reason),
+            Taken::Used => slot.and_then(|slot| failed_deployment(&slot, &self.batch.outputs[outputs..])),
+        };
+        let outcome = match refusal {
+            None => Outcome::Applied { sequence },
+            Some(reason) => Outcome::Refused { sequence: Some(sequence), reason },
+        };
+        self.batch.answered.push(AnsweredRequest { id: request, outcome });
         self.after_step();
-        self.sequence
+        sequence
+    }
+
+    /// Answers a request that no command can be made of, so that nobody waits for it.
+    pub fn refuse(&mut self, request: i64, reason: String) {
+        self.begun.get_or_insert_with(Instant::now);
+        let outcome = Outcome::Refused { sequence: None, reason };
+        self.batch.answered.push(AnsweredRequest { id: request, outcome });
     }
 
     /// Has a row written with the next group that the engine knows nothing of, such as a plugin's file.
@@ -236,14 +258,14 @@ impl Sequencer {
         self.batch.changes.push(change);
     }
 
-    fn take(&mut self, input: Input) {
+    fn take(&mut self, input: Input) -> Taken {
         self.sequence.0 += 1;
         self.since_snapshot += 1;
         // A snapshot is of the end of its group.
         self.batch.snapshot = None;
         self.feed_inputs += u64::from(is_from_feed(&input.kind));
         self.begun.get_or_insert_with(Instant::now);
-        self.engine.step(&input, &mut self.outputs);
+        let taken = self.engine.step(&input, &mut self.outputs);
         let sequence = self.sequence;
         // A value that leaves the range of the books is no reason to stop: the tables keep the one before.
         if let InputKind::Command(command) = &input.kind {
@@ -254,6 +276,7 @@ impl Sequencer {
         let _ = self.projection.changes(&self.engine, sequence, &self.outputs, &mut self.batch.changes);
         self.batch.outputs.extend(self.outputs.drain(..).map(|output| NumberedOutput { sequence, output }));
         self.batch.inputs.push(input);
+        taken
     }
 
     fn after_step(&mut self) {
@@ -383,10 +406,15 @@ impl Sequencer {
                 self.spare = batch;
             }
             Report::Waiting { why } => {
-                if self.status == JournalStatus::Writing {
-                    self.status = JournalStatus::Waiting { since: Instant::now(), why: why.clone() };
-                    self.events.push(JournalEvent::Stalled { why });
+                let known = match &self.status {
+                    JournalStatus::Waiting { since, why } => Some((*since, why)),
+                    JournalStatus::Writing => None,
+                };
+                if known.is_none_or(|(_, before)| *before != why) {
+                    self.events.push(JournalEvent::Stalled { why: why.clone() });
                 }
+                let since = known.map_or_else(Instant::now, |(since, _)| since);
+                self.status = JournalStatus::Waiting { since, why };
             }
             Report::Resumed { after } => {
                 self.status = JournalStatus::Writing;
@@ -425,6 +453,17 @@ impl Sequencer {
         self.writer.finish();
         Ok(self.engine)
     }
+}
+
+/// Why a deployment did not come about. The engine has used the command then: what ran before goes on.
+fn failed_deployment(slot: &str, outputs: &[NumberedOutput]) -> Option<String> {
+    outputs.iter().find_map(|NumberedOutput { output, .. }| match output {
+        Output::SlotChanged(change) if change.slot == slot => match &change.event {
+            SlotEvent::DeploymentFailed { reason, .. } => Some(reason.clone()),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 fn writer_is_gone() -> StoreError {

@@ -166,8 +166,12 @@ impl Work {
         }
     }
 
-    /// After a failure it is not known whether the group is durable: the end of the journal tells.
+    /// After a failure it is not known whether the group is durable: the end of the journal tells. A group without
+    /// records holds refused requests, whose first answer stays.
     fn commit_again(&mut self, group: &Group) -> Result<(), StoreError> {
+        if group.records.is_empty() {
+            return self.storage.commit(group);
+        }
         let end = self.groups.chain();
         let tail = self.storage.tail(end.shard())?;
         if tail.is_some_and(|tail| tail.number == end.number() && tail.checksum == end.checksum()) {

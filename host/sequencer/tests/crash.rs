@@ -5,16 +5,18 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bulkhead_core::input::{Input, InputKind};
+use bulkhead_core::identifier::ContentHash;
+use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, StrategyMode};
 use bulkhead_sequencer::recovery::{begin, recover};
 use bulkhead_sequencer::replay::Replay;
 use bulkhead_sequencer::sequencer::{JournalEvent, JournalStatus, Policy, Position, Sequencer};
 use bulkhead_store::journal::{NumberedOutput, Opening, Sequence, ShardId};
-use bulkhead_store::storage::{Storage as _, StoreError};
+use bulkhead_store::storage::{Outcome, Request, Storage as _, StoreError};
 use proptest::prelude::*;
 use support::database::{Database, Trouble};
 use support::market::{bars, deployments, settings};
@@ -62,7 +64,15 @@ fn run(
     let commands =
         commands.map(|command| Input { time: Default::default(), kind: InputKind::Command(command) });
     // After a crash between the deployments, the rest of them comes before the market.
-    for input in commands.chain(market[from_feed..].iter().cloned()) {
+    let market = market[from_feed..].iter().cloned();
+    let inputs = commands.map(|input| (None, input)).chain((from_feed..).map(Some).zip(market));
+    let requests = database.clone().requests(SHARD).unwrap();
+    for (place, input) in inputs {
+        for request in requests.iter().filter(|request| place == Some(moment(request.id))) {
+            if !take_up(request, &mut sequencer, database, handed_out) {
+                return None;
+            }
+        }
         let input = Input { time: input.time.max(sequencer.engine().now()), ..input };
         while !sequencer.has_room() {
             if !is_alive(&sequencer.wait(Duration::from_millis(1), handed_out), database) {
@@ -78,6 +88,82 @@ fn run(
     let closed = sequencer.close(Duration::from_secs(60), handed_out);
     let closed = closed.map(|engine| digest = Some(engine.digest().to_string()));
     is_alive(&closed, database).then_some(digest).flatten()
+}
+
+/// Before which input of the market a request is taken up.
+fn moment(request: i64) -> usize {
+    7 * usize::try_from(request).unwrap()
+}
+
+/// As the host does it. Whether the process lived on.
+fn take_up(
+    request: &Request,
+    sequencer: &mut Sequencer,
+    database: &Database,
+    handed_out: &mut Vec<NumberedOutput>,
+) -> bool {
+    while !sequencer.has_room() {
+        if !is_alive(&sequencer.wait(Duration::from_millis(1), handed_out), database) {
+            return false;
+        }
+    }
+    match serde_json::from_str(&request.command) {
+        Ok(command) => drop(sequencer.answer(request.id, command)),
+        Err(error) => sequencer.refuse(request.id, error.to_string()),
+    }
+    is_alive(&sequencer.released(handed_out), database)
+}
+
+/// What operators ask for: each of another kind, and what should become of it.
+fn requests() -> Vec<(String, &'static str)> {
+    let json = |command: &Command| serde_json::to_string(command).unwrap();
+    let actor = || Actor::Person("ann".to_owned());
+    let halt =
+        Command::Halt { reason: "a look".to_owned(), actor: actor(), action: HaltAction::CancelOrders };
+    let Some(Command::Deploy(deployment)) = deployments().into_iter().next() else { unreachable!() };
+    let unknown = ContentHash::of(b"nobody has it");
+    let deploy = Command::Deploy(Deployment { version: unknown, ..deployment });
+    let off = Command::SetMode { slot: "slow".to_owned(), mode: StrategyMode::Off };
+    let missing = Command::Release { slot: "no such slot".to_owned() };
+    vec![
+        (json(&halt), "applied"),
+        ("{".to_owned(), "unreadable"),
+        (json(&missing), "refused"),
+        (json(&Command::Resume { actor: actor() }), "applied"),
+        (json(&deploy), "refused"),
+        (json(&off), "applied"),
+        ("no command".to_owned(), "unreadable"),
+    ]
+}
+
+/// Every request has one outcome, the right one, and the input that it names is the request's command.
+fn check_requests(database: &Database) {
+    let mut storage = database.clone();
+    database.open_again();
+    let mut commands = BTreeMap::new();
+    let (mut replay, _) = Replay::from_opening(&mut storage, SHARD, &Source).unwrap();
+    replay
+        .run(&mut storage, None, &mut |_, sequence, input, _| {
+            if let InputKind::Command(command) = &input.kind {
+                commands.insert(sequence, serde_json::to_string(command).unwrap());
+            }
+        })
+        .unwrap();
+    let deployed = deployments().len();
+    let carried_out = requests().iter().filter(|(_, expected)| *expected != "unreadable").count();
+    assert_eq!(commands.len(), deployed + carried_out, "each is an input once: {commands:?}");
+    for ((command, expected), outcomes) in requests().into_iter().zip(database.outcomes()) {
+        let (found, sequence) = match &outcomes[..] {
+            [Outcome::Applied { sequence }] => ("applied", Some(*sequence)),
+            [Outcome::Refused { sequence: None, reason }] if !reason.is_empty() => ("unreadable", None),
+            [Outcome::Refused { sequence, reason }] if !reason.is_empty() => ("refused", *sequence),
+            other => panic!("{command}: {other:?}"),
+        };
+        assert_eq!(found, expected, "{command}");
+        if let Some(sequence) = sequence {
+            assert_eq!(commands.get(&sequence), Some(&command));
+        }
+    }
 }
 
 /// Whether the process has not died. Nothing else may keep it from going on.
@@ -164,6 +250,82 @@ fn a_run_whose_database_fails_at_any_write_ends_the_same() {
             check_handed_out(&database, &handed_out);
         }
     }
+}
+
+#[test]
+fn requests_are_answered_once_and_rightly_wherever_the_process_dies_and_the_database_fails() {
+    let market = bars(1, 30);
+    let policy = policy(4, 23);
+    let asked = |troubles: Vec<(u64, Trouble)>| {
+        let database = Database::with_troubles(troubles);
+        database.ask(requests().into_iter().map(|(command, _)| command));
+        database
+    };
+    let undisturbed = asked(Vec::new());
+    let expected = run_to_the_end(&undisturbed, &market, policy);
+    check_requests(&undisturbed);
+    let troubles = [
+        Trouble::DieBefore,
+        Trouble::DieWriting(0),
+        Trouble::DieWriting(255),
+        Trouble::DieAfter,
+        Trouble::LoseBefore,
+        Trouble::LoseAfter,
+        Trouble::Full,
+    ];
+    for write in 2..=undisturbed.operations() {
+        for trouble in troubles {
+            let database = asked(vec![(write, trouble)]);
+            let digest = run_to_the_end(&database, &market, policy);
+            assert_eq!(digest, expected, "{trouble:?} at write {write}");
+            check_requests(&database);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_that_no_input_goes_with_is_written_though_nothing_else_is() {
+    for trouble in [None, Some(Trouble::LoseBefore), Some(Trouble::LoseAfter), Some(Trouble::Full)] {
+        let database = Database::with_troubles(trouble.map(|trouble| (2, trouble)));
+        database.ask(["{".to_owned()]);
+        let mut sequencer =
+            Sequencer::start(position(&database), Box::new(database.clone()), policy(4, 100)).unwrap();
+        sequencer.refuse(1, "it can't be read".to_owned());
+        assert!(sequencer.next_look().is_some(), "somebody waits for it");
+        sequencer.close(Duration::from_secs(60), &mut Vec::new()).unwrap();
+        let expected = Outcome::Refused { sequence: None, reason: "it can't be read".to_owned() };
+        assert_eq!(database.outcomes(), [vec![expected]], "{trouble:?}");
+    }
+}
+
+#[test]
+fn the_reason_of_a_stall_is_the_newest() {
+    let troubles = [(2, Trouble::LoseBefore), (3, Trouble::Full), (4, Trouble::Full)];
+    let database =
+        Database::with_troubles(troubles.into_iter().chain((5..10_000).map(|n| (n, Trouble::Full))));
+    let mut sequencer =
+        Sequencer::start(position(&database), Box::new(database.clone()), policy(1, 100)).unwrap();
+    sequencer.step(bars(8, 1).remove(0));
+    let mut reasons = Vec::new();
+    let mut begun = None;
+    while database.operations() < 5 {
+        sequencer.wait(Duration::from_millis(1), &mut Vec::new()).unwrap();
+        if let JournalStatus::Waiting { since, .. } = sequencer.status() {
+            assert_eq!(*begun.get_or_insert(*since), *since, "it stands still since the first failure");
+        }
+        reasons.extend(sequencer.journal_events().map(|event| match event {
+            JournalEvent::Stalled { why } => why,
+            JournalEvent::Resumed { .. } => panic!("it was never written"),
+        }));
+    }
+    assert_eq!(reasons.len(), 2, "each reason is told once: {reasons:?}");
+    assert!(reasons[0].contains("connection was lost") && reasons[1].contains("0 bytes left"), "{reasons:?}");
+    assert!(
+        matches!(sequencer.status(), JournalStatus::Waiting { why, .. } if *why == reasons[1]),
+        "{:?}",
+        sequencer.status()
+    );
+    assert!(sequencer.close(Duration::ZERO, &mut Vec::new()).is_err());
 }
 
 fn trouble() -> impl Strategy<Value = Trouble> {

@@ -1,6 +1,7 @@
 //! What a store of journals can do, whichever database it is.
 
 use bulkhead_core::time::{Span, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::journal::{Chain, ChainBreak, Checksum, PayloadError, Record, RecordNumber, Sequence, ShardId};
 pub use crate::read_models::Change;
@@ -14,7 +15,7 @@ pub struct Group {
     pub snapshot: Option<Snapshot>,
     /// Rows of the read models that the records change.
     pub changes: Vec<Change>,
-    /// Requests of operators that the records carry out.
+    /// Requests of operators that the records carry out, or that were refused.
     pub answered: Vec<AnsweredRequest>,
 }
 
@@ -67,13 +68,42 @@ pub struct Request {
     pub command: String,
 }
 
-/// A request that was carried out by an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A request that need not wait any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnsweredRequest {
     /// The request.
     pub id: i64,
-    /// The input.
-    pub sequence: Sequence,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It was carried out.
+    Applied {
+        /// By this input.
+        sequence: Sequence,
+    },
+    /// It was not, and never will be. Nothing changed.
+    Refused {
+        /// The input that was refused; `None` when no input could be made of the request.
+        sequence: Option<Sequence>,
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
+impl Outcome {
+    /// The input that the request became.
+    #[must_use]
+    pub const fn sequence(&self) -> Option<Sequence> {
+        match self {
+            Self::Applied { sequence } => Some(*sequence),
+            Self::Refused { sequence, .. } => *sequence,
+        }
+    }
 }
 
 /// A store of journals. Calls wait until the database has answered.
@@ -153,6 +183,17 @@ pub enum StoreError {
     /// The database is not what this version can work with.
     #[error("{0}")]
     Unsuitable(String),
+    /// An idempotency key stands for one request only.
+    #[error(
+        "the idempotency key \"{key}\" belongs to request {id}, which asks for something else; \
+         give every new request a key of its own"
+    )]
+    KeyReused {
+        /// The key.
+        key: String,
+        /// The request that has it.
+        id: i64,
+    },
     /// The journal does not hold together.
     #[error("the journal is damaged: {0}; restore a backup, nothing was changed")]
     Chain(#[from] ChainBreak),

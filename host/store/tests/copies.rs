@@ -7,7 +7,7 @@ use bulkhead_core::time::Span;
 use bulkhead_store::database::{Database, DatabaseUrl, Options, RequestState};
 use bulkhead_store::journal::{Chain, ChainBreak, RecordNumber, Sequence, ShardId};
 use bulkhead_store::read_models::{Change, FillFilter, PluginVersionRow, Projection};
-use bulkhead_store::storage::{AnsweredRequest, Storage as _, StoreError};
+use bulkhead_store::storage::{AnsweredRequest, Outcome, Storage as _, StoreError};
 use bulkhead_store::verify::verify;
 use support::{Place, SHARD, group, on_both, snapshot, trading};
 
@@ -101,11 +101,12 @@ fn targets(folder: &tempfile::TempDir) -> [DatabaseUrl; 2] {
 
 fn a_copy_holds_everything_and_can_be_gone_on_with(place: &Place) {
     let (mut store, chain) = filled(place);
-    let answered = store.request(SHARD, "ann", "{}").unwrap();
-    let waiting = store.request(SHARD, "bob", "{}").unwrap();
+    let answered = store.request(SHARD, "ann", "{}", None).unwrap();
+    let waiting = store.request(SHARD, "bob", "{}", None).unwrap();
     let mut chain = chain;
     let mut answer = group(&mut chain, 1);
-    answer.answered = vec![AnsweredRequest { id: answered, sequence: chain.sequence() }];
+    answer.answered =
+        vec![AnsweredRequest { id: answered, outcome: Outcome::Applied { sequence: chain.sequence() } }];
     store.commit(&answer).unwrap();
 
     let folder = tempfile::tempdir().unwrap();
@@ -129,9 +130,9 @@ fn a_copy_holds_everything_and_can_be_gone_on_with(place: &Place) {
             assert_eq!(copy.plugin_version(&hash).unwrap(), store.plugin_version(&hash).unwrap());
         }
         let state = copy.request_state(answered).unwrap();
-        assert_eq!(state, Some(RequestState::Answered(chain.sequence())));
+        assert_eq!(state, Some(RequestState::Answered(Outcome::Applied { sequence: chain.sequence() })));
         assert_eq!(copy.requests(SHARD).unwrap()[0].id, waiting);
-        assert!(copy.request(SHARD, "ann", "{}").unwrap() > waiting, "numbers go on");
+        assert!(copy.request(SHARD, "ann", "{}", None).unwrap() > waiting, "numbers go on");
         copy.commit(&group(&mut chain.clone(), 2)).unwrap();
     }
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();

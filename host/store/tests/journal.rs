@@ -3,10 +3,12 @@
 
 mod support;
 
+use std::time::Duration;
+
 use bulkhead_core::time::Timestamp;
 use bulkhead_store::database::{Database, Options, RequestState};
 use bulkhead_store::journal::{Chain, Record, RecordKind, RecordNumber, Sequence, ShardId};
-use bulkhead_store::storage::{AnsweredRequest, Group, Storage, StoreError};
+use bulkhead_store::storage::{AnsweredRequest, Group, Outcome, Storage, StoreError};
 use support::{Place, SHARD, group, on_both, snapshot};
 
 on_both! {
@@ -15,13 +17,14 @@ on_both! {
     shards_do_not_mix,
     a_group_that_fails_leaves_nothing,
     an_empty_database_must_be_set_up_first,
-    a_database_in_the_making_is_finished_and_one_with_a_journal_is_not_touched,
     a_schema_ahead_of_the_program_is_refused,
     a_migration_that_was_changed_is_refused,
     a_database_of_another_program_is_refused,
     a_second_writer_is_refused_until_the_first_is_gone,
     a_reader_can_not_write_the_journal,
     a_request_waits_beside_the_writer_until_it_is_answered,
+    a_request_that_was_refused_says_why_and_waits_no_more,
+    a_request_with_a_key_is_there_once,
     what_is_past_its_retention_goes_and_the_chain_holds,
     only_the_newest_snapshots_stay,
 }
@@ -113,27 +116,6 @@ fn refused(place: &Place, options: Options) -> String {
     }
 }
 
-fn a_database_in_the_making_is_finished_and_one_with_a_journal_is_not_touched(place: &Place) {
-    // As if the process had ended before the last migration.
-    let forget_the_last = |place: &Place| {
-        place.edit("DROP TABLE account_names");
-        place
-            .edit("DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)");
-    };
-    place.writer();
-    forget_the_last(place);
-    let reason = refused(place, Options::writer());
-    assert!(reason.contains("bulkhead db migrate"), "{reason}");
-    let mut store = Database::open(&place.url, Options::writer().setting_up()).unwrap();
-    assert_eq!(store.account_names().unwrap(), []);
-    store.commit(&group(&mut Chain::start(SHARD), 1)).unwrap();
-    drop(store);
-
-    forget_the_last(place);
-    let reason = refused(place, Options::writer().setting_up());
-    assert!(reason.contains("bulkhead db backup"), "{reason}");
-}
-
 fn an_empty_database_must_be_set_up_first(place: &Place) {
     for options in [Options::writer(), Options::reader(), Options::reader().migrating()] {
         let reason = refused(place, options);
@@ -200,9 +182,9 @@ fn a_reader_can_not_write_the_journal(place: &Place) {
 fn a_request_waits_beside_the_writer_until_it_is_answered(place: &Place) {
     let mut writer = place.writer();
     let mut operator = place.reader();
-    let halt = operator.request(SHARD, "ann", r#"{"halt":"lunch"}"#).unwrap();
-    let other = operator.request(ShardId(2), "ann", "{}").unwrap();
-    let resume = operator.request(SHARD, "bob", "\"resume\"").unwrap();
+    let halt = operator.request(SHARD, "ann", r#"{"halt":"lunch"}"#, None).unwrap();
+    let other = operator.request(ShardId(2), "ann", "{}", None).unwrap();
+    let resume = operator.request(SHARD, "bob", "\"resume\"", None).unwrap();
     assert_ne!(halt, other);
 
     let waiting = writer.requests(SHARD).unwrap();
@@ -211,11 +193,63 @@ fn a_request_waits_beside_the_writer_until_it_is_answered(place: &Place) {
     assert_eq!(operator.request_state(halt).unwrap(), Some(RequestState::Waiting));
 
     let mut answering = group(&mut Chain::start(SHARD), 1);
-    answering.answered = vec![AnsweredRequest { id: halt, sequence: Sequence(2) }];
+    answering.answered =
+        vec![AnsweredRequest { id: halt, outcome: Outcome::Applied { sequence: Sequence(2) } }];
     writer.commit(&answering).unwrap();
-    assert_eq!(operator.request_state(halt).unwrap(), Some(RequestState::Answered(Sequence(2))));
+    assert_eq!(
+        operator.request_state(halt).unwrap(),
+        Some(RequestState::Answered(Outcome::Applied { sequence: Sequence(2) }))
+    );
     assert_eq!(writer.requests(SHARD).unwrap().len(), 1);
     assert_eq!(operator.request_state(i64::MAX).unwrap(), None);
+}
+
+fn a_request_that_was_refused_says_why_and_waits_no_more(place: &Place) {
+    let mut writer = place.writer();
+    let mut operator = place.reader();
+    let refused = operator.request(SHARD, "ann", "{}", None).unwrap();
+    let unreadable = operator.request(SHARD, "ann", "what?", None).unwrap();
+    assert_eq!(operator.await_outcome(refused, Duration::ZERO).unwrap(), None);
+
+    let reason = |sequence| Outcome::Refused { sequence, reason: "it says \"no\"".to_owned() };
+    let mut answering = group(&mut Chain::start(SHARD), 1);
+    answering.answered = vec![AnsweredRequest { id: refused, outcome: reason(Some(Sequence(2))) }];
+    writer.commit(&answering).unwrap();
+    let alone = AnsweredRequest { id: unreadable, outcome: reason(None) };
+    writer.commit(&Group { answered: vec![alone], ..Group::default() }).unwrap();
+
+    let late = AnsweredRequest { id: refused, outcome: Outcome::Applied { sequence: Sequence(9) } };
+    writer.commit(&Group { answered: vec![late], ..Group::default() }).unwrap();
+    let outcome = operator.await_outcome(refused, Duration::ZERO).unwrap();
+    assert_eq!(outcome, Some(reason(Some(Sequence(2)))), "the first answer stays");
+    let outcome = operator.await_outcome(unreadable, Duration::ZERO).unwrap();
+    assert_eq!(outcome, Some(reason(None)));
+    assert_eq!(writer.requests(SHARD).unwrap(), []);
+    assert_eq!(operator.await_outcome(i64::MAX, Duration::MAX).unwrap(), None);
+}
+
+fn a_request_with_a_key_is_there_once(place: &Place) {
+    let mut writer = place.writer();
+    let mut operator = place.reader();
+    let first = operator.request(SHARD, "ann", "{}", Some("1f")).unwrap();
+    let other = operator.request(SHARD, "ann", "{}", Some("2f")).unwrap();
+    let without = [None, None].map(|key| operator.request(SHARD, "ann", "{}", key).unwrap());
+    assert_eq!(operator.request(SHARD, "ann", "{}", Some("1f")).unwrap(), first);
+    let waiting: Vec<i64> = writer.requests(SHARD).unwrap().iter().map(|request| request.id).collect();
+    assert_eq!(waiting, [first, other, without[0], without[1]]);
+
+    // Also when it is not waiting any more.
+    let answer = AnsweredRequest { id: first, outcome: Outcome::Applied { sequence: Sequence(2) } };
+    writer.commit(&Group { answered: vec![answer], ..Group::default() }).unwrap();
+    assert_eq!(operator.request(SHARD, "ann", "{}", Some("1f")).unwrap(), first);
+    for (shard, actor, command) in [(SHARD, "ann", "[]"), (SHARD, "bob", "{}"), (ShardId(2), "ann", "{}")] {
+        let error = operator.request(shard, actor, command, Some("1f")).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::KeyReused { key, id } if key == "1f" && *id == first),
+            "{error}"
+        );
+    }
+    assert_eq!(writer.requests(SHARD).unwrap().len(), 3);
 }
 
 fn what_is_past_its_retention_goes_and_the_chain_holds(place: &Place) {

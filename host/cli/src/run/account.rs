@@ -224,17 +224,21 @@ impl AccountHost {
         if !self.taken_up.insert(request.id) {
             return Ok(());
         }
-        let command = match serde_json::from_str(&request.command) {
-            Ok(command) => command,
+        self.wait_for_room()?;
+        match serde_json::from_str(&request.command) {
+            Ok(command) => {
+                tracing::info!(request = request.id, actor = request.actor, "request");
+                self.sequencer.answer(request.id, command);
+            }
             Err(error) => {
                 tracing::error!(request = request.id, actor = request.actor, %error, "a request can't be read");
-                return Ok(());
+                let reason = format!(
+                    "the command can't be read: {error}; was it asked for with another version of bulkhead than \
+                     the one that runs?"
+                );
+                self.sequencer.refuse(request.id, reason);
             }
-        };
-        tracing::info!(request = request.id, actor = request.actor, "request");
-        self.wait_for_room()?;
-        let input = Input { time: self.engine().now(), kind: InputKind::Command(command) };
-        self.sequencer.answer(request.id, input);
+        }
         self.hand_out()
     }
 

@@ -55,6 +55,18 @@ use crate::time::{Span, Timestamp};
 use crate::venue::Report;
 use crate::venue::paper::PaperVenue;
 
+/// What became of an input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Taken {
+    /// It was used. A part of what it asks for may have failed: the outputs tell.
+    Used,
+    /// It could not be used, and changed nothing.
+    Refused {
+        /// Why, and what to do.
+        reason: String,
+    },
+}
+
 /// Why a step could not do what its input asked. The state is as it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StepError {
@@ -159,9 +171,10 @@ impl Engine {
 
     /// Takes one input and pushes what follows from it to `outputs`.
     ///
-    /// An input that can't be used changes nothing and gives [`Output::InputRefused`].
-    pub fn step(&mut self, input: &Input, outputs: &mut Vec<Output>) {
-        self.step_knowing(input, &[], outputs);
+    /// An input that can't be used changes nothing and gives [`Output::InputRefused`]. The answer says so too,
+    /// as that output may also be about a part of what was done.
+    pub fn step(&mut self, input: &Input, outputs: &mut Vec<Output>) -> Taken {
+        self.step_knowing(input, &[], outputs)
     }
 
     /// A step that is taken again: faults that the machine had a part in are taken from what was recorded
@@ -173,12 +186,18 @@ impl Engine {
     }
 
     /// A step for which it is known what follows.
-    fn step_knowing(&mut self, input: &Input, upcoming: &[Input], outputs: &mut Vec<Output>) {
+    fn step_knowing(&mut self, input: &Input, upcoming: &[Input], outputs: &mut Vec<Output>) -> Taken {
         self.calls.begin_step();
-        if let Err(error) = self.try_step(input, upcoming, outputs) {
-            outputs.push(Output::InputRefused { time: input.time, reason: error.to_string() });
-        }
+        let taken = match self.try_step(input, upcoming, outputs) {
+            Ok(()) => Taken::Used,
+            Err(error) => {
+                let reason = error.to_string();
+                outputs.push(Output::InputRefused { time: input.time, reason: reason.clone() });
+                Taken::Refused { reason }
+            }
+        };
         self.report_breakers(outputs);
+        taken
     }
 
     fn try_step(

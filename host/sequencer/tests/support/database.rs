@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bulkhead_store::journal::{Checksum, Record, RecordNumber, ShardId, hash_of};
-use bulkhead_store::storage::{Group, Request, Snapshot, SnapshotHead, Storage, StoreError};
+use bulkhead_store::storage::{
+    AnsweredRequest, Group, Outcome, Request, Snapshot, SnapshotHead, Storage, StoreError,
+};
 
 /// What happens at an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +39,15 @@ struct State {
     operations: u64,
     troubles: BTreeMap<u64, Trouble>,
     dead: bool,
+    /// Commands that operators asked for; a request's number is its place, from 1.
+    asked: Vec<String>,
 }
 
 #[derive(Clone)]
 enum Stored {
     Record(Record),
     Snapshot(Snapshot),
+    Answered(AnsweredRequest),
 }
 
 /// A handle of one process to the database.
@@ -101,16 +106,27 @@ impl Database {
         let state = self.state();
         let heads = state.frames.iter().filter_map(|(_, stored)| match stored {
             Stored::Snapshot(snapshot) => Some(snapshot.head.clone()),
-            Stored::Record(_) => None,
+            Stored::Record(_) | Stored::Answered(_) => None,
         });
         heads.collect()
+    }
+
+    /// Operators ask for these commands before anything runs.
+    pub(crate) fn ask(&self, commands: impl IntoIterator<Item = String>) {
+        self.state().asked.extend(commands);
+    }
+
+    /// What became of the requests, in the order of their numbers.
+    pub(crate) fn outcomes(&self) -> Vec<Vec<Outcome>> {
+        let state = self.state();
+        (1..).zip(&state.asked).map(|(id, _)| state.outcomes(id)).collect()
     }
 
     /// Takes the last records of the journal away.
     pub(crate) fn truncate_records(&self, last: RecordNumber) {
         let kept = |stored: &Stored| match stored {
             Stored::Record(record) => record.number <= last,
-            Stored::Snapshot(_) => true,
+            Stored::Snapshot(_) | Stored::Answered(_) => true,
         };
         self.state().frames.retain(|(_, stored)| kept(stored));
     }
@@ -129,7 +145,7 @@ impl Database {
         let mut state = self.state();
         let snapshot = state.frames.iter_mut().rev().filter_map(|(_, stored)| match stored {
             Stored::Snapshot(snapshot) => Some(snapshot),
-            Stored::Record(_) => None,
+            Stored::Record(_) | Stored::Answered(_) => None,
         });
         edit(snapshot.into_iter().nth(age).unwrap());
     }
@@ -142,13 +158,28 @@ fn died() -> StoreError {
 
 impl State {
     fn write(&mut self, group: &Group, part: Option<u8>) {
-        let bytes: usize =
+        let records: usize =
             group.records.iter().map(|record| 100 + record.payload.as_ref().map_or(0, Vec::len)).sum();
+        let bytes = records + 100 * group.answered.len();
         let end = self.disk.len() + bytes;
         let written = part.map_or(bytes, |part| bytes * usize::from(part) / 256);
         self.disk.extend(std::iter::repeat_n(0, written));
         self.frames.extend(group.records.iter().cloned().map(|record| (end, Stored::Record(record))));
         self.frames.extend(group.snapshot.iter().cloned().map(|snapshot| (end, Stored::Snapshot(snapshot))));
+        for request in &group.answered {
+            // The first answer stays.
+            if self.outcomes(request.id).is_empty() {
+                self.frames.push((end, Stored::Answered(request.clone())));
+            }
+        }
+    }
+
+    fn outcomes(&self, request: i64) -> Vec<Outcome> {
+        let answers = self.frames.iter().filter_map(|(_, stored)| match stored {
+            Stored::Answered(answer) if answer.id == request => Some(answer.outcome.clone()),
+            _ => None,
+        });
+        answers.collect()
     }
 
     fn last(&self, shard: ShardId) -> Option<&Record> {
@@ -239,7 +270,14 @@ impl Storage for Database {
     }
 
     fn requests(&mut self, _: ShardId) -> Result<Vec<Request>, StoreError> {
-        Ok(Vec::new())
+        let state = self.state();
+        let requests = (1..).zip(&state.asked).filter(|(id, _)| state.outcomes(*id).is_empty());
+        let request = |(id, command): (i64, &String)| Request {
+            id,
+            actor: "somebody".to_owned(),
+            command: command.clone(),
+        };
+        Ok(requests.map(request).collect())
     }
 }
 

@@ -2,11 +2,11 @@
 //! Copying from the live database is a backup, copying from a backup is a restore. Either end may be SQLite
 //! or Postgres.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::Dialect;
 use super::journal::{UnderWay, shards};
+use super::partial_file::{PartialFile, beside};
 use super::schema::{self, Standing};
 use super::table::{OnConflict, Table, TableRow};
 use super::url::Target;
@@ -71,15 +71,15 @@ impl Database {
                 )));
             }
         }
-        let partial = Partial::new(path)?;
-        let url = DatabaseUrl::file(&partial.path);
+        let partial = PartialFile::new(path)?;
+        let url = DatabaseUrl::file(partial.path());
         let reports = if matches!(self.url.target, Target::Postgres(_)) {
             let mut copy = Self::connected(&url, Options::writer(), true)?;
             // All of it must be in the one file.
             copy.call(|session| session.query("PRAGMA journal_mode = DELETE", Vec::new()))?;
             self.copy_rows(&mut copy)?
         } else {
-            let file = Value::Text(Some(partial.path.to_string_lossy().into_owned()));
+            let file = Value::Text(Some(partial.path().to_string_lossy().into_owned()));
             self.call(|session| session.execute("VACUUM INTO $1", vec![file]))?;
             let mut copy = Self::open(&url, Options::reader())?;
             copy.call(verify_all)?
@@ -204,63 +204,6 @@ fn row_values(row: Row, table: &Table) -> Result<Vec<Value>, StoreError> {
 fn verify_all(copy: &mut Session<'_>) -> Result<Vec<Report>, StoreError> {
     let shards = shards(copy)?;
     shards.into_iter().map(|shard| verify(&mut UnderWay(copy), shard, &mut |_| {})).collect()
-}
-
-/// A file that is not whole yet: it has another name, and goes when it does not become whole.
-struct Partial {
-    path: PathBuf,
-}
-
-impl Partial {
-    fn new(path: &Path) -> Result<Self, StoreError> {
-        let partial = Self { path: beside(path, ".partial") };
-        partial.remove();
-        match File::create_new(&partial.path) {
-            Ok(_) => Ok(partial),
-            Err(error) => Err(cannot_write(&partial.path, &error)),
-        }
-    }
-
-    /// Puts the file on the disk and gives it its name.
-    fn finish(self, path: &Path) -> Result<(), StoreError> {
-        File::open(&self.path)
-            .and_then(|file| file.sync_all())
-            .map_err(|error| cannot_write(path, &error))?;
-        // Takes the name, if nobody else has in the meantime, so that the renaming replaces nothing.
-        File::create_new(path).map_err(|error| cannot_write(path, &error))?;
-        std::fs::rename(&self.path, path).map_err(|error| cannot_write(path, &error))?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // So that the name is on the disk too; not every system can do that to a folder.
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
-        Ok(())
-    }
-
-    fn remove(&self) {
-        for ending in ["", "-wal", "-shm", "-journal", "-writer"] {
-            // Most of them are not there.
-            let _ = std::fs::remove_file(beside(&self.path, ending));
-        }
-    }
-}
-
-impl Drop for Partial {
-    fn drop(&mut self) {
-        self.remove();
-    }
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> StoreError {
-    let says = format!("{}: {error}", path.display());
-    match error.kind() {
-        std::io::ErrorKind::StorageFull => StoreError::Full(says),
-        _ => StoreError::Unsuitable(format!("the copy can't be written: {says}")),
-    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod connection;
 mod copy;
 mod error;
 mod journal;
+mod partial_file;
 mod requests;
 mod retention;
 mod schema;
@@ -52,9 +53,6 @@ pub struct Options {
     /// Whether the schema is set up or brought up to date, and an SQLite file made when there is none. Needs
     /// `write`.
     pub migrate: bool,
-    /// Whether a database that holds no journal yet is set up, as it is left behind by a process that ended while
-    /// it made one, with none of its tables or some of them. Needs `write`.
-    pub set_up: bool,
     /// What a commit survives.
     pub synchronous: Synchronous,
     /// How long a call waits for the database before it gives up with [`StoreError::Unavailable`]. Backups
@@ -85,7 +83,6 @@ impl Options {
         Self {
             write: true,
             migrate: false,
-            set_up: false,
             synchronous: Synchronous::Full,
             timeout: Duration::from_secs(10),
             largest_file: None,
@@ -96,12 +93,6 @@ impl Options {
     #[must_use]
     pub const fn reader() -> Self {
         Self { write: false, ..Self::writer() }
-    }
-
-    /// The same, and a database that holds no journal yet is set up.
-    #[must_use]
-    pub const fn setting_up(self) -> Self {
-        Self { set_up: true, ..self }
     }
 
     /// The same, and the schema is brought up to date.
@@ -149,12 +140,10 @@ impl Database {
     /// database for this version.
     pub fn open(url: &DatabaseUrl, options: Options) -> Result<Self, StoreError> {
         let migrate = options.write && options.migrate;
-        let fresh = options.write && options.set_up;
         let mut database = Self::connected(url, options, migrate)?;
         let standing = database.call(schema::standing)?;
         if let Some(error) = schema::must_migrate(&database.name, standing) {
-            let set_up = fresh && database.call(|session| schema::is_in_the_making(session, standing))?;
-            if !migrate && !set_up {
+            if !migrate {
                 return Err(error);
             }
             database.call(schema::migrate)?;

@@ -1,12 +1,12 @@
 //! What operators ask of the host.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::table::Table;
 use super::value::{Column as _, Kind, Value};
 use super::{Database, Session};
-use crate::journal::{Sequence, ShardId};
-use crate::storage::{AnsweredRequest, Request, StoreError};
+use crate::journal::ShardId;
+use crate::storage::{AnsweredRequest, Outcome, Request, StoreError};
 
 pub(super) const TABLE: Table = Table {
     name: "requests",
@@ -17,38 +17,61 @@ pub(super) const TABLE: Table = Table {
         ("command", Kind::Text),
         ("asked", Kind::Integer),
         ("answered", Kind::Integer),
+        ("idempotency_key", Kind::Text),
+        ("outcome", Kind::Text),
     ],
     key: &["id"],
 };
 
 /// What became of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestState {
     /// The host has not seen it yet.
     Waiting,
-    /// This input carried it out.
-    Answered(Sequence),
+    /// It was carried out or refused, and that is durable.
+    Answered(Outcome),
 }
+
+/// How often it is looked whether a request was answered.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 impl Database {
     /// Leaves a command for the host that runs this shard, and gives the request's number. It is possible
     /// beside the writer, and when no host runs: then it waits for the next one.
     ///
+    /// Whoever may have to ask again, because the answer was lost on the way, gives a key of his own making: the
+    /// same request with the same key is there once, and has the number that it had the first time.
+    ///
     /// # Errors
     ///
+    /// [`StoreError::KeyReused`] when the key belongs to a request of another actor, shard or command; another
     /// [`StoreError`] when it could not be written.
-    pub fn request(&mut self, shard: ShardId, actor: &str, command: &str) -> Result<i64, StoreError> {
+    pub fn request(
+        &mut self,
+        shard: ShardId,
+        actor: &str,
+        command: &str,
+        idempotency_key: Option<&str>,
+    ) -> Result<i64, StoreError> {
         let asked = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let values = vec![
             shard.to_value(),
             Value::Text(Some(actor.to_owned())),
             Value::Text(Some(command.to_owned())),
             Value::Integer(Some(i64::try_from(asked).unwrap_or(i64::MAX))),
+            Value::Text(idempotency_key.map(str::to_owned)),
         ];
-        let sql = "INSERT INTO requests (shard, actor, command, asked) VALUES ($1, $2, $3, $4) RETURNING id";
-        let row = self.call(|session| session.transaction(|session| session.query(sql, values)))?.pop();
-        row.ok_or_else(|| StoreError::Unsuitable("the database gave the request no number".to_owned()))?
-            .first("requests")
+        let sql = "INSERT INTO requests (shard, actor, command, asked, idempotency_key) \
+                   VALUES ($1, $2, $3, $4, $5) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id";
+        self.call(|session| {
+            session.transaction(|session| match (session.query(sql, values)?.pop(), idempotency_key) {
+                (Some(row), _) => row.first("requests"),
+                (None, Some(key)) => with_key(session, key, (shard, actor, command)),
+                (None, None) => {
+                    Err(StoreError::Unsuitable("the database gave the request no number".to_owned()))
+                }
+            })
+        })
     }
 
     /// What became of a request; `None` when there is no such request.
@@ -57,12 +80,56 @@ impl Database {
     ///
     /// [`StoreError`] when the database can't be read.
     pub fn request_state(&mut self, id: i64) -> Result<Option<RequestState>, StoreError> {
-        let sql = "SELECT answered FROM requests WHERE id = $1";
+        let sql = "SELECT outcome FROM requests WHERE id = $1";
         let Some(row) = self.call(|session| session.query(sql, vec![id.to_value()]))?.pop() else {
             return Ok(None);
         };
-        let answered: Option<Sequence> = row.first("requests")?;
-        Ok(Some(answered.map_or(RequestState::Waiting, RequestState::Answered)))
+        let Some(outcome) = row.first::<Option<String>>("requests")? else {
+            return Ok(Some(RequestState::Waiting));
+        };
+        let outcome = serde_json::from_str(&outcome).map_err(|error| {
+            StoreError::Unsuitable(format!("the outcome of request {id} can't be read: {error}"))
+        })?;
+        Ok(Some(RequestState::Answered(outcome)))
+    }
+
+    /// Waits until a request was answered, at most so long. `None` when it still waits then, as it does when no
+    /// host runs, or when there is no such request.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database can't be read.
+    pub fn await_outcome(&mut self, id: i64, most: Duration) -> Result<Option<Outcome>, StoreError> {
+        let asked = Instant::now();
+        loop {
+            match self.request_state(id)? {
+                Some(RequestState::Answered(outcome)) => return Ok(Some(outcome)),
+                None => return Ok(None),
+                Some(RequestState::Waiting) => {}
+            }
+            let left = most.saturating_sub(asked.elapsed());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            std::thread::sleep(left.min(BETWEEN_LOOKS));
+        }
+    }
+}
+
+/// The number of the request that has this key, if it is the same request.
+fn with_key(session: &mut Session<'_>, key: &str, asked: (ShardId, &str, &str)) -> Result<i64, StoreError> {
+    let sql = "SELECT id, shard, actor, command FROM requests WHERE idempotency_key = $1";
+    let row = session.query(sql, vec![Value::Text(Some(key.to_owned()))])?.pop();
+    let row = row.ok_or_else(|| {
+        StoreError::Unsuitable(format!("the idempotency key \"{key}\" belongs to no request; was it edited?"))
+    })?;
+    let mut cells = row.reader("requests");
+    let id = cells.next()?;
+    let first: (ShardId, String, String) = (cells.next()?, cells.next()?, cells.next()?);
+    if (first.0, first.1.as_str(), first.2.as_str()) == asked {
+        Ok(id)
+    } else {
+        Err(StoreError::KeyReused { key: key.to_owned(), id })
     }
 }
 
@@ -73,7 +140,7 @@ impl Database {
     ///
     /// [`StoreError`] when the database can't be read.
     pub fn waiting_requests(&mut self) -> Result<Vec<(ShardId, Request)>, StoreError> {
-        let sql = "SELECT shard, id, actor, command FROM requests WHERE answered IS NULL ORDER BY id";
+        let sql = "SELECT shard, id, actor, command FROM requests WHERE outcome IS NULL ORDER BY id";
         let rows = self.call(|session| session.query(sql, Vec::new()))?;
         let request = |row: super::value::Row| {
             let mut cells = row.reader("requests");
@@ -85,7 +152,7 @@ impl Database {
 }
 
 pub(super) fn waiting(session: &mut Session<'_>, shard: ShardId) -> Result<Vec<Request>, StoreError> {
-    let sql = "SELECT id, actor, command FROM requests WHERE shard = $1 AND answered IS NULL ORDER BY id";
+    let sql = "SELECT id, actor, command FROM requests WHERE shard = $1 AND outcome IS NULL ORDER BY id";
     let request = |row: super::value::Row| {
         let mut cells = row.reader("requests");
         Ok(Request { id: cells.next()?, actor: cells.next()?, command: cells.next()? })
@@ -95,9 +162,13 @@ pub(super) fn waiting(session: &mut Session<'_>, shard: ShardId) -> Result<Vec<R
 
 pub(super) fn answer(session: &mut Session<'_>, answered: &[AnsweredRequest]) -> Result<(), StoreError> {
     for request in answered {
+        let outcome = serde_json::to_string(&request.outcome).map_err(|error| {
+            StoreError::Unsuitable(format!("the outcome of request {} can't be written: {error}", request.id))
+        })?;
         // One that was answered keeps its first answer.
-        let sql = "UPDATE requests SET answered = $1 WHERE id = $2 AND answered IS NULL";
-        session.execute(sql, vec![request.sequence.to_value(), request.id.to_value()])?;
+        let sql = "UPDATE requests SET answered = $1, outcome = $2 WHERE id = $3 AND outcome IS NULL";
+        let sequence = request.outcome.sequence().to_value();
+        session.execute(sql, vec![sequence, Value::Text(Some(outcome)), request.id.to_value()])?;
     }
     Ok(())
 }

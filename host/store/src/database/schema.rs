@@ -22,10 +22,8 @@ macro_rules! migrations {
 
 type Migrations = &'static [(i64, &'static str, &'static str)];
 
-const SQLITE: Migrations =
-    migrations!("sqlite": 1 "0001_journal", 2 "0002_read_models", 4 "0004_account_names");
-const POSTGRES: Migrations =
-    migrations!("postgres": 1 "0001_journal", 2 "0002_read_models", 4 "0004_account_names");
+const SQLITE: Migrations = migrations!("sqlite": 1 "0001_journal", 2 "0002_read_models", 3 "0003_request_outcomes", 4 "0004_account_names");
+const POSTGRES: Migrations = migrations!("postgres": 1 "0001_journal", 2 "0002_read_models", 3 "0003_request_outcomes", 4 "0004_account_names");
 
 const fn migrations(dialect: Dialect) -> Migrations {
     match dialect {
@@ -122,16 +120,6 @@ pub(super) fn standing(session: &mut Session<'_>) -> Result<Standing, StoreError
     }
 }
 
-/// Whether nothing has been recorded yet: each migration is a transaction of its own, so a process that ended
-/// between two of them leaves the older schema behind.
-pub(super) fn is_in_the_making(session: &mut Session<'_>, standing: Standing) -> Result<bool, StoreError> {
-    match standing {
-        Standing::Empty => Ok(true),
-        Standing::Behind { .. } => Ok(session.query("SELECT 1 FROM journal LIMIT 1", Vec::new())?.is_empty()),
-        Standing::Current => Ok(false),
-    }
-}
-
 /// What to do about a schema that is not there yet.
 pub(super) fn must_migrate(name: &str, standing: Standing) -> Option<StoreError> {
     let message = match standing {
@@ -201,5 +189,39 @@ mod tests {
         let names =
             |known: Migrations| known.iter().map(|(version, name, _)| (*version, *name)).collect::<Vec<_>>();
         assert_eq!(names(SQLITE), names(POSTGRES));
+    }
+
+    #[test]
+    fn requests_that_were_answered_before_there_were_outcomes_have_one_and_the_others_wait() {
+        use std::time::Duration;
+
+        use crate::database::{Database, Options, RequestState};
+        use crate::journal::{Sequence, ShardId};
+        use crate::storage::{Outcome, Storage as _};
+
+        let url = "sqlite::memory:".parse().expect("a URL");
+        let mut database = Database::connected(&url, Options::writer(), true).expect("opens");
+        let first_two = SQLITE.iter().take(2).map(|(version, name, sql)| migration(*version, name, sql));
+        let old = Migrator::with_migrations(first_two.collect());
+        database
+            .call(|session| {
+                let Connection::Sqlite(connection) = &mut *session.connection else { unreachable!() };
+                let done = session.runtime.block_on(old.run_direct(None, &mut **connection, false));
+                done.expect("the old schema");
+                session.run(
+                    "INSERT INTO requests (shard, actor, command, asked, answered) \
+                     VALUES (0, 'ann', '{}', 1, 7), (0, 'bob', '{}', 2, NULL)",
+                )?;
+                assert_eq!(
+                    standing(session)?,
+                    Standing::Behind { found: 2, expected: newest(Dialect::Sqlite) }
+                );
+                migrate(session)
+            })
+            .expect("migrates");
+        let outcome = database.await_outcome(1, Duration::ZERO).expect("answers");
+        assert_eq!(outcome, Some(Outcome::Applied { sequence: Sequence(7) }));
+        assert_eq!(database.request_state(2).expect("answers"), Some(RequestState::Waiting));
+        assert_eq!(database.requests(ShardId(0)).expect("answers").len(), 1);
     }
 }

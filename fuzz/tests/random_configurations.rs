@@ -1,17 +1,13 @@
 //! Random documents as configuration: understood, or refused with all that is wrong, and never the end of the
 //! program.
 
-use bulkhead_core::engine::Engine;
-use bulkhead_core::identifier::ContentHash;
-use bulkhead_core::instrument::Instrument;
-use bulkhead_core::strategy::{
-    Description, Fault, FaultKind, InstanceConfig, Strategy as Plugin, StrategySource,
-};
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
+
+use bulkhead_configuration::Layers;
+use bulkhead_fuzz::configuration::check_layers;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use toml::{Table, Value};
-
-use super::{Configuration, InvalidConfiguration, Layers};
 
 /// The paths of all keys that there are, with those of tables and of some that do not exist.
 fn paths() -> Vec<String> {
@@ -134,43 +130,6 @@ fn settings() -> impl Strategy<Value = Vec<(Index, String)>> {
     proptest::collection::vec((any::<Index>(), value()), 0..4)
 }
 
-struct NoStrategies;
-
-impl StrategySource for NoStrategies {
-    fn describe(&self, _: &ContentHash) -> Result<Description, Fault> {
-        Err(FaultKind::Start("there are none".to_owned()).into())
-    }
-
-    fn instantiate(&self, _: &ContentHash, _: &InstanceConfig) -> Result<Box<dyn Plugin>, Fault> {
-        Err(FaultKind::Start("there are none".to_owned()).into())
-    }
-}
-
-/// What must hold of any layers.
-fn check(layers: &Layers) {
-    let configuration = match layers.read() {
-        Ok(configuration) => configuration,
-        Err(InvalidConfiguration(problems)) => {
-            assert!(!problems.is_empty(), "it is refused without a reason");
-            assert!(problems.iter().all(|problem| !problem.allowed.is_empty()), "{problems:?}");
-            let _ = InvalidConfiguration(problems).to_string();
-            return;
-        }
-    };
-    // What `bulkhead config` prints can be given to `--config`.
-    let printed = toml::to_string_pretty(&configuration).unwrap();
-    let mut again = Layers::default();
-    again.add(printed.parse().unwrap(), "printed");
-    let read: Result<Configuration, _> = again.read();
-    assert_eq!(read.as_ref(), Ok(&configuration), "{printed}");
-    // An engine can be set up with it, or says why not.
-    for (_, account) in configuration.accounts().unwrap() {
-        let settings = account.engine_settings(vec![Instrument::new("A-USD", 2, 4)], Vec::new());
-        let _ = Engine::new(settings, Box::new(NoStrategies)).map(|engine| engine.equity());
-    }
-    let _ = configuration.journal.policy();
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -186,7 +145,7 @@ proptest! {
             (format!("BULKHEAD__{name}"), value.clone())
         };
         layers.add_environment(flags.iter().map(variable));
-        check(&layers);
+        check_layers(&layers);
     }
 
     #[test]
@@ -201,7 +160,7 @@ proptest! {
         if let Ok(table) = lines.join("\n").parse::<Table>() {
             let mut layers = Layers::defaults();
             layers.add(table, "a file");
-            check(&layers);
+            check_layers(&layers);
         }
     }
 }
