@@ -113,6 +113,7 @@ pub struct Sequencer {
     policy: Policy,
     writer: Writer,
     sequence: Sequence,
+    durable: Sequence,
     feed_inputs: u64,
     batch: Batch,
     /// When the first input of the batch came.
@@ -164,6 +165,7 @@ impl Sequencer {
                 Box::new(wake),
             )?,
             sequence: chain.sequence(),
+            durable: chain.sequence(),
             feed_inputs,
             batch: Batch::default(),
             begun: None,
@@ -187,6 +189,12 @@ impl Sequencer {
     #[must_use]
     pub const fn sequence(&self) -> Sequence {
         self.sequence
+    }
+
+    /// The last input that is durable: what the engine showed after it may be told.
+    #[must_use]
+    pub const fn durable(&self) -> Sequence {
+        self.durable
     }
 
     /// Inputs that came from the feed since the journal began.
@@ -369,6 +377,7 @@ impl Sequencer {
         match report {
             Report::Durable(mut batch) => {
                 self.unwritten -= 1;
+                self.durable.0 += batch.inputs.len() as u64;
                 released.append(&mut batch.outputs);
                 batch.clear();
                 self.spare = batch;

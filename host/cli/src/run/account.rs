@@ -270,8 +270,7 @@ impl AccountHost {
     }
 
     fn show(&mut self, now: Instant) {
-        let engine = self.sequencer.engine();
-        if self.view.as_mut().is_some_and(|view| !view.refresh(now, engine, &self.tally)) {
+        if self.view.as_mut().is_some_and(|view| !view.refresh(now, &self.sequencer, &self.tally)) {
             self.view = None;
         }
     }

@@ -1,6 +1,7 @@
 //! The status view of `bulkhead run`: the account, the strategies and what happened last on one screen.
 //!
-//! The host tells it every output and asks it to draw when it is due; the engine never waits for it.
+//! The host tells it every output and asks it to draw when it is due; the engine never waits for it. What is read
+//! off the engine is shown once the journal has the inputs that it follows from, as with everything that leaves.
 //! `snapshot` reads off the engine what is shown, `drawing` and `lists` draw it, and `screen` has the
 //! terminal.
 
@@ -19,9 +20,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bulkhead_core::engine::Engine;
+use bulkhead_core::money::Overflow;
 use bulkhead_core::output::Output;
 use bulkhead_feeds::pacer::Speed;
+use bulkhead_sequencer::sequencer::Sequencer;
+use bulkhead_store::journal::Sequence;
+use rust_decimal::prelude::ToPrimitive as _;
 
 use self::activity::Activity;
 use self::drawing::Palette;
@@ -51,6 +55,10 @@ pub(super) struct StatusView {
     started: Instant,
     next_frame: Instant,
     activity: Activity,
+    /// Read off the engine after this input, which is not durable yet.
+    ahead: Option<(Sequence, Snapshot)>,
+    /// The newest that may be shown.
+    durable: Option<Snapshot>,
     most_positions: usize,
     /// Moments and bars until then.
     rate: VecDeque<(Instant, u64)>,
@@ -92,6 +100,8 @@ impl StatusView {
             started: Instant::now(),
             next_frame: Instant::now(),
             activity: Activity::default(),
+            ahead: None,
+            durable: None,
             most_positions: 0,
             rate: VecDeque::new(),
             curve: Curve::default(),
@@ -110,17 +120,17 @@ impl StatusView {
     }
 
     /// Draws a frame if one is due; `false` when the view has ended and log lines are wanted instead.
-    pub(super) fn refresh(&mut self, now: Instant, engine: &Engine, tally: &Tally) -> bool {
+    pub(super) fn refresh(&mut self, now: Instant, sequencer: &Sequencer, tally: &Tally) -> bool {
         if now < self.next_frame {
             return true;
         }
         self.next_frame = now + FRAME;
-        self.remember(now, engine, tally);
-        if !self.is_shown() {
-            return true;
+        if self.rate.len() > RATE_FRAMES {
+            self.rate.pop_front();
         }
-        let drawn = match self.snapshot(engine, tally) {
-            Ok(snapshot) => self.screen.draw(|frame| drawing::draw(frame, &snapshot, self.palette)),
+        self.rate.push_back((now, tally.bars));
+        let drawn = match self.look(sequencer, tally) {
+            Ok(()) => self.draw(),
             Err(error) => Err(std::io::Error::other(error)),
         };
         drawn.unwrap_or_else(|error| {
@@ -130,24 +140,28 @@ impl StatusView {
         })
     }
 
-    /// What is shown of the past, whether or not anybody looks now.
-    fn remember(&mut self, now: Instant, engine: &Engine, tally: &Tally) {
-        self.curve.add(engine.equity_estimate().0);
-        if self.rate.len() > RATE_FRAMES {
-            self.rate.pop_front();
+    /// Reads the engine, and keeps that until its inputs are durable.
+    fn look(&mut self, sequencer: &Sequencer, tally: &Tally) -> Result<(), Overflow> {
+        let durable = sequencer.durable();
+        if self.ahead.is_none() {
+            let read = Snapshot::read(sequencer.engine(), tally, &self.activity)?;
+            self.ahead = Some((sequencer.sequence(), read));
         }
-        self.rate.push_back((now, tally.bars));
+        if let Some((_, snapshot)) = self.ahead.take_if(|(until, _)| *until <= durable) {
+            self.most_positions = self.most_positions.max(snapshot.positions.len());
+            self.curve.add(snapshot.equity.to_f64().unwrap_or_default());
+            self.durable = Some(snapshot);
+        }
+        Ok(())
     }
 
-    fn snapshot(
-        &mut self,
-        engine: &Engine,
-        tally: &Tally,
-    ) -> Result<Snapshot, bulkhead_core::money::Overflow> {
-        let read = Snapshot::read(engine, tally, &self.activity)?;
-        self.most_positions = self.most_positions.max(read.positions.len());
+    fn draw(&mut self) -> std::io::Result<bool> {
+        if !self.is_shown() {
+            return Ok(true);
+        }
+        let Some(snapshot) = self.durable.take() else { return Ok(true) };
         let lines = log_lines::lines().into_iter().rev();
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             speed: self.speed,
             bars_per_second: self.bars_per_second(),
             curve: self.curve.points.clone(),
@@ -155,8 +169,11 @@ impl StatusView {
             lines: lines.map(|line| (line.at.saturating_duration_since(self.started), line)).collect(),
             directory: self.directory.clone(),
             place: (self.place.of > 1).then(|| self.place.clone()),
-            ..read
-        })
+            ..snapshot
+        };
+        let drawn = self.screen.draw(|frame| drawing::draw(frame, &snapshot, self.palette));
+        self.durable = Some(snapshot);
+        drawn
     }
 
     fn bars_per_second(&self) -> f64 {
