@@ -256,7 +256,11 @@ impl Database {
                     Some(_) => options,
                     None => options.application_name(role),
                 };
-                let connect = sqlx::PgConnection::connect_with(&options);
+                let is_remote = options.get_socket().is_none();
+                let connect = async {
+                    let connected = sqlx::PgConnection::connect_with(&options).await;
+                    connected.map_err(|error| if is_remote { named_file(error) } else { error })
+                };
                 Connection::Postgres(Box::new(waited(
                     &self.runtime,
                     deadline,
@@ -338,6 +342,16 @@ impl Drop for Database {
             })
             .await
         });
+    }
+}
+
+/// Where no socket is looked for, the file that is missing is one that the URL names.
+fn named_file(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            sqlx::Error::Tls(format!("a file that sslrootcert, sslcert or sslkey names: {error}").into())
+        }
+        other => other,
     }
 }
 
