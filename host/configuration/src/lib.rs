@@ -264,7 +264,12 @@ impl Layers {
             }
         };
         let c = configuration;
-        check("cash", c.cash.0.to_string(), c.cash.0 > Decimal::ZERO, "an amount above 0 is expected");
+        check(
+            "cash",
+            c.cash.0.to_string(),
+            c.cash.0 > Decimal::ZERO && Money(c.cash.0).booked().is_ok(),
+            "an amount above 0 and below 7.9 million millions is expected",
+        );
         let mut live = c.slots.values().filter(|slot| slot.mode == bulkhead_core::input::StrategyMode::Live);
         // Weights that are no weights may be too large to be added.
         let sum = live.try_fold(Decimal::ZERO, |sum, slot| sum.checked_add(slot.weight.0));
@@ -522,6 +527,13 @@ mod tests {
         let expected = ["failures", "losses", "daily_loss", "drawdown", "probe_orders", "probe_size"]
             .map(|key| format!("risk.breakers.{key}"));
         assert_eq!(keys, expected);
+    }
+
+    #[test]
+    fn cash_beyond_what_the_books_hold_is_a_problem() {
+        assert!(read("cash = \"7900000000000\"").is_ok());
+        let error = read("cash = \"8000000000000\"").unwrap_err();
+        assert_eq!(error.0[0].key, "cash");
     }
 
     #[test]

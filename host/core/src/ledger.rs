@@ -4,7 +4,8 @@
 //! Invariants, after every operation, also one that fails:
 //! - no sub-ledger's cash, reservation or free cash is negative, and no position's either;
 //! - cash equals deposits, plus transfers, plus proceeds, less costs, fees and charges, to the last decimal;
-//! - nothing is spent or sold that was not reserved first.
+//! - nothing is spent or sold that was not reserved first;
+//! - every amount is one that [`Money::booked`] lets pass, so that the difference of any two is exact.
 
 use serde::{Deserialize, Serialize};
 
@@ -96,7 +97,7 @@ impl SubLedger {
     /// Cash that may be reserved or transferred.
     #[must_use]
     pub fn free(&self) -> Money {
-        // Both are within range and reserved never exceeds cash, so the difference exists.
+        // Both are booked amounts and reserved never exceeds cash, so the difference exists.
         self.cash.minus(self.reserved).unwrap_or(Money::ZERO)
     }
 
@@ -197,7 +198,7 @@ impl AccountTotals {
     fn changed(&self, instrument: InstrumentId, quantity: Quantity, cash: Money) -> Result<Change, Overflow> {
         let index = self.holdings.binary_search_by_key(&instrument, |(held, _)| *held);
         let held = index.map_or(Quantity::ZERO, |index| self.holdings[index].1);
-        Ok(Change { index, instrument, held: held.plus(quantity)?, cash: self.cash.plus(cash)? })
+        Ok(Change { index, instrument, held: held.plus(quantity)?, cash: self.cash.plus(cash)?.booked()? })
     }
 
     fn commit(&mut self, change: Change) {
@@ -236,8 +237,9 @@ impl Ledger {
     /// [`LedgerError`] when the amount is negative or leaves the range.
     pub fn deposit(&mut self, amount: Money) -> Result<(), LedgerError> {
         not_negative(amount)?;
-        let (pool, deposited) = (self.pool.plus(amount)?, self.deposited.plus(amount)?);
-        let cash = self.totals.cash.plus(amount)?;
+        let pool = self.pool.plus(amount)?.booked()?;
+        let deposited = self.deposited.plus(amount)?.booked()?;
+        let cash = self.totals.cash.plus(amount)?.booked()?;
         (self.pool, self.deposited, self.totals.cash) = (pool, deposited, cash);
         Ok(())
     }
@@ -247,9 +249,9 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// [`LedgerError`] when the amount is negative.
+    /// [`LedgerError`] when the amount is negative or leaves the range.
     pub fn open(&mut self, make_believe: Option<Money>) -> Result<StrategyId, LedgerError> {
-        let funds = make_believe.unwrap_or(Money::ZERO);
+        let funds = make_believe.unwrap_or(Money::ZERO).booked()?;
         not_negative(funds)?;
         let id = StrategyId(u32::try_from(self.sub_ledgers.len()).map_err(|_| Overflow)?);
         self.sub_ledgers.push(SubLedger {
@@ -318,14 +320,14 @@ impl Ledger {
     ///
     /// [`LedgerError`] when the giver has less than that free.
     pub fn transfer(&mut self, strategy: StrategyId, amount: Money) -> Result<(), LedgerError> {
-        let pool = self.pool.minus(amount)?;
+        let pool = self.pool.minus(amount)?.booked()?;
         let available = self.pool;
         let books = self.books(strategy)?;
         if books.make_believe {
             return Err(LedgerError::MakeBelieve(strategy));
         }
-        let cash = books.cash.plus(amount)?;
-        let funded = books.funded.plus(amount)?;
+        let cash = books.cash.plus(amount)?.booked()?;
+        let funded = books.funded.plus(amount)?.booked()?;
         if pool.is_negative() {
             return Err(LedgerError::NotEnoughCash { strategy, free: available, asked: amount });
         }
@@ -429,7 +431,7 @@ impl Ledger {
         let change = self.totals.changed(instrument, quantity, Money(-total.0))?;
         let books = self.books(strategy)?;
         let left = books.reserved_less(strategy, reserved)?;
-        let (cash, fees) = (books.cash.minus(total)?, books.fees.plus(fee)?);
+        let (cash, fees) = (books.cash.minus(total)?, books.fees.plus(fee)?.booked()?);
         match books.find(instrument) {
             Ok(index) => books.positions[index].bought(quantity, value, fee)?,
             Err(index) => {
@@ -457,17 +459,17 @@ impl Ledger {
         not_negative(fee)?;
         let change = self.totals.changed(instrument, Quantity(-quantity.0), value.minus(fee)?)?;
         let books = self.books(strategy)?;
-        let cash = books.cash.plus(value)?.minus(fee)?;
+        let cash = books.cash.plus(value)?.minus(fee)?.booked()?;
         if cash < books.reserved {
             return Err(LedgerError::NotEnoughCash { strategy, free: books.free(), asked: fee });
         }
-        let (fees, realised) = (books.fees.plus(fee)?, books.realised);
+        let (fees, realised) = (books.fees.plus(fee)?.booked()?, books.realised);
         let position = books.reserved_position(strategy, instrument, quantity)?;
         let reserved = position.reserved.minus(quantity)?;
         let mut after = position.clone();
         let part = after.sold(quantity, value, fee)?;
         after.reserved = reserved;
-        let realised = realised.plus(part.pnl)?;
+        let realised = realised.plus(part.pnl)?.booked()?;
         let closed = after.quantity.is_zero();
         *position = after;
         if closed {
@@ -491,8 +493,8 @@ impl Ledger {
         let account_cash = self.totals.cash;
         let books = self.books(strategy)?;
         let amount = amount.min(books.free());
-        let (cash, fees) = (books.cash.minus(amount)?, books.fees.plus(amount)?);
-        let realised = books.realised.minus(amount)?;
+        let (cash, fees) = (books.cash.minus(amount)?, books.fees.plus(amount)?.booked()?);
+        let realised = books.realised.minus(amount)?.booked()?;
         let account_cash = account_cash.minus(amount)?;
         (books.cash, books.fees, books.realised) = (cash, fees, realised);
         if !books.make_believe {
@@ -507,14 +509,14 @@ impl Ledger {
     ///
     /// [`LedgerError::NotFlat`] when it holds or has reserved anything.
     pub fn refit(&mut self, strategy: StrategyId, make_believe: Option<Money>) -> Result<(), LedgerError> {
-        let funds = make_believe.unwrap_or(Money::ZERO);
+        let funds = make_believe.unwrap_or(Money::ZERO).booked()?;
         not_negative(funds)?;
         let books = self.books(strategy)?;
         if !books.positions.is_empty() || !books.reserved.is_zero() {
             return Err(LedgerError::NotFlat(strategy));
         }
         let returned = if books.make_believe { Money::ZERO } else { books.cash };
-        let pool = self.pool.plus(returned)?;
+        let pool = self.pool.plus(returned)?.booked()?;
         let books = self.books(strategy)?;
         *books = SubLedger {
             cash: funds,
@@ -638,6 +640,34 @@ mod tests {
         let other = ledger.open(None).unwrap();
         assert!(ledger.reserve(other, Money(Decimal::ONE)).is_err());
         assert!(ledger.transfer(other, Money(Decimal::ONE)).is_err());
+    }
+
+    /// An amount beyond the range can have its last digit by chance, and then nothing finer can be taken from it.
+    #[test]
+    fn what_is_free_is_exact_up_to_the_end_of_the_range_and_nothing_gets_past_it() {
+        let finest = Money(Decimal::new(1, 16));
+        let beyond: Money = Money("7972902881486.392280960350572".parse().unwrap());
+        let mut ledger = Ledger::new();
+        let shadow = ledger.open(Some(Money(Decimal::from(7_900_000_000_000_i64)))).unwrap();
+        let mut trade = settlement(shadow, 1_000, 100, 0);
+        ledger.reserve(shadow, trade.value).unwrap();
+        ledger.settle_buy(&trade, trade.value).unwrap();
+        ledger.reserve_quantity(shadow, BTC, trade.quantity).unwrap();
+        ledger.reserve(shadow, finest).unwrap();
+
+        let cash = ledger.sub_ledger(shadow).unwrap().cash();
+        trade.value = beyond.minus(cash).unwrap();
+        let before = ledger.clone();
+        assert_eq!(ledger.settle_sell(&trade), Err(Overflow.into()));
+        assert_eq!(ledger, before, "a refused operation must change nothing");
+        trade.value = Money::LARGEST_BOOKED.minus(cash).unwrap();
+        ledger.settle_sell(&trade).unwrap();
+        let books = ledger.sub_ledger(shadow).unwrap();
+        assert_eq!(books.cash(), Money::LARGEST_BOOKED);
+        assert_eq!(books.free().plus(finest), Ok(Money::LARGEST_BOOKED));
+
+        assert_eq!(ledger.open(Some(beyond)), Err(Overflow.into()));
+        assert_eq!(ledger.deposit(beyond), Err(Overflow.into()));
     }
 
     #[test]

@@ -144,6 +144,20 @@ impl Price {
 }
 
 impl Money {
+    /// The most that is booked: one unit of money more would not have all its digits.
+    pub const LARGEST_BOOKED: Self =
+        Self(Decimal::from_parts(u32::MAX, u32::MAX, u32::MAX, false, MONEY_SCALE));
+
+    /// The amount, if the books hold it. A larger one may happen to have all its digits, but taking a finer one
+    /// from it would not.
+    ///
+    /// # Errors
+    ///
+    /// [`Overflow`] when it is larger than [`Self::LARGEST_BOOKED`], or as much below zero.
+    pub fn booked(self) -> Result<Self, Overflow> {
+        if self.0.abs() > Self::LARGEST_BOOKED.0 { Err(Overflow) } else { Ok(self) }
+    }
+
     /// A cost on the unit of money: rounded against who pays.
     #[must_use]
     pub fn rounded_up(self) -> Self {
@@ -234,6 +248,18 @@ mod tests {
             (Money(Decimal::from(1_000_000_000_000_i64)), Quantity(Decimal::from(10_i128.pow(18))));
         let part = Quantity(Decimal::from(10_i128.pow(17)));
         assert_eq!(cost.share(part, whole), Ok(Money(Decimal::from(100_000_000_000_i64))));
+    }
+
+    #[test]
+    fn the_difference_of_booked_amounts_is_exact() {
+        let finest = Money(Decimal::new(1, MONEY_SCALE));
+        let less = Money::LARGEST_BOOKED.minus(finest).unwrap();
+        assert_eq!(less.plus(finest), Ok(Money::LARGEST_BOOKED));
+        assert_eq!(Money::LARGEST_BOOKED.booked(), Ok(Money::LARGEST_BOOKED));
+        // All its digits are there, and a finer amount can't be taken from it.
+        let beyond = Money("7972902881486.392280960350572".parse().unwrap());
+        assert_eq!(beyond.minus(finest), Err(Overflow));
+        assert_eq!((beyond.booked(), Money(-beyond.0).booked()), (Err(Overflow), Err(Overflow)));
     }
 
     #[test]

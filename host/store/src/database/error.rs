@@ -13,6 +13,11 @@ pub(super) enum Dialect {
 
 /// Sorts an error by what can be done about it. `database` says which one in words.
 pub(super) fn classify(dialect: Dialect, database: &str, error: &sqlx::Error) -> StoreError {
+    let unencrypted = |error: &dyn std::fmt::Display| {
+        StoreError::Unsuitable(format!(
+            "{database}: no encrypted connection: {error}; see sslmode and sslrootcert of the database URL"
+        ))
+    };
     let unavailable = |error: &dyn std::fmt::Display| StoreError::Unavailable(format!("{database}: {error}"));
     match error {
         sqlx::Error::Database(error) => match dialect {
@@ -22,19 +27,25 @@ pub(super) fn classify(dialect: Dialect, database: &str, error: &sqlx::Error) ->
         sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
             StoreError::Full(format!("{database}: {error}"))
         }
+        // Waiting does not change who the server is.
+        sqlx::Error::Io(error) if is_about_certificate(error) => unencrypted(error),
         sqlx::Error::Io(error) => unavailable(error),
         // After it the connection is not used again, and a new one may well work.
         sqlx::Error::Protocol(error) => unavailable(error),
         sqlx::Error::WorkerCrashed => unavailable(&"the database's thread ended"),
-        sqlx::Error::Tls(error) => StoreError::Unsuitable(format!(
-            "{database}: no encrypted connection: {error}; see sslmode and sslrootcert of the database URL"
-        )),
+        sqlx::Error::Tls(error) => unencrypted(error),
         // Its text may quote what it was configured with.
         sqlx::Error::Configuration(_) => {
             StoreError::Unsuitable(format!("{database}: a setting of the connection can't be used"))
         }
         other => StoreError::Unsuitable(format!("{database}: {other}")),
     }
+}
+
+/// Whether the other side could not prove who it is.
+fn is_about_certificate(error: &std::io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented))
 }
 
 /// By [result code](https://www.sqlite.org/rescode.html).

@@ -299,7 +299,11 @@ impl Database {
                     Some(_) => options,
                     None => options.application_name(role),
                 };
-                let connect = sqlx::PgConnection::connect_with(&options);
+                let is_remote = options.get_socket().is_none();
+                let connect = async {
+                    let connected = sqlx::PgConnection::connect_with(&options).await;
+                    connected.map_err(|error| if is_remote { named_file(error) } else { error })
+                };
                 Connection::Postgres(Box::new(waited(
                     &self.runtime,
                     deadline,
@@ -390,6 +394,16 @@ fn runtime(name: &str) -> Result<Runtime, StoreError> {
         .enable_all()
         .build()
         .map_err(|error| StoreError::Unavailable(format!("{name}: no room for another connection: {error}")))
+}
+
+/// Where no socket is looked for, the file that is missing is one that the URL names.
+fn named_file(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            sqlx::Error::Tls(format!("a file that sslrootcert, sslcert or sslkey names: {error}").into())
+        }
+        other => other,
+    }
 }
 
 /// Makes the server give up when this process does, and keep what it has promised.

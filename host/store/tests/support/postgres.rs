@@ -79,6 +79,34 @@ impl Cluster {
             .arg(self.data()));
     }
 
+    /// Stops the server and starts it again so that it also listens for encrypted connections, with this certificate
+    /// and key; the address. Each process has an address of its own, so that no two tests get in each other's way.
+    pub(crate) fn listen_encrypted(&self, certificate: &str, key: &str) -> (String, u16) {
+        const PORT: u16 = 54_329;
+
+        self.stop("fast");
+        for (name, text) in [("server.crt", certificate), ("server.key", key)] {
+            let path = self.data().join(name);
+            std::fs::write(&path, text).expect("written");
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("permissions");
+            if is_root() {
+                run(Command::new("chown").arg("postgres").arg(&path));
+            }
+        }
+        let access = self.data().join("pg_hba.conf");
+        let local = std::fs::read_to_string(&access).expect("reads");
+        std::fs::write(&access, format!("{local}host all all 127.0.0.0/8 trust\n")).expect("written");
+        let address = Self::address_of_this_process();
+        self.start_again(&format!("-c ssl=on -c listen_addresses={address} -c port={PORT}"));
+        (address, PORT)
+    }
+
+    /// One of the addresses that lead back to this machine.
+    pub(crate) fn address_of_this_process() -> String {
+        let [_, high, middle, low] = std::process::id().to_be_bytes();
+        format!("127.{}.{middle}.{low}", high | 64)
+    }
+
     /// Stops the server: `fast`, or `immediate` as in a crash.
     pub(crate) fn stop(&self, how: &str) {
         run(self.program("pg_ctl").args(["stop", "-w", "-m", how, "-D"]).arg(self.data()));
