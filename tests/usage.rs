@@ -63,8 +63,16 @@ fn an_unknown_parameter_is_refused_with_those_that_exist() {
     let sma = plugin("sma-crossover");
     let line = ["backtest", "--strategy", sma.to_str().unwrap(), "--data", "X=x.csv", "--param", "fsat=3"];
     let (status, text) = complaint(directory.path(), &line);
-    assert_eq!(status, 1);
+    assert_eq!(status, 2, "{text}");
     assert!(text.contains("sma-crossover:fast"), "{text}");
+    for (flag, value) in
+        [("--weight", "half"), ("--weight", "momentum=1"), ("--param", "fast"), ("--sizing", "2")]
+    {
+        let line = ["backtest", "--strategy", sma.to_str().unwrap(), "--data", "X=x.csv", flag, value];
+        let (status, text) = complaint(directory.path(), &line);
+        assert_eq!(status, 2, "{text}");
+        assert!(text.contains(flag), "{text}");
+    }
 }
 
 #[test]

@@ -21,6 +21,11 @@ pub(crate) struct Arguments {
     pub(crate) color: Colour,
 }
 
+/// A command line that is well formed and does not fit what it speaks of.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct WrongUsage(pub(crate) String);
+
 /// When to colour the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Colour {

@@ -21,7 +21,7 @@ use bulkhead_report::{Colours, Recorder, RecorderSettings, Report};
 use indicatif::{ProgressBar, ProgressStyle};
 use rust_decimal::Decimal;
 
-use crate::arguments::{BacktestArguments, Fill};
+use crate::arguments::{BacktestArguments, Fill, WrongUsage};
 use crate::configuration;
 use crate::market_data::{MarketData, read};
 use crate::{memory_use, strategy_files};
@@ -49,7 +49,9 @@ pub(crate) fn backtest(arguments: &BacktestArguments) -> Result<()> {
         let (version, description) =
             sandbox.prepare(&read(&path)?).with_context(|| format!("{} is refused", path.display()))?;
         if candidates.iter().any(|other: &Candidate| other.slot == slot) {
-            bail!("the strategy \"{slot}\" is given twice; copy one of the files to another name");
+            let why =
+                format!("the strategy \"{slot}\" is given twice; copy one of the files to another name");
+            return Err(WrongUsage(why).into());
         }
         let parameters =
             configuration.slots.get(&slot).map(|slot| slot.parameters.clone()).unwrap_or_default();
@@ -130,8 +132,8 @@ fn configure(arguments: &BacktestArguments) -> Result<Configuration> {
     flag("paper.fee_bps", arguments.fee_bps.map(|v| v.to_string()), "--fee-bps");
     flag("paper.slippage_bps", arguments.slippage_bps.map(|v| v.to_string()), "--slippage-bps");
     if let Some(sizing) = &arguments.sizing {
-        let (method, size) = sizing.split_once('=').with_context(|| {
-            format!("--sizing {sizing}: write fraction=0.02, notional=1000 or quantity=2")
+        let (method, size) = sizing.split_once('=').ok_or_else(|| {
+            WrongUsage(format!("--sizing {sizing}: write fraction=0.02, notional=1000 or quantity=2"))
         })?;
         flag("sizing.method", Some(method.to_owned()), "--sizing");
         flag(&format!("sizing.{method}"), Some(size.to_owned()), "--sizing");
@@ -155,11 +157,11 @@ fn configure(arguments: &BacktestArguments) -> Result<Configuration> {
     Ok(layers.read()?)
 }
 
-fn set_weights(candidates: &mut [Candidate], weights: &[String]) -> Result<()> {
+fn set_weights(candidates: &mut [Candidate], weights: &[String]) -> Result<(), WrongUsage> {
     let parse = |text: &str| {
         Decimal::parse(text)
             .filter(|weight| (Decimal::ZERO..=Decimal::ONE).contains(weight))
-            .with_context(|| format!("--weight {text}: a share from 0 to 1 is expected"))
+            .ok_or_else(|| WrongUsage(format!("--weight {text}: a share from 0 to 1 is expected")))
     };
     if weights.is_empty() {
         let count = Decimal::from(candidates.len());
@@ -174,16 +176,16 @@ fn set_weights(candidates: &mut [Candidate], weights: &[String]) -> Result<()> {
             let known =
                 candidates.iter().map(|candidate| candidate.slot.clone()).collect::<Vec<_>>().join(", ");
             let candidate = candidates.iter_mut().find(|candidate| candidate.slot == name);
-            candidate.with_context(|| format!("--weight {name}: there are: {known}"))?.weight = parse(share)?;
+            let unknown = || WrongUsage(format!("--weight {name}: there are: {known}"));
+            candidate.ok_or_else(unknown)?.weight = parse(share)?;
         }
         return Ok(());
     }
     if weights.len() != candidates.len() {
-        bail!(
-            "--weight: {} shares for {} strategies; give one for each, or NAME=SHARE",
-            weights.len(),
-            candidates.len()
-        );
+        let (shares, strategies) = (weights.len(), candidates.len());
+        return Err(WrongUsage(format!(
+            "--weight: {shares} shares for {strategies} strategies; give one for each, or NAME=SHARE"
+        )));
     }
     for (candidate, weight) in candidates.iter_mut().zip(weights) {
         candidate.weight = parse(weight)?;
@@ -191,11 +193,11 @@ fn set_weights(candidates: &mut [Candidate], weights: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn set_parameters(candidates: &mut [Candidate], parameters: &[String]) -> Result<()> {
+fn set_parameters(candidates: &mut [Candidate], parameters: &[String]) -> Result<(), WrongUsage> {
     for parameter in parameters {
         let (key, value) = parameter
             .split_once('=')
-            .with_context(|| format!("--param {parameter}: write KEY=VALUE or NAME:KEY=VALUE"))?;
+            .ok_or_else(|| WrongUsage(format!("--param {parameter}: write KEY=VALUE or NAME:KEY=VALUE")))?;
         let (slot, key) = match key.split_once(':') {
             Some((slot, key)) => (Some(slot), key),
             None => (None, key),
@@ -215,7 +217,10 @@ fn set_parameters(candidates: &mut [Candidate], parameters: &[String]) -> Result
                     candidate.description.parameters.iter().map(|p| format!("{}:{}", candidate.slot, p.name))
                 })
                 .collect();
-            bail!("--param {parameter}: no strategy has that parameter; there are: {}", known.join(", "));
+            return Err(WrongUsage(format!(
+                "--param {parameter}: no strategy has that parameter; there are: {}",
+                known.join(", ")
+            )));
         }
     }
     Ok(())

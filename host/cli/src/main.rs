@@ -26,7 +26,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
-use crate::arguments::{Arguments, Colour, Command};
+use crate::arguments::{Arguments, Colour, Command, WrongUsage};
 
 /// Wrong usage or configuration, as with clap.
 const WRONG_USAGE: u8 = 2;
@@ -57,7 +57,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             anstream::eprintln!("error: {}", in_one_line(&error));
-            if error.is::<InvalidConfiguration>() { ExitCode::from(WRONG_USAGE) } else { ExitCode::FAILURE }
+            let is_wrong_usage = error.is::<InvalidConfiguration>() || error.is::<WrongUsage>();
+            if is_wrong_usage { ExitCode::from(WRONG_USAGE) } else { ExitCode::FAILURE }
         }
     }
 }

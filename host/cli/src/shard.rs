@@ -16,6 +16,7 @@ use bulkhead_store::database::{Database, DatabaseUrl, Options};
 use bulkhead_store::journal::{Opening, Sequence, ShardId};
 use bulkhead_store::read_models::{Change, PluginVersionRow};
 
+use crate::arguments::WrongUsage;
 use crate::market_data::MarketData;
 
 /// Inputs that are read at a time while a feed is taken to where it goes on.
@@ -135,7 +136,9 @@ pub(crate) fn find(database: &mut Database, account: Option<&str>) -> Result<Sha
         None => {
             let names: Vec<&str> = known.iter().map(|row| row.name.as_str()).collect();
             let asked = account.map(|name| format!("there is no account \"{name}\": ")).unwrap_or_default();
-            bail!("{asked}{} holds {}; name one with --account", database.url(), names.join(", "))
+            let why =
+                format!("{asked}{} holds {}; name one with --account", database.url(), names.join(", "));
+            Err(WrongUsage(why).into())
         }
     }
 }
