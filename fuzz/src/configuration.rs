@@ -54,10 +54,12 @@ pub fn check_layers(layers: &Layers) {
     let read: Result<Configuration, _> = again.read();
     assert_eq!(read.as_ref(), Ok(&configuration), "{printed}");
     // An engine can be set up with it, or says why not.
-    let settings = configuration.engine_settings(vec![Instrument::new("A-USD", 2, 4)], Vec::new());
-    match Engine::new(settings, Box::new(Source)) {
-        Ok(engine) => drop(engine.equity()),
-        Err(error) => assert!(!error.to_string().is_empty(), "it is refused without a reason"),
+    for (_, account) in configuration.accounts().expect("each account was checked") {
+        let settings = account.engine_settings(vec![Instrument::new("A-USD", 2, 4)], Vec::new());
+        match Engine::new(settings, Box::new(Source)) {
+            Ok(engine) => drop(engine.equity()),
+            Err(error) => assert!(!error.to_string().is_empty(), "it is refused without a reason"),
+        }
     }
     let policy = configuration.journal.policy();
     assert!(policy.group_inputs > 0 && policy.snapshot_inputs > 0, "{policy:?}");

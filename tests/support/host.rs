@@ -67,6 +67,12 @@ impl Host {
         (self.child.wait().unwrap(), text)
     }
 
+    /// Ends it where it stands, as a crash would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();

@@ -30,7 +30,6 @@ pub(crate) enum Colour {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, and it lives as long as the process")]
 pub(crate) enum Command {
     /// Trade: feed the strategies of the directory and execute what they propose, on paper.
     Run(RunArguments),
@@ -141,6 +140,9 @@ pub(crate) enum Fill {
 pub(crate) struct ReplayArguments {
     #[command(flatten)]
     pub(crate) configuration: ConfigurationArguments,
+    /// The account; may be left out when there is one only.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
     /// The first input to look at: steps begin at the last snapshot before it.
     #[arg(long, value_name = "SEQUENCE")]
     pub(crate) from: Option<u64>,
@@ -162,6 +164,9 @@ pub(crate) struct ReplayArguments {
 pub(crate) struct HaltArguments {
     #[command(flatten)]
     pub(crate) configuration: ConfigurationArguments,
+    /// The account; all accounts when left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
     /// Why, for those who find trading stopped.
     #[arg(long, default_value = "an operator stopped trading")]
     pub(crate) reason: String,
@@ -180,6 +185,9 @@ pub(crate) struct HaltArguments {
 pub(crate) struct ResumeArguments {
     #[command(flatten)]
     pub(crate) configuration: ConfigurationArguments,
+    /// The account; all accounts when left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
     /// Don't wait until a running host has done it.
     #[arg(long)]
     pub(crate) no_wait: bool,

@@ -96,7 +96,7 @@ pub(crate) fn backtest(arguments: &BacktestArguments) -> Result<()> {
         bars: file.rows,
     });
     let files: Vec<DataFile> = files.collect();
-    run.play(data)?;
+    run.play(&data)?;
     let report = run.finish(&configuration, &candidates, files, arguments)?;
     write(&report, arguments)
 }
@@ -276,21 +276,22 @@ impl Backtest {
         Ok(())
     }
 
-    fn play(&mut self, mut data: MarketData) -> Result<()> {
-        let progress = progress_bar(data.feed.progress().total);
+    fn play(&mut self, data: &MarketData) -> Result<()> {
+        let mut feed = data.feed()?;
+        let progress = progress_bar(feed.progress().total);
         let mut batch: Vec<Input> = Vec::with_capacity(BATCH);
         loop {
             batch.clear();
-            if data.feed.next_batch(&mut batch, BATCH)? == 0 {
+            if feed.next_batch(&mut batch, BATCH)? == 0 {
                 break;
             }
             let started = Instant::now();
             self.take(&batch);
             self.busy += started.elapsed();
-            progress.set_position(data.feed.progress().done);
+            progress.set_position(feed.progress().done);
         }
         progress.finish_and_clear();
-        for (instrument, counters) in data.feed.quality() {
+        for (instrument, counters) in feed.quality() {
             if !counters.is_clean() {
                 let symbol = usize::try_from(instrument.0).ok().and_then(|place| data.instruments.get(place));
                 let symbol = symbol.map_or("?", |instrument| &instrument.symbol);

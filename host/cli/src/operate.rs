@@ -1,16 +1,16 @@
 //! `bulkhead halt` and `bulkhead resume`: commands to the host through its database, so that they reach it
 //! wherever it runs, and also one that starts later.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use bulkhead_core::input::{Actor, Command, HaltAction};
 use bulkhead_store::database::{Database, Options};
 use bulkhead_store::storage::Outcome;
 
 use crate::arguments::{ConfigurationArguments, HaltArguments, ResumeArguments};
 use crate::configuration;
-use crate::shard::{SHARD, database_url};
+use crate::shard::{self, database_url};
 
 /// How long a running host may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,13 +23,15 @@ pub(crate) fn halt(arguments: &HaltArguments) -> Result<()> {
         (false, false) => HaltAction::StopEntries,
     };
     let command = Command::Halt { reason: arguments.reason.clone(), actor: operator(), action };
-    ask(&arguments.configuration, &command, !arguments.no_wait, "trading is halted")
+    let (account, wait) = (arguments.account.as_deref(), !arguments.no_wait);
+    ask(&arguments.configuration, account, &command, wait, "trading is halted")
 }
 
 /// Ends a halt.
 pub(crate) fn resume(arguments: &ResumeArguments) -> Result<()> {
     let command = Command::Resume { actor: operator() };
-    ask(&arguments.configuration, &command, !arguments.no_wait, "trading is resumed")
+    let (account, wait) = (arguments.account.as_deref(), !arguments.no_wait);
+    ask(&arguments.configuration, account, &command, wait, "trading is resumed")
 }
 
 /// The user of the operating system.
@@ -37,25 +39,56 @@ fn operator() -> Actor {
     Actor::Person(std::env::var("USER").unwrap_or_else(|_| "operator".to_owned()))
 }
 
-fn ask(configuration: &ConfigurationArguments, command: &Command, wait: bool, done: &str) -> Result<()> {
+fn ask(
+    configuration: &ConfigurationArguments,
+    account: Option<&str>,
+    command: &Command,
+    wait: bool,
+    done: &str,
+) -> Result<()> {
     let configuration = configuration::layers(configuration, None)?.read()?;
     let url = database_url(&configuration)?;
     // A halt must be possible before the first start, so that nothing is traded by mistake.
-    if matches!(command, Command::Halt { .. }) && Database::make(&url)? {
+    let may_be_first = matches!(command, Command::Halt { .. });
+    if may_be_first && Database::make(&url)? {
         anstream::eprintln!(
             "there was no {url}, so no host has run with this configuration yet; if one runs that is to be \
              halted, give its --config and --set here, in its directory"
         );
     }
     let mut database = Database::open(&url, Options::reader())?;
-    let request = database.request(SHARD, &operator().to_string(), &serde_json::to_string(command)?, None)?;
-    let patience = if wait { PATIENCE } else { Duration::ZERO };
-    match database.await_outcome(request, patience)? {
-        Some(Outcome::Applied { sequence }) => anstream::println!("{done} (request {request}, {sequence})"),
-        Some(Outcome::Refused { reason, .. }) => bail!("request {request} was refused: {reason}"),
-        None => anstream::println!(
-            "request {request} is in {url}; no host has taken it up yet: the next that starts does so first"
-        ),
+    if may_be_first && database.account_names()?.is_empty() {
+        let names: Vec<String> = configuration.accounts()?.into_iter().map(|(name, _)| name).collect();
+        Database::open(&url, Options::writer())?.register_accounts(&names)?;
     }
+    let accounts = match account {
+        Some(_) => vec![shard::find(&mut database, account)?],
+        None => database.account_names()?.into_iter().map(|row| row.shard).collect(),
+    };
+    ensure!(!accounts.is_empty(), "there is no account in {url}");
+    let command = serde_json::to_string(command)?;
+    // All are asked before any is waited for.
+    let mut requests = Vec::new();
+    for shard in accounts {
+        requests.push(database.request(shard, &operator().to_string(), &command, None)?);
+    }
+    let until = Instant::now() + if wait { PATIENCE } else { Duration::ZERO };
+    let mut refusals = Vec::new();
+    for request in requests {
+        match database.await_outcome(request, until.saturating_duration_since(Instant::now()))? {
+            Some(Outcome::Applied { sequence }) => {
+                anstream::println!("{done} (request {request}, {sequence})");
+            }
+            Some(Outcome::Refused { reason, .. }) => {
+                refusals.push(format!("request {request} was refused: {reason}"));
+            }
+            None => {
+                anstream::println!(
+                    "request {request} is in {url}; no host has taken it up yet: the next that starts does so first"
+                );
+            }
+        }
+    }
+    ensure!(refusals.is_empty(), "{}", refusals.join("\n"));
     Ok(())
 }

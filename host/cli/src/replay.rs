@@ -11,7 +11,7 @@ use bulkhead_core::input::Input;
 use bulkhead_core::output::Output;
 use bulkhead_sequencer::replay::{Divergence, Replay, ReplayError};
 use bulkhead_store::database::{Database, DatabaseUrl, Options};
-use bulkhead_store::journal::Sequence;
+use bulkhead_store::journal::{Sequence, ShardId};
 use bulkhead_store::storage::Storage;
 use indicatif::ProgressBar;
 use serde::Serialize;
@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::arguments::ReplayArguments;
 use crate::backtest::progress_bar;
 use crate::configuration;
-use crate::shard::{KeptVersions, SHARD, database_url};
+use crate::shard::{self, KeptVersions, database_url};
 use crate::strategy_files;
 
 /// The bar moves on after so many inputs.
@@ -67,9 +67,10 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<()> {
     let url = database_url(&configuration)?;
     let mut database = Database::open(&url, Options::reader())?;
     let versions = KeptVersions::new(strategy_files::sandbox(&configuration)?, &url);
-    let tail = database.tail(SHARD)?.with_context(|| format!("there is no journal in {url}"))?;
+    let shard = shard::find(&mut database, arguments.account.as_deref())?;
+    let tail = database.tail(shard)?.with_context(|| format!("{shard} has no journal in {url}"))?;
     let until = arguments.until.map_or(tail.last.0, |until| until.min(tail.last.0));
-    let mut replay = begin(&mut database, &versions, arguments.from)?;
+    let mut replay = begin(&mut database, shard, &versions, arguments.from)?;
     let from = replay.engine_sequence().0 + 1;
     if arguments.from.is_some_and(|asked| asked > tail.last.0) {
         bail!("the journal ends at {}; --from must not be after that", tail.last);
@@ -128,15 +129,23 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> Result<()> {
     }
 }
 
-/// Steps everything that can be stepped of a journal again; how many inputs that was.
+/// Steps everything that can be stepped of all journals again; how many inputs that was.
 pub(crate) fn agree(configuration: &Configuration, url: &DatabaseUrl) -> Result<u64> {
     let mut database = Database::open(url, Options::reader())?;
     let versions = KeptVersions::new(strategy_files::sandbox(configuration)?, url);
-    let mut replay = match Replay::from_opening(&mut database, SHARD, &versions) {
+    let mut inputs = 0;
+    for shard in database.shards()? {
+        inputs += agreeing(&mut database, shard, &versions).with_context(|| shard.to_string())?;
+    }
+    Ok(inputs)
+}
+
+fn agreeing(database: &mut Database, shard: ShardId, versions: &KeptVersions) -> Result<u64> {
+    let mut replay = match Replay::from_opening(database, shard, versions) {
         Err(ReplayError::NoOpening(_)) => return Ok(0),
         begun => begun?.0,
     };
-    match replay.run(&mut database, None, &mut |_, _, _, _| {}) {
+    match replay.run(database, None, &mut |_, _, _, _| {}) {
         Err(ReplayError::Dropped { .. }) => {}
         done => {
             done?;
@@ -144,22 +153,27 @@ pub(crate) fn agree(configuration: &Configuration, url: &DatabaseUrl) -> Result<
         }
     }
     // Market data are dropped from the oldest on, and never what a snapshot that is kept needs.
-    let oldest = database.snapshots(SHARD)?.pop().context("there is no snapshot")?;
-    let mut replay = Replay::from_snapshot(&mut database, &oldest, &versions)?;
-    replay.run(&mut database, None, &mut |_, _, _, _| {})?;
+    let oldest = database.snapshots(shard)?.pop().context("there is no snapshot")?;
+    let mut replay = Replay::from_snapshot(database, &oldest, versions)?;
+    replay.run(database, None, &mut |_, _, _, _| {})?;
     Ok(replay.inputs())
 }
 
 /// From the newest snapshot before the first input that is asked for, or from the journal's beginning.
-fn begin<'a>(database: &mut Database, versions: &'a KeptVersions, from: Option<u64>) -> Result<Replay<'a>> {
+fn begin<'a>(
+    database: &mut Database,
+    shard: ShardId,
+    versions: &'a KeptVersions,
+    from: Option<u64>,
+) -> Result<Replay<'a>> {
     if let Some(from) = from {
-        for head in database.snapshots(SHARD)? {
+        for head in database.snapshots(shard)? {
             if head.chain.sequence().0 < from {
                 return Ok(Replay::from_snapshot(database, &head, versions)?);
             }
         }
     }
-    Ok(Replay::from_opening(database, SHARD, versions)?.0)
+    Ok(Replay::from_opening(database, shard, versions)?.0)
 }
 
 fn print(json: bool, engine: &Engine, sequence: Sequence, input: &Input, outputs: &[Output]) -> Result<()> {

@@ -1,8 +1,8 @@
-//! The shard that a run works on: its database, where its journal ends, and where its feed goes on.
+//! Accounts and their shards: the database that all are in, where each journal ends, and where its feed goes on.
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use bulkhead_configuration::Configuration;
 use bulkhead_core::engine::{ChangeableSettings, EngineSettings};
 use bulkhead_core::identifier::ContentHash;
@@ -18,15 +18,21 @@ use bulkhead_store::read_models::{Change, PluginVersionRow};
 
 use crate::market_data::MarketData;
 
-/// There is one account, and so one shard.
-pub(crate) const SHARD: ShardId = ShardId(0);
-
 /// Inputs that are read at a time while a feed is taken to where it goes on.
 const SKIPPED_AT_ONCE: usize = 8_192;
+
+/// An account that is to be run: its name, where its journal is, and what the configuration says of it.
+pub(crate) struct Account {
+    pub(crate) name: String,
+    pub(crate) shard: ShardId,
+    pub(crate) configuration: Configuration,
+}
 
 /// A shard that is ready to go on, and how it came there.
 pub(crate) struct Shard {
     pub(crate) sequencer: Sequencer,
+    /// The market from the first input that is not in the journal.
+    pub(crate) feed: Box<dyn Feed + Send>,
     /// What the recovery did and how long it took; `None` when the journal began just now.
     pub(crate) recovery: Option<(RecoveryReport, f64)>,
     /// What the configuration says now and the account does not do yet.
@@ -65,13 +71,18 @@ impl Versions for KeptVersions {
 }
 
 /// What is written down of a version that runs for the first time.
-pub(crate) fn version_row(sandbox: &Sandbox, version: &ContentHash, sequence: Sequence) -> Result<Change> {
+pub(crate) fn version_row(
+    sandbox: &Sandbox,
+    version: &ContentHash,
+    shard: ShardId,
+    sequence: Sequence,
+) -> Result<Change> {
     let description = sandbox.prepare_kept(version)?;
     Ok(Change::PluginVersion(PluginVersionRow {
         hash: *version,
         name: description.name,
         version: description.version,
-        shard: SHARD,
+        shard,
         first_sequence: sequence,
         wasm: sandbox.kept_file(version)?,
     }))
@@ -86,32 +97,83 @@ pub(crate) fn database_url(configuration: &Configuration) -> Result<DatabaseUrl>
     url.parse().context("journal.database")
 }
 
-/// Opens the database, recovers the account or begins it, and takes the feed to where the journal ends.
-pub(crate) fn open(configuration: &Configuration, sandbox: &Sandbox, data: &mut MarketData) -> Result<Shard> {
+/// Opens the database and gives every account of the configuration its shard. As long as the database is
+/// held, no other process writes to it.
+pub(crate) fn open_database(configuration: &Configuration) -> Result<(Database, Vec<Account>)> {
     let url = database_url(configuration)?;
     let mut database = open_to_write(configuration, &url)?;
+    let accounts = configuration.accounts()?;
+    let names: Vec<String> = accounts.iter().map(|(name, _)| name.clone()).collect();
+    let known = database.register_accounts(&names)?;
+    for row in known.iter().filter(|row| !names.contains(&row.name)) {
+        let open = database.positions(row.shard)?.len();
+        tracing::warn!(
+            account = row.name,
+            positions = open,
+            "an account in the database is not in the configuration: it is not run, and nothing guards its positions"
+        );
+    }
+    let shard = |name: &str| known.iter().find(|row| row.name == name).map(|row| row.shard);
+    let accounts = accounts.into_iter().map(|(name, configuration)| {
+        let shard = shard(&name).with_context(|| format!("the account {name} has no shard"))?;
+        Ok(Account { name, shard, configuration })
+    });
+    Ok((database, accounts.collect::<Result<_>>()?))
+}
+
+/// The shard of an account by its name; of the only one when none is named.
+pub(crate) fn find(database: &mut Database, account: Option<&str>) -> Result<ShardId> {
+    let known = database.account_names()?;
+    let found = match account {
+        Some(name) => known.iter().find(|row| row.name == name),
+        None if known.len() == 1 => known.first(),
+        None => None,
+    };
+    match found {
+        Some(row) => Ok(row.shard),
+        None if known.is_empty() => bail!("there is no account in {}", database.url()),
+        None => {
+            let names: Vec<&str> = known.iter().map(|row| row.name.as_str()).collect();
+            let asked = account.map(|name| format!("there is no account \"{name}\": ")).unwrap_or_default();
+            bail!("{asked}{} holds {}; name one with --account", database.url(), names.join(", "))
+        }
+    }
+}
+
+/// Recovers the account or begins it, and takes a feed to where its journal ends. `wake` is called whenever the
+/// journal has moved on.
+pub(crate) fn open(
+    account: &Account,
+    mut database: Database,
+    sandbox: &Sandbox,
+    data: &MarketData,
+    wake: impl Fn() + Send + 'static,
+) -> Result<Shard> {
+    let Account { configuration, shard, .. } = account;
+    let url = database.url().clone();
     let started = Instant::now();
     let versions = KeptVersions::new(sandbox.clone(), &url);
     let settings = configuration.engine_settings(data.instruments.clone(), Vec::new());
+    let mut feed = data.feed()?;
     let mut changed = None;
-    let recovered = recover(&mut database, SHARD, &versions).with_context(|| unrecovered(&url))?;
+    let recovered = recover(&mut database, *shard, &versions).with_context(|| unrecovered(&url))?;
     let (position, recovery) = match recovered {
         Some(Recovered { position, opening, report }) => {
             check_market(&url, &opening, data)?;
-            go_on(data.feed.as_mut(), &position)?;
+            go_on(feed.as_mut(), &position)?;
             changed = changed_settings(position.engine.settings(), &settings)?;
             (position, Some((report, started.elapsed().as_secs_f64())))
         }
         None => {
             let made_by = this_program();
             let opening = Opening { settings, feed: data.identity.clone(), made_by };
-            (begin(&mut database, SHARD, &opening, &versions)?, None)
+            (begin(&mut database, *shard, &opening, &versions)?, None)
         }
     };
     let policy = configuration.journal.policy();
-    let sequencer = Sequencer::start(position, Box::new(database), policy)
+    let sequencer = Sequencer::start_waking(position, Box::new(database), policy, wake)
         .context("the journal's thread can't be started")?;
-    Ok(Shard { sequencer, recovery, settings: changed })
+    Ok(Shard { sequencer, feed, recovery, settings: changed })
 }
 
 fn this_program() -> String {

@@ -9,6 +9,7 @@
 //! Where to start reading: [`Layers`] for where values come from, [`Configuration`] for what there is, `sections`
 //! for what it means to the core.
 
+mod accounts;
 mod breakers;
 mod journal;
 mod layers;
@@ -32,6 +33,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub use self::accounts::OwnSettings;
 pub use self::breakers::Breakers;
 pub use self::journal::{Durability, Journal};
 pub use self::layers::Layers;
@@ -39,7 +41,7 @@ pub use self::sections::{
     Exits, Faults, Feed, FeedSource, InstrumentTerms, Mode, Paper, Risk, SizingMethod, SizingSection, Slot,
     Strategies,
 };
-pub use self::values::{Limit, Setting, Value as TextValue};
+pub use self::values::{Limit, Setting, Threads, Value as TextValue};
 
 /// The embedded defaults.
 const DEFAULTS: &str = include_str!("defaults.toml");
@@ -59,6 +61,8 @@ pub struct Configuration {
     pub speed: Speed,
     /// The directory with compiled code, every plugin version that ever ran, and the journal unless it is elsewhere.
     pub storage: PathBuf,
+    /// How many threads trade, at most one for each account.
+    pub threads: Setting<Threads>,
     /// Where plugin files are looked for.
     pub strategies: Strategies,
     /// What runs with which part of the capital, by the name of the plugin file.
@@ -89,6 +93,9 @@ pub struct Configuration {
     /// What a strategy may use.
     #[serde(default)]
     pub sandbox: Limits,
+    /// What accounts have of their own, by their names; one called main when there are none.
+    #[serde(default)]
+    pub accounts: BTreeMap<String, OwnSettings>,
 }
 
 /// One thing that is wrong.
@@ -197,6 +204,22 @@ impl Layers {
     ///
     /// [`InvalidConfiguration`] with all that is wrong.
     pub fn read(&self) -> Result<Configuration, InvalidConfiguration> {
+        let (configuration, mut problems) = self.read_alone();
+        if let Some(configuration) = &configuration {
+            let common = problems.clone();
+            for (name, own) in &configuration.accounts {
+                problems.extend(self.account_problems(name, own, &common));
+            }
+        }
+        match configuration {
+            Some(configuration) if problems.is_empty() => Ok(configuration),
+            _ => Err(InvalidConfiguration(problems)),
+        }
+    }
+
+    /// Understands everything but what accounts have of their own; what can't be understood, and what is
+    /// out of range, is as by default.
+    fn read_alone(&self) -> (Option<Configuration>, Vec<Problem>) {
         let mut table = self.table.clone();
         let mut defaults = Self::defaults().table;
         let mut problems = Vec::new();
@@ -225,10 +248,7 @@ impl Layers {
         if let Some(configuration) = &configuration {
             problems.extend(self.out_of_range(configuration));
         }
-        match configuration {
-            Some(configuration) if problems.is_empty() => Ok(configuration),
-            _ => Err(InvalidConfiguration(problems)),
-        }
+        (configuration, problems)
     }
 
     fn out_of_range(&self, configuration: &Configuration) -> Vec<Problem> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::num::{NonZeroU16, NonZeroUsize};
 
 use bulkhead_core::time::{NANOS_PER_SECOND, Span};
 use rust_decimal::Decimal;
@@ -78,6 +79,41 @@ impl Value for Span {
             self.to_string()
         } else {
             format!("{}ms", self.nanos() / 1_000_000)
+        }
+    }
+}
+
+/// How many threads trade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// One for each core.
+    Auto,
+    /// So many.
+    Count(NonZeroU16),
+}
+
+impl Threads {
+    /// How many that is on this machine.
+    #[must_use]
+    pub fn count(self) -> usize {
+        match self {
+            Self::Auto => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
+            Self::Count(count) => usize::from(count.get()),
+        }
+    }
+}
+
+impl Value for Threads {
+    const ALLOWED: &'static str = "\"auto\", or a whole number from 1 to 65535,";
+
+    fn parse(text: &str) -> Option<Self> {
+        if text == "auto" { Some(Self::Auto) } else { text.parse().ok().map(Self::Count) }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::Auto => "auto".to_owned(),
+            Self::Count(count) => count.to_string(),
         }
     }
 }

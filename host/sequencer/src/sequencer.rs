@@ -113,6 +113,7 @@ pub struct Sequencer {
     policy: Policy,
     writer: Writer,
     sequence: Sequence,
+    durable: Sequence,
     feed_inputs: u64,
     batch: Batch,
     /// When the first input of the batch came.
@@ -136,14 +137,35 @@ impl Sequencer {
     ///
     /// When the writer's thread can't be started.
     pub fn start(position: Position, storage: Box<dyn Storage>, policy: Policy) -> std::io::Result<Self> {
+        Self::start_waking(position, storage, policy, || {})
+    }
+
+    /// [`Self::start`], and from then on `wake` is called on the journal's thread whenever
+    /// [`Self::released`] has something new to tell: for who waits for several sequencers at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start`].
+    pub fn start_waking(
+        position: Position,
+        storage: Box<dyn Storage>,
+        policy: Policy,
+        wake: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Self> {
         let Position { engine, chain, uncovered, feed_inputs, since_snapshot } = position;
         Ok(Self {
             shard: chain.shard(),
             projection: Projection::new(chain.shard(), &engine, policy.equity_every),
             engine,
             policy,
-            writer: Writer::start(storage, GroupMaker::new(chain, uncovered), policy.retention)?,
+            writer: Writer::start(
+                storage,
+                GroupMaker::new(chain, uncovered),
+                policy.retention,
+                Box::new(wake),
+            )?,
             sequence: chain.sequence(),
+            durable: chain.sequence(),
             feed_inputs,
             batch: Batch::default(),
             begun: None,
@@ -167,6 +189,12 @@ impl Sequencer {
     #[must_use]
     pub const fn sequence(&self) -> Sequence {
         self.sequence
+    }
+
+    /// The last input that is durable: what the engine showed after it may be told.
+    #[must_use]
+    pub const fn durable(&self) -> Sequence {
+        self.durable
     }
 
     /// Inputs that came from the feed since the journal began.
@@ -372,6 +400,7 @@ impl Sequencer {
         match report {
             Report::Durable(mut batch) => {
                 self.unwritten -= 1;
+                self.durable.0 += batch.inputs.len() as u64;
                 released.append(&mut batch.outputs);
                 batch.clear();
                 self.spare = batch;

@@ -40,12 +40,13 @@ impl Writer {
         storage: Box<dyn Storage>,
         groups: GroupMaker,
         retention: Retention,
+        wake: Box<dyn Fn() + Send>,
     ) -> std::io::Result<Self> {
         let (batches, work) = channel();
         let (report, reports) = channel();
         let (stop, stopped) = channel();
         let thread = std::thread::Builder::new().name("journal".to_owned()).spawn(move || {
-            Work { storage, groups, report, stopped, retention }.all(&work);
+            Work { storage, groups, reports: Reports { report, wake }, stopped, retention }.all(&work);
         })?;
         Ok(Self { batches: Some(batches), reports, stop, thread: Some(thread) })
     }
@@ -85,10 +86,25 @@ impl Drop for Writer {
     }
 }
 
+/// The way of reports to the engine's thread.
+struct Reports {
+    report: Sender<Report>,
+    wake: Box<dyn Fn() + Send>,
+}
+
+impl Reports {
+    /// When nobody listens any more, the journal is still brought to its end.
+    fn send(&self, report: Report) {
+        if self.report.send(report).is_ok() {
+            (self.wake)();
+        }
+    }
+}
+
 struct Work {
     storage: Box<dyn Storage>,
     groups: GroupMaker,
-    report: Sender<Report>,
+    reports: Reports,
     stopped: Receiver<()>,
     retention: Retention,
 }
@@ -102,8 +118,7 @@ impl Work {
                 Err(error) => Report::Failed(error),
             };
             let ended = matches!(report, Report::Failed(_));
-            // When nobody listens any more, the journal is still brought to its end.
-            let _ = self.report.send(report);
+            self.reports.send(report);
             if ended {
                 return;
             }
@@ -134,14 +149,14 @@ impl Work {
                         let _ = self.storage.retain(self.groups.chain().shard(), &self.retention);
                     }
                     if let Some(since) = away_since {
-                        let _ = self.report.send(Report::Resumed { after: since.elapsed() });
+                        self.reports.send(Report::Resumed { after: since.elapsed() });
                     }
                     return Ok(());
                 }
                 Err(error) if error.may_pass() => error,
                 Err(error) => return Err(error),
             };
-            let _ = self.report.send(Report::Waiting { why: error.to_string() });
+            self.reports.send(Report::Waiting { why: error.to_string() });
             away_since.get_or_insert_with(Instant::now);
             let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
             match self.stopped.recv_timeout(pause) {

@@ -6,6 +6,8 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bulkhead_core::identifier::ContentHash;
@@ -13,7 +15,7 @@ use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputK
 use bulkhead_sequencer::recovery::{begin, recover};
 use bulkhead_sequencer::replay::Replay;
 use bulkhead_sequencer::sequencer::{JournalEvent, JournalStatus, Policy, Position, Sequencer};
-use bulkhead_store::journal::{NumberedOutput, Opening, ShardId};
+use bulkhead_store::journal::{NumberedOutput, Opening, Sequence, ShardId};
 use bulkhead_store::storage::{Outcome, Request, Storage as _, StoreError};
 use proptest::prelude::*;
 use support::database::{Database, Trouble};
@@ -387,6 +389,7 @@ fn nothing_is_handed_out_while_the_database_is_away() {
     assert!(market.next().is_some(), "the sequencer took a whole market while the database was away");
     assert!(matches!(sequencer.status(), JournalStatus::Waiting { .. }));
     assert!(handed_out.is_empty());
+    assert_eq!(sequencer.durable(), Sequence(0), "what is shown may not be ahead of the journal");
     let closed = sequencer.close(Duration::ZERO, &mut handed_out).map(|_| ());
     assert!(matches!(closed, Err(StoreError::Unavailable(_))));
     assert!(handed_out.is_empty());
@@ -459,6 +462,32 @@ fn another_writer_ends_the_run_instead_of_mixing_two_journals() {
         }
     };
     assert!(matches!(error, StoreError::Conflict(_)), "{error}");
+}
+
+#[test]
+fn what_is_durable_follows_what_was_stepped() {
+    let woken = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&woken);
+    let wake = move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+    };
+    let database = Database::default();
+    let policy = Policy { group_delay: Duration::ZERO, ..policy(4, 1_000) };
+    let mut sequencer =
+        Sequencer::start_waking(position(&database), Box::new(database.clone()), policy, wake).unwrap();
+    let mut handed_out = Vec::new();
+    for input in bars(3, 10) {
+        while !sequencer.has_room() {
+            sequencer.wait(Duration::from_secs(1), &mut handed_out).unwrap();
+        }
+        sequencer.step(input);
+        assert!(sequencer.durable() < sequencer.sequence());
+    }
+    while sequencer.durable() < sequencer.sequence() {
+        sequencer.wait(Duration::from_millis(1), &mut handed_out).unwrap();
+    }
+    assert_eq!(database.clone().tail(SHARD).unwrap().unwrap().last, sequencer.durable());
+    assert!(woken.load(Ordering::SeqCst) > 0, "who waits for several sequencers is never woken");
 }
 
 #[test]

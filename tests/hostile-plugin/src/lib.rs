@@ -60,6 +60,13 @@ impl Hostile {
                     counter = std::hint::black_box(counter.rotate_left(7) ^ 0x9e37);
                 }
             }
+            // Within its budget, so it is no fault.
+            "slow" => {
+                let mut counter = bar.close.to_bits();
+                for _ in 0..3_000_000 {
+                    counter = std::hint::black_box(counter.rotate_left(7) ^ 0x9e37);
+                }
+            }
             "recursion" => {
                 std::hint::black_box(sink(u64::from(self.bars)));
             }

@@ -6,8 +6,10 @@
 //! the work, where one thread does it. Nothing here asserts a time: whether a goal is met is printed, and that
 //! is all. What is asserted is that all ways of running the same rule did the same work.
 //!
-//! Where to start reading: [`strategy_cost`], [`full_path`], [`instances`] and [`hot_swap`] are the four parts.
+//! Where to start reading: [`strategy_cost`], [`full_path`], [`instances`], [`hot_swap`] and [`accounts`] are the
+//! parts.
 
+mod accounts;
 mod backtest;
 mod figures;
 mod full_path;
@@ -36,12 +38,15 @@ pub(crate) struct Extent {
     pub(crate) few_bars: usize,
     pub(crate) instances: usize,
     pub(crate) swaps: usize,
+    pub(crate) accounts: usize,
 }
 
 impl Extent {
-    const WHOLE: Self = Self { turns: 7, bars: 1_000_000, few_bars: 100_000, instances: 2_000, swaps: 7 };
+    const WHOLE: Self =
+        Self { turns: 7, bars: 1_000_000, few_bars: 100_000, instances: 2_000, swaps: 7, accounts: 200 };
     /// To see that the suite works; its figures mean little.
-    const QUICK: Self = Self { turns: 2, bars: 100_000, few_bars: 20_000, instances: 200, swaps: 2 };
+    const QUICK: Self =
+        Self { turns: 2, bars: 100_000, few_bars: 20_000, instances: 200, swaps: 2, accounts: 20 };
 }
 
 /// What every part needs.
@@ -64,7 +69,7 @@ fn main() -> Result<()> {
         arguments.iter().find(|argument| argument.starts_with("--") && !known.contains(&argument.as_str()))
     {
         anyhow::bail!(
-            "{unknown} is unknown; there are --json and --quick, and names of parts: cost path instances swap"
+            "{unknown} is unknown; there are --json and --quick, and names of parts: accounts cost path instances swap"
         );
     }
     let parts: Vec<&str> =
@@ -86,6 +91,9 @@ fn main() -> Result<()> {
     }
     if wanted("swap") {
         hot_swap::measure(&suite, &mut figures)?;
+    }
+    if wanted("accounts") {
+        accounts::measure(&suite, &mut figures)?;
     }
     figures.print(has("--json"))
 }

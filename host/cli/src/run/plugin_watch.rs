@@ -1,22 +1,21 @@
 //! Takes up what happens in the strategies directory: new content is verified and compiled here, away from
-//! the thread that trades, and only then made known to it.
+//! the threads that trade, and only then made known to them.
 
 use std::path::Path;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bulkhead_sandbox::Sandbox;
 use bulkhead_sandbox::directory::{DirectoryChange, DirectoryWatch, WatchSettings};
 
-use super::Message;
+use super::messages::{Message, Messages};
 
 /// How often the thread looks whether the host still listens.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Watches until the host is gone. What the host loaded at its start is reported again; the host knows it by
 /// its hash.
-pub(super) fn watch(directory: &Path, sandbox: &Sandbox, sender: &Sender<Message>) -> Result<()> {
+pub(super) fn watch(directory: &Path, sandbox: &Sandbox, messages: &Messages) -> Result<()> {
     std::fs::create_dir_all(directory).with_context(|| format!("{} can't be made", directory.display()))?;
     let settings = WatchSettings { largest_bytes: sandbox.limits().wasm_bytes, ..WatchSettings::default() };
     let watch = DirectoryWatch::start(directory, settings)
@@ -26,21 +25,23 @@ pub(super) fn watch(directory: &Path, sandbox: &Sandbox, sender: &Sender<Message
             Some(change) => prepared(sandbox, change),
             None => Message::Tick,
         };
-        if sender.send(message).is_err() {
+        if !messages.send(&message) {
             return Ok(());
         }
     }
 }
 
 fn prepared(sandbox: &Sandbox, change: DirectoryChange) -> Message {
-    match change {
+    let (path, reason) = match change {
         DirectoryChange::Added(file) | DirectoryChange::Replaced(file) => {
             match sandbox.prepare(&file.bytes) {
-                Ok((version, _)) => Message::Prepared { slot: file.slot, version },
-                Err(refused) => Message::Broken { file: file.path, reason: refused.to_string() },
+                Ok((version, _)) => return Message::Prepared { slot: file.slot, version },
+                Err(refused) => (file.path, refused.to_string()),
             }
         }
-        DirectoryChange::Removed { slot, .. } => Message::Removed { slot },
-        DirectoryChange::Broken { path, why } => Message::Broken { file: path, reason: why },
-    }
+        DirectoryChange::Removed { slot, .. } => return Message::Removed { slot },
+        DirectoryChange::Broken { path, why } => (path, why),
+    };
+    tracing::error!(file = %path.display(), reason, "plugin refused; what ran before goes on");
+    Message::Tick
 }

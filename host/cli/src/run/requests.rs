@@ -1,33 +1,30 @@
 //! Looking for commands that somebody left in the database, such as `bulkhead halt`.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use anyhow::Result;
 use bulkhead_store::database::{Database, DatabaseUrl, Options};
-use bulkhead_store::storage::Storage as _;
 
-use super::Message;
-use crate::shard::SHARD;
+use super::messages::{Message, Messages};
 
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Looks until the host is gone.
-pub(super) fn look(url: &DatabaseUrl, sender: &Sender<Message>) -> Result<()> {
+pub(super) fn look(url: &DatabaseUrl, messages: &Messages) -> Result<()> {
     let mut database = Database::open(url, Options::reader())?;
     // Handed over, but perhaps not answered yet.
     let mut handed_over = BTreeSet::new();
     loop {
-        let waiting = database.requests(SHARD)?;
-        handed_over.retain(|id| waiting.iter().any(|request| request.id == *id));
-        for request in waiting {
-            if handed_over.insert(request.id) && sender.send(Message::Request(request)).is_err() {
-                return Ok(());
+        let waiting = database.waiting_requests()?;
+        handed_over.retain(|id| waiting.iter().any(|(_, request)| request.id == *id));
+        for (shard, request) in waiting {
+            if handed_over.insert(request.id) {
+                messages.send(&Message::Request { shard, request });
             }
         }
-        if sender.send(Message::Tick).is_err() {
+        if !messages.send(&Message::Tick) {
             return Ok(());
         }
         std::thread::sleep(INTERVAL);

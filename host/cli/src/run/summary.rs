@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bulkhead_core::engine::Engine;
-use bulkhead_core::identifier::StrategyId;
+use bulkhead_core::identifier::{ContentHash, StrategyId};
+use bulkhead_core::money::Money;
 use bulkhead_core::output::Output;
 use bulkhead_sequencer::recovery::RecoveryReport;
 use comfy_table::{CellAlignment, Table};
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The version of the summary's shape; see `docs/run-json.md`.
 const SCHEMA: u32 = 1;
@@ -34,6 +35,7 @@ struct SlotTally {
 pub(super) struct Summary {
     schema: u32,
     mode: &'static str,
+    /// Of all accounts.
     strategies: Vec<SlotSummary>,
     cash: String,
     equity: String,
@@ -41,13 +43,33 @@ pub(super) struct Summary {
     seconds: f64,
     halted: Option<String>,
     digest: String,
-    /// What the start found in the journal; absent when the account began with this run.
+    /// What the start found in the journal; absent when the account began with this run, or when there are
+    /// several.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovery: Option<RecoverySummary>,
+    accounts: Vec<AccountSummary>,
+}
+
+/// What a run amounted to for one account.
+#[derive(Debug, Serialize)]
+pub(super) struct AccountSummary {
+    name: String,
+    #[serde(serialize_with = "as_text")]
+    cash: Money,
+    #[serde(serialize_with = "as_text")]
+    equity: Money,
+    bars: u64,
+    seconds: f64,
+    halted: Option<String>,
+    digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery: Option<RecoverySummary>,
+    #[serde(skip)]
+    strategies: Vec<SlotSummary>,
 }
 
 /// How the run came to where it began.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct RecoverySummary {
     /// The input up to which the snapshot went; absent when everything was stepped again.
     snapshot: Option<u64>,
@@ -73,6 +95,7 @@ impl RecoverySummary {
 
 #[derive(Debug, Serialize)]
 struct SlotSummary {
+    account: String,
     name: String,
     version: String,
     sha256: String,
@@ -108,12 +131,14 @@ impl Tally {
         self.slots.get(&strategy).map_or((0, 0), |slot| (slot.fills, slot.refusals.values().sum()))
     }
 
+    /// Sums an account up.
     pub(super) fn summary(
         &self,
+        account: String,
         engine: &Engine,
         elapsed: Duration,
         recovery: Option<RecoverySummary>,
-    ) -> Result<Summary> {
+    ) -> Result<AccountSummary> {
         let none = SlotTally::default();
         let mut strategies = Vec::new();
         for slot in engine.slots() {
@@ -125,6 +150,7 @@ impl Tally {
                 .map(bulkhead_core::ledger::SubLedger::funded)
                 .unwrap_or_default();
             strategies.push(SlotSummary {
+                account: account.clone(),
                 name: slot.name().to_owned(),
                 version: slot.description().version.clone(),
                 sha256: slot.deployment().version.to_string(),
@@ -139,30 +165,67 @@ impl Tally {
                 pnl: text(capital.minus(funded)?.0),
             });
         }
-        Ok(Summary {
-            schema: SCHEMA,
-            mode: "paper",
-            strategies,
-            cash: text(engine.ledger().cash().0),
-            equity: text(engine.equity()?.0),
+        Ok(AccountSummary {
+            name: account,
+            cash: engine.ledger().cash(),
+            equity: engine.equity()?,
             bars: self.bars,
             seconds: elapsed.as_secs_f64(),
             halted: engine.halted().map(str::to_owned),
             digest: engine.digest().to_string(),
             recovery,
+            strategies,
         })
     }
 }
 
 impl Summary {
+    /// Adds the accounts up.
+    pub(super) fn of(mut accounts: Vec<AccountSummary>, seconds: f64) -> Result<Self> {
+        let (mut cash, mut equity) = (Money::default(), Money::default());
+        for account in &accounts {
+            cash = cash.plus(account.cash)?;
+            equity = equity.plus(account.equity)?;
+        }
+        let strategies =
+            accounts.iter_mut().flat_map(|account| std::mem::take(&mut account.strategies)).collect();
+        let halted = accounts.iter().find_map(|account| Some((&account.name, account.halted.as_ref()?)));
+        let (halted, digest, recovery) = match accounts.as_slice() {
+            [only] => (only.halted.clone(), only.digest.clone(), only.recovery.clone()),
+            several => {
+                let digests: Vec<&str> = several.iter().map(|account| account.digest.as_str()).collect();
+                let digest = ContentHash::of(digests.join("\n").as_bytes()).to_string();
+                (halted.map(|(name, why)| format!("{name}: {why}")), digest, None)
+            }
+        };
+        Ok(Self {
+            schema: SCHEMA,
+            mode: "paper",
+            strategies,
+            cash: text(cash.0),
+            equity: text(equity.0),
+            bars: accounts.iter().map(|account| account.bars).sum(),
+            seconds,
+            halted,
+            digest,
+            recovery,
+            accounts,
+        })
+    }
+
     /// For people.
     pub(super) fn table(&self) -> String {
+        let several = self.accounts.len() > 1;
+        let of_account = |name: &str| several.then(|| name.to_owned());
         let mut table = Table::new();
-        table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY).set_header([
+        let columns = [
             "strategy", "version", "mode", "status", "weight", "fills", "faults", "refused", "capital", "pnl",
-        ]);
+        ];
+        table
+            .load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+            .set_header(of_account("account").into_iter().chain(columns.map(str::to_owned)));
         for slot in &self.strategies {
-            table.add_row([
+            let cells = [
                 slot.name.clone(),
                 slot.version.clone(),
                 slot.mode.to_owned(),
@@ -173,9 +236,10 @@ impl Summary {
                 slot.refusals.values().sum::<u64>().to_string(),
                 cents(&slot.capital),
                 cents(&slot.pnl),
-            ]);
+            ];
+            table.add_row(of_account(&slot.account).into_iter().chain(cells));
         }
-        for column in table.column_iter_mut().skip(4) {
+        for column in table.column_iter_mut().skip(4 + usize::from(several)) {
             column.set_cell_alignment(CellAlignment::Right);
         }
         let bars = self.bars;
@@ -186,6 +250,10 @@ impl Summary {
             &self.digest[..12.min(self.digest.len())]
         )
     }
+}
+
+fn as_text<S: Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&text(amount.0))
 }
 
 fn text(amount: Decimal) -> String {

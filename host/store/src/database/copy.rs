@@ -11,7 +11,7 @@ use super::schema::{self, Standing};
 use super::table::{OnConflict, Table, TableRow};
 use super::url::Target;
 use super::value::{Row, Value};
-use super::{Database, DatabaseUrl, Options, Session, limit, requests};
+use super::{AccountNameRow, Database, DatabaseUrl, Options, Session, limit, requests};
 use crate::journal::Record;
 use crate::read_models::{
     AccountRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow, PluginVersionRow,
@@ -21,10 +21,11 @@ use crate::storage::{Snapshot, StoreError};
 use crate::verify::{Report, verify};
 
 /// Everything that is kept, and how many rows of it are held in memory at once.
-const TABLES: [(Table, usize); 16] = [
+const TABLES: [(Table, usize); 17] = [
     (Record::TABLE, 256),
     (Snapshot::TABLE, 4),
     (requests::TABLE, 1024),
+    (AccountNameRow::TABLE, 1024),
     (AccountRow::TABLE, 1024),
     (InstrumentRow::TABLE, 1024),
     (SlotRow::TABLE, 1024),

@@ -3,8 +3,10 @@
 //! A `Database` owns one connection and waits for each answer, so that the thread that calls it knows when
 //! something is durable. It must not be called from inside an asynchronous runtime; give it a thread.
 //!
-//! One process writes. Any number of others may read, and may leave requests for the writer.
+//! One process writes. Any number of others may read, and may leave requests for the writer. Within the process
+//! that writes, each shard may have a `Database` of its own: [`Database::share`].
 
+mod accounts;
 mod connection;
 mod copy;
 mod error;
@@ -21,12 +23,14 @@ mod writer_lock;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::runtime::Runtime;
 
+pub use self::accounts::AccountNameRow;
 use self::connection::Connection;
 use self::error::Dialect;
 pub(crate) use self::journal::limit;
@@ -37,7 +41,8 @@ use self::table::Inserts;
 pub use self::url::DatabaseUrl;
 use self::url::Target;
 
-use self::writer_lock::{LockFile, SessionId};
+use self::writer_lock::{LockFile, Scope, SessionId};
+use crate::journal::ShardId;
 use crate::storage::StoreError;
 
 /// How a database is opened.
@@ -108,9 +113,14 @@ pub struct Database {
     options: Options,
     /// Which file was opened, to notice that another one, or none, is in its place.
     file: Option<FileIdentity>,
-    _lock_file: Option<LockFile>,
+    /// Held together with the databases that share it.
+    lock_file: Option<Arc<LockFile>>,
+    /// What the writer's lock in Postgres is for.
+    scope: Scope,
     /// The session of Postgres that held the writer's lock last.
     session: Option<SessionId>,
+    /// Taken for each transaction: SQLite has room for one at a time, and would let the others poll for theirs.
+    turn: Arc<Mutex<()>>,
     runtime: Runtime,
 }
 
@@ -149,10 +159,7 @@ impl Database {
     /// A database whose schema is whatever it is.
     fn connected(url: &DatabaseUrl, options: Options, create: bool) -> Result<Self, StoreError> {
         let name = url.to_string();
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
-                StoreError::Unavailable(format!("{name}: no room for another connection: {error}"))
-            })?;
+        let runtime = runtime(&name)?;
         let lock_file = match url.path() {
             Some(path) => {
                 may_be_opened(path, create)?;
@@ -167,13 +174,46 @@ impl Database {
             inserts: Inserts::default(),
             options,
             file: None,
-            _lock_file: lock_file,
+            lock_file: lock_file.map(Arc::new),
+            scope: Scope::Everything,
             session: None,
+            turn: Arc::default(),
             runtime,
         };
         database.connect(create)?;
         database.file = url.path().and_then(FileIdentity::of);
         Ok(database)
+    }
+
+    /// Another connection for the writer of one shard, so that shards wait for nothing but their own commits.
+    /// This one goes on, and keeps other processes out as long as it or one that shares it lives.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unsuitable`] for a database in memory, which has one connection;
+    /// [`StoreError::Conflict`] when another process writes the shard's journal; else as [`Self::open`].
+    pub fn share(&self, shard: ShardId) -> Result<Self, StoreError> {
+        let name = &self.name;
+        if matches!(self.url.target, Target::Memory) {
+            return Err(StoreError::Unsuitable(format!(
+                "{name}: a database in memory holds one account; name a file for several"
+            )));
+        }
+        let mut shared = Self {
+            connection: None,
+            url: self.url.clone(),
+            name: name.clone(),
+            inserts: Inserts::default(),
+            options: Options { migrate: false, ..self.options.clone() },
+            file: self.file.clone(),
+            lock_file: self.lock_file.clone(),
+            scope: Scope::Shard(shard),
+            session: None,
+            turn: Arc::clone(&self.turn),
+            runtime: runtime(name)?,
+        };
+        shared.connect(false)?;
+        Ok(shared)
     }
 
     /// Which database it is.
@@ -222,6 +262,9 @@ impl Database {
             )));
         }
         self.check_file()?;
+        let turn = Arc::clone(&self.turn);
+        // Nothing is guarded but the order of turns, so a panic in one spoils nothing.
+        let _turn = self.lock_file.as_ref().map(|_| turn.lock().unwrap_or_else(PoisonError::into_inner));
         self.call(|session| session.transaction(work))
     }
 
@@ -290,7 +333,8 @@ impl Database {
             set_up_postgres(&mut session, &self.options)?;
             if self.options.write {
                 let now = SessionId::of(&mut session)?;
-                writer_lock::acquire_advisory(&mut session, self.session.as_ref(), self.options.timeout / 2)?;
+                let (before, patience) = (self.session.as_ref(), self.options.timeout / 2);
+                writer_lock::acquire_advisory(&mut session, self.scope, before, patience)?;
                 self.session = Some(now);
             }
         }
@@ -353,6 +397,13 @@ fn named_file(error: sqlx::Error) -> sqlx::Error {
         }
         other => other,
     }
+}
+
+fn runtime(name: &str) -> Result<Runtime, StoreError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StoreError::Unavailable(format!("{name}: no room for another connection: {error}")))
 }
 
 /// Makes the server give up when this process does, and keep what it has promised.

@@ -133,6 +133,24 @@ fn with_key(session: &mut Session<'_>, key: &str, asked: (ShardId, &str, &str)) 
     }
 }
 
+impl Database {
+    /// Requests to all shards that wait, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database can't be read.
+    pub fn waiting_requests(&mut self) -> Result<Vec<(ShardId, Request)>, StoreError> {
+        let sql = "SELECT shard, id, actor, command FROM requests WHERE answered IS NULL ORDER BY id";
+        let rows = self.call(|session| session.query(sql, Vec::new()))?;
+        let request = |row: super::value::Row| {
+            let mut cells = row.reader("requests");
+            let shard = cells.next()?;
+            Ok((shard, Request { id: cells.next()?, actor: cells.next()?, command: cells.next()? }))
+        };
+        rows.into_iter().map(request).collect()
+    }
+}
+
 pub(super) fn waiting(session: &mut Session<'_>, shard: ShardId) -> Result<Vec<Request>, StoreError> {
     let sql = "SELECT id, actor, command FROM requests WHERE shard = $1 AND outcome IS NULL ORDER BY id";
     let request = |row: super::value::Row| {

@@ -6,7 +6,9 @@
 //!
 //! Postgres: an advisory lock of the session that writes. As it belongs to the session, a transaction of the
 //! writer can't outlive the lock, and nobody gets the lock while a transaction of the session before can
-//! still commit. So what the journal ends with is certain as soon as the lock is held.
+//! still commit. So what the journal ends with is certain as soon as the lock is held. The first session of a
+//! process locks everything, which keeps other processes out; each further one locks its shard, so that also
+//! after the server was away a journal has one writer.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -15,14 +17,58 @@ use std::time::Duration;
 
 use super::session::Session;
 use super::value::Column as _;
+use crate::journal::ShardId;
 use crate::storage::StoreError;
 
-/// The first half of the lock's number in Postgres, "BULK"; the second half is the schema.
+/// The first half of the lock's number in Postgres, "BULK"; the second half is the schema, and the shard.
 const ADVISORY_LOCK: i64 = 0x4255_4c4b;
 
 /// How long to wait for the session of a process that has just ended. Postgres notices within milliseconds
 /// when the process ran on the same machine.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a lock in Postgres is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// The whole database, as far as other processes are concerned.
+    Everything,
+    /// The journal of a shard.
+    Shard(ShardId),
+}
+
+impl Scope {
+    /// What the lock's number in Postgres is made of, besides the schema.
+    fn number(self) -> i64 {
+        match self {
+            Self::Everything => ADVISORY_LOCK,
+            Self::Shard(shard) => i64::from(shard.0),
+        }
+    }
+
+    /// Takes the lock. The numbers of one half each and those in one piece never meet in Postgres.
+    const fn lock(self) -> &'static str {
+        match self {
+            Self::Everything => "SELECT pg_advisory_lock($1::bigint::int, hashtext(current_schema()))::text",
+            Self::Shard(_) => {
+                "SELECT pg_advisory_lock((hashtext(current_schema())::bigint << 32) | $1::bigint)::text"
+            }
+        }
+    }
+
+    /// Which of the locks it is.
+    const fn is_it(self) -> &'static str {
+        match self {
+            Self::Everything => {
+                "locks.classid = $1::bigint::oid AND locks.objsubid = 2 \
+                 AND locks.objid = (hashtext(current_schema())::bigint & 4294967295)::oid"
+            }
+            Self::Shard(_) => {
+                "locks.objid = $1::bigint::oid AND locks.objsubid = 1 \
+                 AND locks.classid = (hashtext(current_schema())::bigint & 4294967295)::oid"
+            }
+        }
+    }
+}
 
 /// The lock beside an SQLite file, held as long as this lives.
 #[derive(Debug)]
@@ -99,6 +145,7 @@ impl SessionId {
 /// Waits no longer than `patience` for it, and no longer than its holder needs to end.
 pub(super) fn acquire_advisory(
     session: &mut Session<'_>,
+    scope: Scope,
     before: Option<&SessionId>,
     patience: Duration,
 ) -> Result<(), StoreError> {
@@ -108,28 +155,33 @@ pub(super) fn acquire_advisory(
         session.query(sql, vec![before.process.to_value(), before.started.to_value()])?;
     }
     session.set("lock_timeout", patience.min(PATIENCE).as_millis().to_string())?;
-    let lock = "SELECT pg_advisory_lock($1::bigint::int, hashtext(current_schema()))::text";
-    match session.query(lock, vec![ADVISORY_LOCK.to_value()]) {
+    match session.query(scope.lock(), vec![scope.number().to_value()]) {
         Ok(_) => session.set("lock_timeout", "0".to_owned()),
         Err(StoreError::Unavailable(reason)) if reason.contains("55P03") => {
             session.broken = false;
-            Err(holder(session, before)?)
+            Err(holder(session, scope, before)?)
         }
         Err(error) => Err(error),
     }
 }
 
 /// Who holds the lock instead.
-fn holder(session: &mut Session<'_>, before: Option<&SessionId>) -> Result<StoreError, StoreError> {
+fn holder(
+    session: &mut Session<'_>,
+    scope: Scope,
+    before: Option<&SessionId>,
+) -> Result<StoreError, StoreError> {
     // Of another user's session only some is shown.
-    let sql = "SELECT activity.pid, coalesce(activity.backend_start::text, '?'), \
-               coalesce(activity.application_name, '?'), \
-               coalesce(host(activity.client_addr), 'this machine') \
-               FROM pg_locks AS locks JOIN pg_stat_activity AS activity ON activity.pid = locks.pid \
-               WHERE locks.locktype = 'advisory' AND locks.granted AND locks.classid = $1::bigint::oid \
-               AND locks.objid = (hashtext(current_schema())::bigint & 4294967295)::oid \
-               AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    let Some(row) = session.query(sql, vec![ADVISORY_LOCK.to_value()])?.pop() else {
+    let sql = format!(
+        "SELECT activity.pid, coalesce(activity.backend_start::text, '?'), \
+         coalesce(activity.application_name, '?'), \
+         coalesce(host(activity.client_addr), 'this machine') \
+         FROM pg_locks AS locks JOIN pg_stat_activity AS activity ON activity.pid = locks.pid \
+         WHERE locks.locktype = 'advisory' AND locks.granted AND {} \
+         AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        scope.is_it()
+    );
+    let Some(row) = session.query(&sql, vec![scope.number().to_value()])?.pop() else {
         return Ok(StoreError::Unavailable(format!(
             "{}: the writer's lock was let go just now",
             session.name

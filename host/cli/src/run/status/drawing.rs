@@ -128,7 +128,7 @@ fn header(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, curve: bool, p
         Speed::Max => "full speed".to_owned(),
         Speed::Times(times) => format!("{times}× speed"),
     };
-    let market = vec![
+    let mut market = vec![
         vec![
             Span::styled("Bulkhead", Style::new().bold()),
             Span::raw("  "),
@@ -146,10 +146,24 @@ fn header(frame: &mut Frame<'_>, area: Rect, snapshot: &Snapshot, curve: bool, p
             Span::raw(rate(snapshot.bars_per_second)),
         ],
     ];
-    let keys = Line::styled("q ends", palette.quiet());
+    let keys = match &snapshot.place {
+        Some(place) => {
+            let which = format!("{} of {}", place.number + 1, place.of);
+            market.insert(
+                1,
+                vec![
+                    Span::styled(place.account.replace(char::is_control, " "), Style::new().bold()),
+                    Span::raw(" "),
+                    Span::styled(which, palette.quiet()),
+                ],
+            );
+            Line::styled("Tab next  q ends", palette.quiet())
+        }
+        None => Line::styled("q ends", palette.quiet()),
+    };
     let (market, width) = joined(market, inner.width);
     frame.render_widget(market, line(0));
-    if let Some(area) = right_of(line(0), width, 6) {
+    if let Some(area) = right_of(line(0), width, u16::try_from(keys.width()).unwrap_or(u16::MAX)) {
         frame.render_widget(keys.right_aligned(), area);
     }
 

@@ -1,6 +1,7 @@
 //! The status view of `bulkhead run`: the account, the strategies and what happened last on one screen.
 //!
-//! The host tells it every output and asks it to draw when it is due; the engine never waits for it.
+//! The host tells it every output and asks it to draw when it is due; the engine never waits for it. What is read
+//! off the engine is shown once the journal has the inputs that it follows from, as with everything that leaves.
 //! `snapshot` reads off the engine what is shown, `drawing` and `lists` draw it, and `screen` has the
 //! terminal.
 
@@ -16,11 +17,15 @@ mod snapshot;
 use std::collections::VecDeque;
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bulkhead_core::engine::Engine;
+use bulkhead_core::money::Overflow;
 use bulkhead_core::output::Output;
 use bulkhead_feeds::pacer::Speed;
+use bulkhead_sequencer::sequencer::Sequencer;
+use bulkhead_store::journal::Sequence;
+use rust_decimal::prelude::ToPrimitive as _;
 
 use self::activity::Activity;
 use self::drawing::Palette;
@@ -40,49 +45,73 @@ const RATE_FRAMES: usize = 16;
 /// Points of the equity curve; more are thinned out.
 const CURVE_POINTS: usize = 1_024;
 
-/// The view while it is on.
+/// The view of one account while it is on. The accounts share the terminal; one of them is shown.
 pub(super) struct StatusView {
-    screen: Screen,
+    screen: Arc<Screen>,
+    place: Place,
     palette: Palette,
     speed: Speed,
     directory: String,
     started: Instant,
     next_frame: Instant,
     activity: Activity,
+    /// Read off the engine after this input, which is not durable yet.
+    ahead: Option<(Sequence, Snapshot)>,
+    /// The newest that may be shown.
+    durable: Option<Snapshot>,
     most_positions: usize,
     /// Moments and bars until then.
     rate: VecDeque<(Instant, u64)>,
     curve: Curve,
 }
 
+/// Which of the accounts it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    account: String,
+    /// From 0.
+    number: usize,
+    of: usize,
+}
+
 impl StatusView {
-    /// Takes the terminal, if standard output is one that can show the view.
-    pub(super) fn start(speed: Speed, directory: &Path) -> Option<Self> {
+    /// Takes the terminal, if standard output is one that can show the view: one view an account, or none.
+    pub(super) fn start(speed: Speed, directory: &Path, accounts: &[String]) -> Vec<Self> {
         let stdout = std::io::stdout();
         if !stdout.is_terminal()
             || std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb")
         {
-            return None;
+            return Vec::new();
         }
         let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
-        match Screen::take() {
-            Ok(screen) => Some(Self {
-                screen,
-                palette: Palette { colour },
-                speed,
-                directory: directory.display().to_string(),
-                started: Instant::now(),
-                next_frame: Instant::now(),
-                activity: Activity::default(),
-                most_positions: 0,
-                rate: VecDeque::new(),
-                curve: Curve::default(),
-            }),
+        let screen = match Screen::take() {
+            Ok(screen) => Arc::new(screen),
             Err(error) => {
                 tracing::warn!(%error, "the terminal can't show the status view; log lines instead");
-                None
+                return Vec::new();
             }
-        }
+        };
+        let view = |(number, account): (usize, &String)| Self {
+            screen: Arc::clone(&screen),
+            place: Place { account: account.clone(), number, of: accounts.len() },
+            palette: Palette { colour },
+            speed,
+            directory: directory.display().to_string(),
+            started: Instant::now(),
+            next_frame: Instant::now(),
+            activity: Activity::default(),
+            ahead: None,
+            durable: None,
+            most_positions: 0,
+            rate: VecDeque::new(),
+            curve: Curve::default(),
+        };
+        accounts.iter().enumerate().map(view).collect()
+    }
+
+    /// Whether it is the one that is shown.
+    fn is_shown(&self) -> bool {
+        self.screen.turned() % self.place.of == self.place.number
     }
 
     /// Takes the outputs that the view shows of its own; gives back what belongs in the log.
@@ -91,13 +120,17 @@ impl StatusView {
     }
 
     /// Draws a frame if one is due; `false` when the view has ended and log lines are wanted instead.
-    pub(super) fn refresh(&mut self, now: Instant, engine: &Engine, tally: &Tally) -> bool {
+    pub(super) fn refresh(&mut self, now: Instant, sequencer: &Sequencer, tally: &Tally) -> bool {
         if now < self.next_frame {
             return true;
         }
         self.next_frame = now + FRAME;
-        let drawn = match self.snapshot(now, engine, tally) {
-            Ok(snapshot) => self.screen.draw(|frame| drawing::draw(frame, &snapshot, self.palette)),
+        if self.rate.len() > RATE_FRAMES {
+            self.rate.pop_front();
+        }
+        self.rate.push_back((now, tally.bars));
+        let drawn = match self.look(sequencer, tally) {
+            Ok(()) => self.draw(),
             Err(error) => Err(std::io::Error::other(error)),
         };
         drawn.unwrap_or_else(|error| {
@@ -107,29 +140,40 @@ impl StatusView {
         })
     }
 
-    fn snapshot(
-        &mut self,
-        now: Instant,
-        engine: &Engine,
-        tally: &Tally,
-    ) -> Result<Snapshot, bulkhead_core::money::Overflow> {
-        let read = Snapshot::read(engine, tally, &self.activity)?;
-        self.most_positions = self.most_positions.max(read.positions.len());
-        self.curve.add(engine.equity_estimate().0);
-        if self.rate.len() > RATE_FRAMES {
-            self.rate.pop_front();
+    /// Reads the engine, and keeps that until its inputs are durable.
+    fn look(&mut self, sequencer: &Sequencer, tally: &Tally) -> Result<(), Overflow> {
+        let durable = sequencer.durable();
+        if self.ahead.is_none() {
+            let read = Snapshot::read(sequencer.engine(), tally, &self.activity)?;
+            self.ahead = Some((sequencer.sequence(), read));
         }
-        self.rate.push_back((now, tally.bars));
+        if let Some((_, snapshot)) = self.ahead.take_if(|(until, _)| *until <= durable) {
+            self.most_positions = self.most_positions.max(snapshot.positions.len());
+            self.curve.add(snapshot.equity.to_f64().unwrap_or_default());
+            self.durable = Some(snapshot);
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self) -> std::io::Result<bool> {
+        if !self.is_shown() {
+            return Ok(true);
+        }
+        let Some(snapshot) = self.durable.take() else { return Ok(true) };
         let lines = log_lines::lines().into_iter().rev();
-        Ok(Snapshot {
+        let snapshot = Snapshot {
             speed: self.speed,
             bars_per_second: self.bars_per_second(),
             curve: self.curve.points.clone(),
             most_positions: self.most_positions,
             lines: lines.map(|line| (line.at.saturating_duration_since(self.started), line)).collect(),
             directory: self.directory.clone(),
-            ..read
-        })
+            place: (self.place.of > 1).then(|| self.place.clone()),
+            ..snapshot
+        };
+        let drawn = self.screen.draw(|frame| drawing::draw(frame, &snapshot, self.palette));
+        self.durable = Some(snapshot);
+        drawn
     }
 
     fn bars_per_second(&self) -> f64 {
@@ -140,6 +184,15 @@ impl StatusView {
         #[expect(clippy::cast_precision_loss, reason = "bars of two seconds are few")]
         let bars = after.saturating_sub(*before) as f64;
         if seconds > 0.0 { bars / seconds } else { 0.0 }
+    }
+}
+
+impl Drop for StatusView {
+    fn drop(&mut self) {
+        // What would be shown stands still from now on.
+        if self.is_shown() {
+            self.screen.turn();
+        }
     }
 }
 

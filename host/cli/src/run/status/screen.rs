@@ -1,7 +1,8 @@
 //! Has the terminal while the view is on, and gives it back however the run ends.
 
 use std::io::{self, BufWriter, Stdout, Write as _, stdout};
-use std::sync::{Mutex, TryLockError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
@@ -22,28 +23,44 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// How long giving the terminal back waits for a frame that is being drawn.
 const LONGEST_FRAME: Duration = Duration::from_millis(200);
 
-/// The terminal in the view's hands. Dropping it gives the terminal back.
+/// The terminal in the views' hands. Dropping it gives the terminal back.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Stdout>>>,
+    terminal: Mutex<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
+    /// Which of the views is shown, counted up by a key; the views' number goes into it any number of times.
+    turned: Arc<AtomicUsize>,
 }
 
 impl Screen {
     pub(super) fn take() -> io::Result<Self> {
         give_back_on_panic();
-        let screen = Self { terminal: Terminal::new(CrosstermBackend::new(BufWriter::new(stdout())))? };
+        let terminal = Terminal::new(CrosstermBackend::new(BufWriter::new(stdout())))?;
+        let screen = Self { terminal: Mutex::new(terminal), turned: Arc::default() };
         terminal::enable_raw_mode()?;
         log_lines::hold();
         set_taken();
         execute!(stdout(), terminal::EnterAlternateScreen, cursor::Hide)?;
-        std::thread::Builder::new().name("keys".to_owned()).spawn(listen)?;
+        let turned = Arc::clone(&screen.turned);
+        std::thread::Builder::new().name("keys".to_owned()).spawn(move || listen(&turned))?;
         Ok(screen)
     }
 
-    /// Draws a frame; `false` when the terminal was given back and nothing can be drawn any more.
-    pub(super) fn draw(&mut self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<bool> {
+    /// How often another view was asked for.
+    pub(super) fn turned(&self) -> usize {
+        self.turned.load(Ordering::Relaxed)
+    }
+
+    /// Shows the next view.
+    pub(super) fn turn(&self) {
+        self.turned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Draws a frame; `false` when the terminal was given back and nothing can be drawn any more. While somebody
+    /// else draws, nothing is: who draws must not wait for that.
+    pub(super) fn draw(&self, render: impl FnOnce(&mut Frame<'_>)) -> io::Result<bool> {
+        let Ok(mut terminal) = self.terminal.try_lock() else { return Ok(!TAKEN.is_poisoned()) };
         let Ok(taken) = TAKEN.lock() else { return Ok(false) };
         if *taken {
-            self.terminal.draw(render)?;
+            terminal.draw(render)?;
         }
         Ok(*taken)
     }
@@ -105,7 +122,7 @@ fn give_back_on_panic() {
 
 /// Raw mode keeps Ctrl-C from becoming a signal, so this makes it one: what follows from it, also from a
 /// second one, is the signals' affair alone.
-fn listen() {
+fn listen(turned: &AtomicUsize) {
     let mut asked = false;
     while TAKEN.lock().is_ok_and(|taken| *taken) {
         let key = match event::poll(PATIENCE) {
@@ -123,6 +140,9 @@ fn listen() {
                 return;
             }
         };
+        if matches!(key.code, KeyCode::Tab | KeyCode::Right) {
+            turned.fetch_add(1, Ordering::Relaxed);
+        }
         let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
         let quit = matches!(key.code, KeyCode::Char('q' | 'Q'));
         if interrupt || (quit && !asked) {

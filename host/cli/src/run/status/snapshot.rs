@@ -12,11 +12,14 @@ use bulkhead_feeds::pacer::Speed;
 use rust_decimal::Decimal;
 
 use super::super::summary::Tally;
+use super::Place;
 use super::activity::{Activity, Refused, Trade, instrument};
 use crate::log_lines::LogLine;
 
 /// Everything on the screen.
 pub(super) struct Snapshot {
+    /// Which account it is, when there are several.
+    pub(super) place: Option<Place>,
     pub(super) time: Timestamp,
     pub(super) speed: Speed,
     pub(super) bars: u64,
@@ -134,6 +137,7 @@ impl Snapshot {
             }
         }
         Ok(Self {
+            place: None,
             time: engine.now(),
             speed: Speed::Max,
             bars: tally.bars,

@@ -20,7 +20,7 @@ use tracing::Level;
 use super::activity::Activity;
 use super::drawing::{Palette, draw};
 use super::snapshot::{PositionRow, RefusalRow, Snapshot, StrategyRow, Tone, TradeRow};
-use super::{CURVE_POINTS, Curve};
+use super::{CURVE_POINTS, Curve, Place};
 use crate::log_lines::LogLine;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_709_294_580);
@@ -91,6 +91,7 @@ fn snapshot() -> Snapshot {
     let line =
         |seconds: u64, level, text: &str| (Duration::from_secs(seconds), LogLine::new(started, level, text));
     Snapshot {
+        place: None,
         time: NOW,
         speed: Speed::Times(600.0),
         bars: 12_345,
@@ -183,6 +184,14 @@ fn without_strategies_the_screen_says_what_to_do() {
         ..snapshot()
     };
     assert_screen(&nothing, 80, 24, include_str!("screens/80x24-empty.txt"));
+}
+
+#[test]
+fn one_of_several_accounts_is_named() {
+    let place = Place { account: "savings".to_owned(), number: 1, of: 3 };
+    let screen = text(&drawn(&Snapshot { place: Some(place), ..snapshot() }, 120, 24, true));
+    let first = screen.lines().next().unwrap();
+    assert!(first.contains("savings 2 of 3") && first.contains("Tab next"), "{first}");
 }
 
 #[test]

@@ -1,0 +1,410 @@
+//! One account at work: its engine behind its journal, its feed, and what is asked of it.
+//!
+//! Nothing here waits. What can't go on at the moment says for how long, and the thread that has it looks after
+//! its other accounts meanwhile.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use bulkhead_configuration::Slot;
+use bulkhead_core::engine::{Engine, SlotStatus};
+use bulkhead_core::identifier::ContentHash;
+use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange};
+use bulkhead_core::venue::inquiry::Resolution;
+use bulkhead_feeds::Feed;
+use bulkhead_feeds::pacer::{Pacer, Speed};
+use bulkhead_sandbox::Sandbox;
+use bulkhead_sequencer::recovery::RecoveryReport;
+use bulkhead_sequencer::sequencer::Sequencer;
+use bulkhead_store::database::{Database, Options};
+use bulkhead_store::journal::{NumberedOutput, Sequence};
+use bulkhead_store::storage::{Request, Storage as _};
+
+use super::log;
+use super::messages::Message;
+use super::status::StatusView;
+use super::summary::{AccountSummary, RecoverySummary, Tally};
+use crate::market_data::{MarketData, read};
+use crate::shard::{self, Account, Shard};
+use crate::strategy_files;
+
+/// Inputs that are pulled from the feed at a time.
+const BATCH: usize = 512;
+
+/// Inputs that are stepped in one go, before the clock, the journal and other accounts are looked after.
+const INPUTS_IN_ONE_GO: usize = 64;
+
+/// The longest time between two looks at the clock and the journal.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(100);
+
+/// The longest wait for the journal before the start of the run goes on looking.
+const LONGEST_STALL: Duration = Duration::from_millis(20);
+
+/// How long the journal may take to write the end of the run.
+const LONGEST_CLOSE: Duration = Duration::from_secs(4);
+
+/// How an account got on.
+pub(super) enum Progress {
+    /// It has more to do at once.
+    Busy,
+    /// It has nothing to do for so long, unless somebody asks something of it or its journal moves on.
+    Waits(Duration),
+    /// It has come to its end.
+    Ended(&'static str),
+}
+
+/// An account at work.
+pub(super) struct AccountHost {
+    account: Account,
+    sequencer: Sequencer,
+    sandbox: Sandbox,
+    feed: Box<dyn Feed + Send>,
+    pacer: Pacer,
+    started: Instant,
+    /// How long it runs; for ever when `None`.
+    duration: Option<Duration>,
+    /// Inputs of the feed, of which those from `next` on are not stepped yet.
+    inputs: Vec<Input>,
+    next: usize,
+    /// Outputs whose inputs are durable.
+    released: Vec<NumberedOutput>,
+    /// What can't be done before the journal takes inputs again.
+    held_back: VecDeque<Message>,
+    /// Requests that were carried out, durable or not: each is, once.
+    taken_up: BTreeSet<i64>,
+    tally: Tally,
+    recovery: Option<RecoverySummary>,
+    /// Instead of log lines, on a terminal.
+    view: Option<StatusView>,
+}
+
+impl AccountHost {
+    /// Goes on where the account's journal ends, or begins it, and does what is to be done before anything is
+    /// traded.
+    pub(super) fn open(
+        account: Account,
+        database: Database,
+        sandbox: &Sandbox,
+        data: &MarketData,
+        view: Option<StatusView>,
+        wake: impl Fn() + Send + 'static,
+    ) -> Result<Self> {
+        let Shard { sequencer, feed, recovery, settings } =
+            shard::open(&account, database, sandbox, data, wake)?;
+        let speed = account.configuration.speed;
+        let mut host = Self {
+            account,
+            sequencer,
+            sandbox: sandbox.clone(),
+            feed,
+            pacer: Pacer::new(speed),
+            started: Instant::now(),
+            duration: None,
+            inputs: Vec::with_capacity(BATCH),
+            next: 0,
+            released: Vec::new(),
+            held_back: VecDeque::new(),
+            taken_up: BTreeSet::new(),
+            tally: Tally::default(),
+            recovery: recovery.as_ref().map(|(report, seconds)| RecoverySummary::of(report, *seconds)),
+            view,
+        };
+        if let Some((report, seconds)) = &recovery {
+            log::recovery(host.engine(), report, *seconds);
+        }
+        host.answer_waiting()?;
+        if let Some(settings) = settings {
+            tracing::info!("the configuration changed while the host was not running");
+            let actor = Actor::Host("configuration".to_owned());
+            host.command(Command::ChangeSettings(Box::new(SettingsChange { actor, settings })))?;
+        }
+        host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
+        host.load_directory()?;
+        Ok(host)
+    }
+
+    /// From now on time counts.
+    pub(super) fn start(&mut self, speed: Speed, duration: Option<Duration>) {
+        self.pacer = Pacer::new(speed);
+        self.duration = duration;
+        self.started = Instant::now();
+    }
+
+    /// The account's name and shard.
+    pub(super) const fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Loads what is in the strategies directory at the start, in the order of the names.
+    fn load_directory(&mut self) -> Result<()> {
+        let directory = self.account.configuration.strategies.directory.clone();
+        let files = strategy_files::list(&directory)?;
+        let gone = self.engine().slots().iter().filter(|slot| slot.status() != SlotStatus::Removed);
+        let gone = gone.map(|slot| slot.name().to_owned());
+        let gone: Vec<_> = gone.filter(|name| files.iter().all(|(slot, _)| slot != name)).collect();
+        for slot in gone {
+            tracing::info!(slot, "its file was taken away while the host was not running");
+            self.command(Command::Remove { slot })?;
+        }
+        if files.is_empty() {
+            tracing::warn!(
+                directory = %directory.display(),
+                "there are no strategies; copy .wasm files there, they are taken up while the host runs"
+            );
+        }
+        for (slot, path) in files {
+            self.show(Instant::now());
+            match self.sandbox.prepare(&read(&path)?) {
+                Ok((version, _)) if self.runs_as_configured(&slot, &version) => {}
+                Ok((version, _)) => self.deploy(slot, version)?,
+                Err(refused) => tracing::error!(file = %path.display(), reason = %refused, "plugin refused"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out what was asked of the host while it did not run, before anything is traded.
+    fn answer_waiting(&mut self) -> Result<()> {
+        let url = shard::database_url(&self.account.configuration)?;
+        for request in Database::open(&url, Options::reader())?.requests(self.account.shard)? {
+            self.answer(&request)?;
+        }
+        Ok(())
+    }
+
+    /// What a venue says of an order can't be: nothing new may be opened until a person has looked.
+    fn halt_on_contradictions(&mut self, recovery: Option<&RecoveryReport>) -> Result<()> {
+        for order in recovery.map_or(&[][..], |report| &report.orders) {
+            if let Resolution::Contradiction(what) = &order.resolution {
+                let reason = format!("order {}: {what}", order.id.0);
+                let actor = Actor::Host("recovery".to_owned());
+                self.command(Command::Halt { reason, actor, action: HaltAction::StopEntries })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn engine(&self) -> &Engine {
+        self.sequencer.engine()
+    }
+
+    fn deploy(&mut self, slot: String, version: ContentHash) -> Result<()> {
+        self.wait_for_room()?;
+        let next = Sequence(self.sequencer.sequence().0 + 1);
+        let row = shard::version_row(&self.sandbox, &version, self.account.shard, next)?;
+        self.sequencer.note(row);
+        self.command(Command::Deploy(self.deployment(slot, version)))
+    }
+
+    /// What the configuration says of a version in a slot.
+    fn deployment(&self, slot: String, version: ContentHash) -> Deployment {
+        let configuration = &self.account.configuration;
+        let (mode, weight, parameters, symbols) = match configuration.slots.get(&slot) {
+            Some(Slot { mode, weight, parameters, instruments }) => {
+                (*mode, weight.0, parameters.clone(), instruments.clone())
+            }
+            None => {
+                let strategies = &configuration.strategies;
+                (strategies.new_mode, strategies.new_weight.0, Default::default(), Vec::new())
+            }
+        };
+        let instruments = (0..)
+            .map(bulkhead_core::identifier::InstrumentId)
+            .zip(&self.engine().settings().instruments)
+            .filter(|(_, instrument)| symbols.contains(&instrument.symbol))
+            .map(|(id, _)| id)
+            .collect();
+        Deployment { slot, version, mode, weight, instruments, parameters }
+    }
+
+    fn command(&mut self, command: Command) -> Result<()> {
+        self.wait_for_room()?;
+        let input = Input { time: self.engine().now(), kind: InputKind::Command(command) };
+        self.sequencer.step(input);
+        self.hand_out()
+    }
+
+    /// A command that somebody left in the database.
+    fn answer(&mut self, request: &Request) -> Result<()> {
+        // It is handed over again until its answer is durable.
+        if !self.taken_up.insert(request.id) {
+            return Ok(());
+        }
+        self.wait_for_room()?;
+        match serde_json::from_str(&request.command) {
+            Ok(command) => {
+                tracing::info!(request = request.id, actor = request.actor, "request");
+                self.sequencer.answer(request.id, command);
+            }
+            Err(error) => {
+                tracing::error!(request = request.id, actor = request.actor, %error, "a request can't be read");
+                let reason = format!(
+                    "the command can't be read: {error}; was it asked for with another version of bulkhead than \
+                     the one that runs?"
+                );
+                self.sequencer.refuse(request.id, reason);
+            }
+        }
+        self.hand_out()
+    }
+
+    fn wait_for_room(&mut self) -> Result<()> {
+        while !self.sequencer.has_room() {
+            self.sequencer.wait(LONGEST_STALL, &mut self.released)?;
+            self.tell();
+        }
+        Ok(())
+    }
+
+    /// Makes known what became durable.
+    fn hand_out(&mut self) -> Result<()> {
+        self.sequencer.released(&mut self.released)?;
+        self.tell();
+        Ok(())
+    }
+
+    fn tell(&mut self) {
+        for event in self.sequencer.journal_events() {
+            log::journal(&event);
+        }
+        for NumberedOutput { output, .. } in self.released.drain(..) {
+            self.tally.add(&output);
+            let for_the_log = match &mut self.view {
+                Some(view) => view.take(output),
+                None => Some(output),
+            };
+            if let Some(output) = for_the_log {
+                log::output(self.sequencer.engine(), &output);
+            }
+        }
+    }
+
+    fn show(&mut self, now: Instant) {
+        if self.view.as_mut().is_some_and(|view| !view.refresh(now, &self.sequencer, &self.tally)) {
+            self.view = None;
+        }
+    }
+
+    /// Makes everything durable and sums up.
+    pub(super) fn close(mut self) -> Result<AccountSummary> {
+        let elapsed = self.started.elapsed();
+        let mut released = std::mem::take(&mut self.released);
+        let closed = self.sequencer.close(LONGEST_CLOSE, &mut released);
+        self.view = None;
+        match closed {
+            Ok(engine) => {
+                for NumberedOutput { output, .. } in released {
+                    self.tally.add(&output);
+                    log::output(&engine, &output);
+                }
+                self.tally.summary(self.account.name, &engine, elapsed, self.recovery)
+            }
+            Err(error) => {
+                let unsaid = released.len();
+                if unsaid > 0 {
+                    tracing::warn!(unsaid, "more became durable while the run ended: see `bulkhead replay`");
+                }
+                Err(error)
+                    .context("the end of the run is not in the journal; the next start goes on before it")
+            }
+        }
+    }
+
+    /// Plays what is due of the feed, a little at a time.
+    pub(super) fn advance(&mut self) -> Result<Progress> {
+        let now = Instant::now();
+        let left = self
+            .duration
+            .map(|duration| duration.saturating_sub(now.saturating_duration_since(self.started)));
+        if left == Some(Duration::ZERO) {
+            return Ok(Progress::Ended("the duration is over"));
+        }
+        self.show(now);
+        self.hand_out()?;
+        self.handle_held_back()?;
+        for _ in 0..INPUTS_IN_ONE_GO {
+            self.read_on()?;
+            let Some(input) = self.inputs.get(self.next) else {
+                return Ok(Progress::Ended("the data ended"));
+            };
+            let due_in = self.pacer.wait(input.time);
+            if !due_in.is_zero() || !self.sequencer.has_room() {
+                // The journal wakes this thread when it has room again.
+                let wait = if due_in.is_zero() { LONGEST_WAIT } else { due_in };
+                // Who sleeps longer keeps what became durable from leaving.
+                let look = self.sequencer.next_look().unwrap_or(LONGEST_WAIT);
+                return Ok(Progress::Waits(wait.min(look).min(left.unwrap_or(LONGEST_WAIT))));
+            }
+            let input = input.clone();
+            self.next += 1;
+            if matches!(input.kind, InputKind::Bar(_)) {
+                self.tally.bars += 1;
+            }
+            self.sequencer.step(input);
+        }
+        Ok(Progress::Busy)
+    }
+
+    /// Has the next input at hand, unless the feed has ended.
+    fn read_on(&mut self) -> Result<()> {
+        if self.next == self.inputs.len() {
+            self.inputs.clear();
+            self.next = 0;
+            self.feed.next_batch(&mut self.inputs, BATCH)?;
+        }
+        Ok(())
+    }
+
+    /// Handles a message, or keeps it until the journal takes inputs again: the host must not wait for that
+    /// where it can't be told to stop.
+    pub(super) fn take(&mut self, message: Message) -> Result<()> {
+        let what = match &message {
+            Message::Prepared { slot, .. } | Message::Removed { slot } => slot.clone(),
+            Message::Request { request, .. } => format!("request {}", request.id),
+            Message::Tick | Message::Stop => return Ok(()),
+        };
+        self.held_back.push_back(message);
+        self.handle_held_back()?;
+        if !self.held_back.is_empty() {
+            tracing::warn!(what, "a command waits until the journal can be written");
+        }
+        Ok(())
+    }
+
+    fn handle_held_back(&mut self) -> Result<()> {
+        while self.sequencer.has_room()
+            && let Some(message) = self.held_back.pop_front()
+        {
+            self.handle(message)?;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, message: Message) -> Result<()> {
+        match message {
+            Message::Prepared { slot, version } if !self.runs(&slot, &version) => self.deploy(slot, version),
+            Message::Removed { slot } if self.engine().slot(&slot).is_some() => {
+                self.command(Command::Remove { slot })
+            }
+            Message::Request { request, .. } => self.answer(&request),
+            Message::Prepared { .. } | Message::Removed { .. } | Message::Tick | Message::Stop => Ok(()),
+        }
+    }
+
+    /// Whether a slot that the journal brought back is just what the configuration asks for.
+    fn runs_as_configured(&self, slot: &str, version: &ContentHash) -> bool {
+        self.runs(slot, version)
+            && self
+                .engine()
+                .slot(slot)
+                .is_some_and(|running| *running.deployment() == self.deployment(slot.to_owned(), *version))
+    }
+
+    /// Whether the slot runs just this version already.
+    fn runs(&self, slot: &str, version: &ContentHash) -> bool {
+        self.engine()
+            .slot(slot)
+            .is_some_and(|slot| slot.deployment().version == *version && slot.status() != SlotStatus::Removed)
+    }
+}

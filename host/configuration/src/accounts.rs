@@ -1,0 +1,162 @@
+//! Accounts: what each has of its own, laid over what all have in common.
+
+use serde::{Deserialize, Serialize};
+use toml::Table;
+
+use super::{Configuration, InvalidConfiguration, Layers, Problem};
+
+/// The account's name when the configuration names none.
+const ONLY: &str = "main";
+
+/// What an account can have of its own.
+const OWN: [&str; 6] = ["cash", "faults", "paper", "risk", "sizing", "slots"];
+
+/// The longest name of an account, in characters.
+const LONGEST_NAME: usize = 64;
+
+/// The keys under `[accounts.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OwnSettings(Table);
+
+impl Layers {
+    /// All that is wrong with an account, apart from what is wrong without it.
+    pub(super) fn account_problems(&self, name: &str, own: &OwnSettings, common: &[Problem]) -> Vec<Problem> {
+        let problem = |key: &str, found: String, allowed: &str| Problem {
+            origin: self.origin(key).to_owned(),
+            key: key.to_owned(),
+            found,
+            allowed: allowed.to_owned(),
+        };
+        let path = format!("accounts.{name}");
+        let mut problems = Vec::new();
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+        if name.is_empty() || name.len() > LONGEST_NAME || !name.chars().all(plain) {
+            let allowed = "an account's name is made of 1 to 64 lower-case letters, digits, - and _";
+            problems.push(problem(&path, String::new(), allowed));
+        }
+        for (key, value) in &own.0 {
+            if !OWN.contains(&key.as_str()) {
+                let allowed = "an account has cash, slots, risk, sizing, paper and faults of its own; everything \
+                               else is the host's";
+                problems.push(problem(&format!("{path}.{key}"), value.to_string(), allowed));
+            }
+        }
+        let with_account = self.with_account(own).read_alone();
+        let more = with_account.1.into_iter().filter(|problem| !common.contains(problem));
+        problems.extend(
+            more.map(|Problem { key, found, allowed, .. }| {
+                problem(&format!("{path}.{key}"), found, &allowed)
+            }),
+        );
+        problems
+    }
+
+    /// What is in force for an account.
+    fn with_account(&self, own: &OwnSettings) -> Self {
+        let mut layers = self.clone();
+        layers.table.remove("accounts");
+        let own = own.0.iter().filter(|(key, _)| OWN.contains(&key.as_str()));
+        let own = own.map(|(key, value)| (key.clone(), value.clone()));
+        layers.add(own.collect(), "the account");
+        layers
+    }
+}
+
+impl Configuration {
+    /// The accounts by name, each with what is in force for it.
+    ///
+    /// # Errors
+    ///
+    /// What was wrong with the configuration already when it was read.
+    pub fn accounts(&self) -> Result<Vec<(String, Self)>, InvalidConfiguration> {
+        if self.accounts.is_empty() {
+            return Ok(vec![(ONLY.to_owned(), self.clone())]);
+        }
+        let printed = Table::try_from(self).map_err(|error| {
+            InvalidConfiguration(vec![Problem {
+                origin: "the configuration".to_owned(),
+                key: "accounts".to_owned(),
+                found: String::new(),
+                allowed: format!("can't be laid over the rest: {error}"),
+            }])
+        })?;
+        let mut common = Layers::default();
+        common.add(printed, "the configuration");
+        let account =
+            |(name, own): (&String, &OwnSettings)| Ok((name.clone(), common.with_account(own).read()?));
+        self.accounts.iter().map(account).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rust_decimal::Decimal;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Configuration, InvalidConfiguration> {
+        let mut layers = Layers::defaults();
+        layers.add(text.parse().unwrap(), "test.toml");
+        layers.read()
+    }
+
+    #[test]
+    fn without_accounts_there_is_one() {
+        let configuration = read("cash = 5").unwrap();
+        assert_eq!(configuration.accounts().unwrap(), [("main".to_owned(), configuration.clone())]);
+    }
+
+    #[test]
+    fn an_account_has_what_it_names_and_the_rest_of_what_all_have() {
+        let configuration = read(
+            "cash = 5\n[risk]\nmax_order = 0.3\n\
+             [accounts.alice]\ncash = 7\nrisk.max_position = 0.5\nslots.momentum.weight = 0.1\n[accounts.bob]",
+        )
+        .unwrap();
+        let accounts = configuration.accounts().unwrap();
+        let names: Vec<&str> = accounts.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["alice", "bob"]);
+        let (alice, bob) = (&accounts[0].1, &accounts[1].1);
+        assert_eq!((alice.cash.0, bob.cash.0), (Decimal::from(7), Decimal::from(5)));
+        assert_eq!(
+            (alice.risk.max_order, bob.risk.max_order),
+            (configuration.risk.max_order, bob.risk.max_order)
+        );
+        assert_eq!(alice.risk.max_position.0, Some(Decimal::new(5, 1)));
+        assert_eq!(alice.slots["momentum"].weight.0, Decimal::new(1, 1));
+        assert_eq!(alice.slots["momentum"].mode, bob.slots["momentum"].mode);
+        assert_eq!(bob.slots, configuration.slots);
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_account_is_told_with_its_place() {
+        let error = read(
+            "cash = -1\n[accounts.alice]\ncash = \"lots\"\nspeed = 3\nslots.momentum.weight = 0.9\n[accounts.Bob]",
+        )
+        .unwrap_err();
+        let keys: Vec<&str> = error.0.iter().map(|problem| problem.key.as_str()).collect();
+        let expected =
+            ["cash", "accounts.Bob", "accounts.alice.speed", "accounts.alice.cash", "accounts.alice.slots"];
+        assert_eq!(keys, expected, "{error}");
+        assert!(error.0.iter().all(|problem| problem.origin == "test.toml"), "{error}");
+        let error = read("accounts = 3").unwrap_err();
+        assert_eq!(error.0[0].key, "accounts");
+        let error = read("accounts.alice = 3").unwrap_err();
+        assert_eq!(error.0[0].key, "accounts.alice");
+    }
+
+    #[test]
+    fn what_is_printed_holds_the_accounts_and_can_be_read_again() {
+        let configuration = read("[accounts.alice]\ncash = 7").unwrap();
+        let printed = toml::to_string_pretty(&configuration).unwrap();
+        let mut again = Layers::default();
+        again.add(printed.parse().unwrap(), "printed");
+        assert_eq!(again.read().unwrap(), configuration, "{printed}");
+    }
+
+    #[test]
+    fn an_empty_list_of_accounts_is_as_good_as_none() {
+        assert_eq!(read("accounts = {}").unwrap().accounts().unwrap().len(), 1);
+    }
+}

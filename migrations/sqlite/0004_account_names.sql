@@ -1,0 +1,8 @@
+-- The name of the account that a shard is of. An account keeps its shard for ever, whatever the order of the
+-- configuration. What there was before accounts had names is called "main".
+CREATE TABLE account_names (
+    shard INTEGER NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+) STRICT;
+
+INSERT INTO account_names (shard, name) SELECT DISTINCT shard, 'main' FROM journal WHERE shard = 0;
