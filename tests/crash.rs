@@ -8,12 +8,15 @@
 
 mod support;
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
+use support::host::PATIENCE;
 use support::{bulkhead, json, random_bars, strategies, write_csv};
 
 /// Kills in an ordinary test run.
@@ -22,10 +25,10 @@ const ROUNDS: u64 = 200;
 /// Bars of each of two files.
 const BARS: usize = 12_000;
 
-/// A run that is not disturbed takes some seconds at this speed, so that most kills hit it at work.
+/// A run that is not disturbed takes some seconds at this speed.
 const SPEED: &str = "120000";
 
-/// The longest that a host lives before it is killed.
+/// The longest that a host lives, or works, before it is killed.
 const LONGEST_LIFE: u64 = 500;
 
 /// Groups and snapshots small and frequent, so that kills fall into every part of their making.
@@ -70,14 +73,28 @@ impl Account {
         json(&self.directory, &arguments)
     }
 
-    fn start(&self) -> Child {
-        bulkhead(&self.directory)
+    fn start(&self) -> Host {
+        let mut child = bulkhead(&self.directory)
             .args(self.arguments("run"))
             .args(["--speed", SPEED, "--json"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap()
+            .unwrap();
+        let (at_work, trades) = channel();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let log = std::thread::spawn(move || {
+            let mut log = Vec::new();
+            for line in lines.map_while(Result::ok) {
+                if AT_WORK.iter().any(|told| line.contains(told)) {
+                    // Whoever was told already listens no more.
+                    let _ = at_work.send(());
+                }
+                log.push(line);
+            }
+            log.join("\n")
+        });
+        Host { child, trades, log }
     }
 
     /// Checks the chain, and steps everything again; the replay's summary.
@@ -87,6 +104,31 @@ impl Account {
         let replayed = json(&self.directory, &["replay", "--json"]);
         assert_eq!(replayed["agrees"], true, "{replayed}");
         replayed
+    }
+}
+
+/// What the host says when its journal has begun.
+const AT_WORK: [&str; 2] = ["was recovered from its journal", "strategy started"];
+
+struct Host {
+    child: Child,
+    /// Told when it is at work; gone when it has ended.
+    trades: Receiver<()>,
+    log: JoinHandle<String>,
+}
+
+impl Host {
+    /// Kills it, at work or at any moment, unless it has ended; how it ended, its summary and its log.
+    fn kill(mut self, random: &mut Random, at_work: bool) -> (ExitStatus, String, String) {
+        if at_work {
+            let _ = self.trades.recv_timeout(PATIENCE);
+        }
+        std::thread::sleep(Duration::from_millis(random.below(LONGEST_LIFE)));
+        self.child.kill().unwrap();
+        let status = self.child.wait().unwrap();
+        let mut summary = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut summary).unwrap();
+        (status, summary, self.log.join().unwrap())
     }
 }
 
@@ -104,22 +146,19 @@ fn a_host_that_is_killed_again_and_again_does_what_one_does_that_never_was() {
     while kills < rounds {
         accounts += 1;
         let account = Account::new(parent.path(), "killed", accounts);
+        // Whether anything was made known that must be in the journal.
+        let mut began = false;
         let digest = loop {
-            let mut host = account.start();
-            std::thread::sleep(Duration::from_millis(random.below(LONGEST_LIFE)));
-            host.kill().unwrap();
-            let status = host.wait().unwrap();
-            let mut complaint = String::new();
-            host.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
-            recoveries += u64::from(complaint.contains("was recovered from its journal"));
+            // However slow the machine is, every other kill hits the host at work.
+            let (status, summary, log) = account.start().kill(&mut random, kills % 2 == 1);
+            recoveries += u64::from(log.contains(AT_WORK[0]));
+            began |= AT_WORK.iter().any(|told| log.contains(told));
             if status.success() {
-                let mut summary = String::new();
-                host.stdout.take().unwrap().read_to_string(&mut summary).unwrap();
                 break serde_json::from_str::<Value>(&summary).unwrap()["digest"].clone();
             }
-            assert_eq!(status.code(), None, "it was not the kill that ended it: {complaint}");
+            assert_eq!(status.code(), None, "it was not the kill that ended it: {log}");
             kills += 1;
-            if kills.is_multiple_of(50) {
+            if kills.is_multiple_of(50) && began {
                 account.check();
             }
             if kills >= rounds {

@@ -8,7 +8,8 @@ mod support;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{json, plugin, random_bars, test_plugin, write_csv};
+use support::host::Host;
+use support::{bomb, json, output, plugin, random_bars, strategies, test_plugin, write_csv};
 
 const BARS: usize = 2_000;
 
@@ -69,4 +70,77 @@ fn whatever_it_does_the_other_strategy_trades_as_if_it_were_alone() {
             None => assert!(kinds.is_empty(), "{misdeed}: {kinds:?}"),
         }
     }
+}
+
+/// Little enough memory that a greedy bomb meets the limit soon.
+const LITTLE_MEMORY: &str = "--set=sandbox.compile_memory_bytes=300000000";
+
+/// Room for a file that compiles for very long.
+const LARGE_FILES: &str = "--set=sandbox.wasm_bytes=200000000";
+
+/// Bombs for the compiler, at the start and while it trades: they are refused with the limit that they ran into, and
+/// the other strategy's orders are those of a host that never saw one.
+#[test]
+fn compile_bombs_are_refused_and_the_other_strategy_trades_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let (calm, bombed) = (directory.path().join("calm"), directory.path().join("bombed"));
+    for directory in [&calm, &bombed] {
+        std::fs::create_dir(directory).unwrap();
+        strategies(directory, &["sma-crossover"]);
+    }
+    let to_the_end = ["run", "--speed", "max", "--json", "--set=simulator.steps=4000"];
+    let expected = json(&calm, &to_the_end);
+
+    let slowly = ["--speed", "600", "--json", "--set=simulator.steps=4000"];
+    let files = ["greedy", "slow"].map(|name| bombed.join(format!("strategies/{name}.wasm")));
+    std::fs::write(&files[0], bomb::greedy()).unwrap();
+    let mut host = Host::start(&bombed, &[&slowly[..], &[LITTLE_MEMORY]].concat());
+    host.wait_for(&["refused", "greedy.wasm", "286 MiB of memory (limit compile_memory_bytes)"]);
+    host.wait_for(&["strategy started", "sma-crossover"]);
+    host.wait_for(&["fill"]);
+    host.stop();
+    std::fs::remove_file(&files[0]).unwrap();
+
+    let mut host =
+        Host::start(&bombed, &[&slowly[..], &[LARGE_FILES, "--set=sandbox.compile_ms=4000"]].concat());
+    host.wait_for(&["fill"]);
+    std::fs::write(&files[1], bomb::slow(1_500)).unwrap();
+    host.wait_for(&["refused", "slow.wasm", "4000 ms (limit compile_ms)"]);
+    host.wait_for(&["fill"]);
+    host.stop();
+    std::fs::remove_file(&files[1]).unwrap();
+
+    assert_eq!(json(&bombed, &to_the_end)["digest"], expected["digest"]);
+}
+
+/// The other commands that compile are protected in the same way.
+#[test]
+fn a_bomb_ends_no_command() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("greedy.wasm"), bomb::greedy()).unwrap();
+    write_csv(&directory.path().join("bars.csv"), &random_bars(10, 3));
+    for arguments in [
+        &["plugin", "check", "greedy.wasm", LITTLE_MEMORY][..],
+        &["backtest", "--strategy", "greedy.wasm", "--data", "X-USD=bars.csv", LITTLE_MEMORY],
+    ] {
+        let output = output(directory.path(), arguments);
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {text}");
+        assert!(text.contains("limit compile_memory_bytes"), "{arguments:?}: {text}");
+    }
+}
+
+/// A host that is told to end while it compiles does not wait for the compiler.
+#[test]
+fn the_end_does_not_wait_for_a_compiler() {
+    let directory = tempfile::tempdir().unwrap();
+    let strategies = strategies(directory.path(), &["sma-crossover"]);
+    std::fs::write(strategies.join("slow.wasm"), bomb::slow(1_500)).unwrap();
+    // An hour is longer than anybody waits for this test.
+    let mut host = Host::start(
+        directory.path(),
+        &["--json", "--set=sandbox.compile_ms=3600000", "--set=sandbox.wasm_bytes=200000000"],
+    );
+    host.wait_for(&["preparing the strategies"]);
+    host.stop();
 }

@@ -34,6 +34,10 @@ fn wrong_usage_has_status_2_and_failures_have_status_1() {
     assert_eq!(complaint(directory.path(), &["backtest"]).0, 2);
     assert_eq!(complaint(directory.path(), &["run", "--duration", "soon"]).0, 2);
     let (status, text) =
+        complaint(directory.path(), &["backtest", "--strategy", "x", "--data", "x", "--cash", "-5"]);
+    assert_eq!(status, 2);
+    assert!(text.contains("an amount above 0 is expected"), "{text}");
+    let (status, text) =
         complaint(directory.path(), &["backtest", "--strategy", "nothing", "--data", "nothing.csv"]);
     assert_eq!(status, 1);
     assert!(
@@ -87,6 +91,11 @@ fn plugins_are_listed_and_an_earlier_version_is_put_back() {
     let file = strategies.join("sma-crossover.wasm");
     let before = std::fs::read(&file).unwrap();
     std::fs::write(&file, b"broken").unwrap();
+    for slot in ["../sma-crossover", "", ".hidden"] {
+        let (status, text) = complaint(directory.path(), &["plugin", "rollback", slot, &hash]);
+        assert_eq!(status, 1);
+        assert!(text.contains("is no slot"), "{text}");
+    }
     succeed(directory.path(), &["plugin", "rollback", "sma-crossover", &hash[..10]]);
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }

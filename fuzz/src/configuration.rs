@@ -54,7 +54,8 @@ pub fn check_layers(layers: &Layers) {
     let read: Result<Configuration, _> = again.read();
     assert_eq!(read.as_ref(), Ok(&configuration), "{printed}");
     // An engine can be set up with it, or says why not.
-    for (_, account) in configuration.accounts().expect("each account was checked") {
+    let accounts = configuration.accounts();
+    for (_, account) in accounts.expect("what was wrong with the accounts was told when it was read") {
         let settings = account.engine_settings(vec![Instrument::new("A-USD", 2, 4)], Vec::new());
         match Engine::new(settings, Box::new(Source)) {
             Ok(engine) => drop(engine.equity()),

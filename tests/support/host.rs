@@ -60,6 +60,11 @@ impl Host {
         }
     }
 
+    /// How many of the lines until the last one that was waited for have all of these parts.
+    pub(crate) fn count(&self, parts: &[&str]) -> usize {
+        self.seen.iter().filter(|line| parts.iter().all(|part| line.contains(part))).count()
+    }
+
     /// Waits for its end; what it printed at it.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let mut text = String::new();
@@ -75,8 +80,18 @@ impl Host {
 
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
-        let killed = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        assert!(killed.success());
+        self.signal("-TERM");
+    }
+
+    /// Sends what Ctrl-C sends.
+    pub(crate) fn interrupt(&self) {
+        self.signal("-INT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &id]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// Sends SIGTERM; the summary that the host ends with.

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 
 pub(crate) mod account;
+pub(crate) mod bomb;
 pub(crate) mod host;
 #[cfg(target_os = "linux")]
 pub(crate) mod small_disk;

@@ -7,6 +7,9 @@ use bulkhead_feeds::pacer::Speed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rust_decimal::Decimal;
 
+/// What this program is called with to compile one file in a process of its own.
+pub(crate) const COMPILE_PLUGIN: &str = "compile-plugin";
+
 /// A host for trading strategies in WebAssembly: they see the market and propose orders, and nothing else.
 #[derive(Debug, Parser)]
 #[command(name = "bulkhead", version, propagate_version = true, max_term_width = 100)]
@@ -49,6 +52,14 @@ pub(crate) enum Command {
     Plugin(PluginCommand),
     /// Show the configuration as it is understood.
     Config(ConfigurationArguments),
+    /// Compile the plugin on standard input under limits; the host starts this itself.
+    #[command(name = COMPILE_PLUGIN, hide = true)]
+    CompilePlugin {
+        /// Bytes of memory.
+        memory_bytes: u64,
+        /// Seconds of CPU time.
+        seconds: u64,
+    },
 }
 
 /// Where the configuration comes from.
@@ -73,7 +84,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) duration: Option<Duration>,
     /// Event seconds in a second of real time, or "max".
-    #[arg(long, value_name = "N|max")]
+    #[arg(long, value_name = "N|max", allow_negative_numbers = true)]
     pub(crate) speed: Option<Speed>,
     /// End with one JSON object on standard output; log lines go to standard error.
     #[arg(long)]
@@ -100,13 +111,13 @@ pub(crate) struct BacktestArguments {
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) param: Vec<String>,
     /// What the account starts with [default: 10000].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) cash: Option<Decimal>,
     /// Proportional fee in basis points [default: 10].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) fee_bps: Option<Decimal>,
     /// Slippage of every order in basis points [default: 0].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     pub(crate) slippage_bps: Option<f64>,
     /// When market orders fill [default: next-open].
     #[arg(long, value_enum)]
@@ -228,6 +239,8 @@ pub(crate) enum DatabaseCommand {
 pub(crate) enum PluginCommand {
     /// Verify a plugin file: identity, parameters, imports, size, fuel, determinism.
     Check {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
         /// The plugin file.
         file: PathBuf,
         /// Print the result as JSON.

@@ -33,6 +33,10 @@ const WRONG_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    // First of all: this process has limits to set for itself, and no log, colours or configuration to look for.
+    if let Command::CompilePlugin { memory_bytes, seconds } = arguments.command {
+        return compile_plugin(memory_bytes, seconds);
+    }
     match arguments.color {
         Colour::Auto => {}
         Colour::Always => anstream::ColorChoice::Always.write_global(),
@@ -52,8 +56,30 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            anstream::eprintln!("error: {error:#}");
+            anstream::eprintln!("error: {}", in_one_line(&error));
             if error.is::<InvalidConfiguration>() { ExitCode::from(WRONG_USAGE) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// An error with its causes, each said once: many of them say their cause themselves.
+fn in_one_line(error: &anyhow::Error) -> String {
+    let mut line = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !line.ends_with(&cause) {
+            line.push_str(": ");
+            line.push_str(&cause);
+        }
+    }
+    line
+}
+
+fn compile_plugin(memory_bytes: u64, seconds: u64) -> ExitCode {
+    match bulkhead_sandbox::serve_as_compiler(memory_bytes, seconds) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("{error}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -67,6 +93,7 @@ fn execute(command: &Command) -> Result<()> {
         Command::Resume(arguments) => operate::resume(arguments),
         Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
+        Command::CompilePlugin { .. } => Ok(()),
         Command::Config(arguments) => {
             let configuration = configuration::layers(arguments, None)?.read()?;
             anstream::print!("{}", toml::to_string_pretty(&configuration)?);
@@ -81,4 +108,24 @@ fn start_log() {
     let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     let lines = fmt::layer().with_writer(log_lines::standard_error).with_ansi(colour).with_target(false);
     tracing_subscriber::registry().with(filter).with(lines).with(log_lines::Keep).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = || std::io::Error::other("no space");
+        let repeats = bulkhead_sandbox::SetUpError::Directory { path: "code".into(), source: cause() };
+        let error = anyhow::Error::new(repeats).context("the sandbox can't be set up");
+        assert_eq!(
+            in_one_line(&error),
+            "the sandbox can't be set up: the directory code can't be used: no space"
+        );
+        let error = Err::<(), _>(cause()).context("x.csv can't be written").unwrap_err();
+        assert_eq!(in_one_line(&error), "x.csv can't be written: no space");
+    }
 }

@@ -49,46 +49,41 @@ fn ask(
     let configuration = configuration::layers(configuration, None)?.read()?;
     let url = database_url(&configuration)?;
     // A halt must be possible before the first start, so that nothing is traded by mistake.
-    let may_be_first = matches!(command, Command::Halt { .. });
-    if may_be_first && Database::make(&url)? {
+    if matches!(command, Command::Halt { .. }) && Database::make(&url)? {
         anstream::eprintln!(
             "there was no {url}, so no host has run with this configuration yet; if one runs that is to be \
              halted, give its --config and --set here, in its directory"
         );
     }
     let mut database = Database::open(&url, Options::reader())?;
-    if may_be_first && database.account_names()?.is_empty() {
-        let names: Vec<String> = configuration.accounts()?.into_iter().map(|(name, _)| name).collect();
-        Database::open(&url, Options::writer())?.register_accounts(&names)?;
-    }
+    let configured: Vec<String> = configuration.accounts()?.into_iter().map(|(name, _)| name).collect();
+    let known = database.register_accounts(&configured)?;
     let accounts = match account {
         Some(_) => vec![shard::find(&mut database, account)?],
-        None => database.account_names()?.into_iter().map(|row| row.shard).collect(),
+        None => known.iter().map(|row| row.shard).collect(),
     };
-    ensure!(!accounts.is_empty(), "there is no account in {url}");
     let command = serde_json::to_string(command)?;
     // All are asked before any is waited for.
     let mut requests = Vec::new();
     for shard in accounts {
         requests.push(database.request(shard, &operator().to_string(), &command, None)?);
     }
-    let until = Instant::now() + if wait { PATIENCE } else { Duration::ZERO };
+    let patience = if wait { PATIENCE } else { Duration::ZERO };
+    let asked = Instant::now();
     let mut refusals = Vec::new();
     for request in requests {
-        match database.await_outcome(request, until.saturating_duration_since(Instant::now()))? {
+        match database.await_outcome(request, patience.saturating_sub(asked.elapsed()))? {
             Some(Outcome::Applied { sequence }) => {
                 anstream::println!("{done} (request {request}, {sequence})");
             }
             Some(Outcome::Refused { reason, .. }) => {
                 refusals.push(format!("request {request} was refused: {reason}"));
             }
-            None => {
-                anstream::println!(
-                    "request {request} is in {url}; no host has taken it up yet: the next that starts does so first"
-                );
-            }
+            None => anstream::println!(
+                "request {request} is in {url}; no host has taken it up yet: the next that starts does so first"
+            ),
         }
     }
-    ensure!(refusals.is_empty(), "{}", refusals.join("\n"));
+    ensure!(refusals.is_empty(), refusals.join("\n"));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `bulkhead plugin`: looking at plugin files and versions.
 
-use anyhow::{Context as _, Result, bail};
-use bulkhead_configuration::{Configuration, Layers};
+use anyhow::{Context as _, Result, bail, ensure};
+use bulkhead_configuration::Configuration;
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::check::CheckReport;
 use comfy_table::Table;
@@ -15,7 +15,7 @@ use crate::strategy_files;
 /// Runs one of the plugin commands.
 pub(crate) fn plugin(command: &PluginCommand) -> Result<()> {
     match command {
-        PluginCommand::Check { file, json } => check(file, *json),
+        PluginCommand::Check { configuration, file, json } => check(&configured(configuration)?, file, *json),
         PluginCommand::List { configuration, json } => list(&configured(configuration)?, *json),
         PluginCommand::Rollback { configuration, slot, hash } => {
             rollback(&configured(configuration)?, slot, hash)
@@ -27,15 +27,15 @@ fn configured(arguments: &ConfigurationArguments) -> Result<Configuration> {
     Ok(configuration::layers(arguments, None)?.read()?)
 }
 
-fn check(file: &std::path::Path, json: bool) -> Result<()> {
-    let limits = Layers::defaults().read()?.sandbox;
-    let report = bulkhead_sandbox::check::check(&read(file)?, &limits);
+fn check(configuration: &Configuration, file: &std::path::Path, json: bool) -> Result<()> {
+    let limits = &configuration.sandbox;
+    let report = bulkhead_sandbox::check::check(&read(file)?, limits, Some(strategy_files::compiler()?));
     if json {
         anstream::println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
         anstream::print!("{}", describe(&report));
     }
-    anyhow::ensure!(report.passed(), "{} is refused: {}", file.display(), report.problems.join("; "));
+    ensure!(report.passed(), "{} is refused: {}", file.display(), report.problems.join("; "));
     Ok(())
 }
 
@@ -164,7 +164,11 @@ fn list(configuration: &Configuration, json: bool) -> Result<()> {
 
 /// Writes a kept version over the slot's file, whole or not at all.
 fn rollback(configuration: &Configuration, slot: &str, version: &str) -> Result<()> {
-    let versions = configuration.storage.join("versions");
+    ensure!(
+        strategy_files::is_slot_name(slot),
+        "\"{slot}\" is no slot: give the name of a file in {}, without its .wasm",
+        configuration.strategies.directory.display()
+    );
     let sandbox = strategy_files::sandbox(configuration)?;
     let wanted = version.to_lowercase();
     let found: Vec<ContentHash> =
@@ -174,8 +178,13 @@ fn rollback(configuration: &Configuration, slot: &str, version: &str) -> Result<
         [] => bail!("no kept version begins with \"{version}\"; `bulkhead plugin list --json` shows them"),
         _ => bail!("{} kept versions begin with \"{version}\"; give more digits", found.len()),
     };
-    let bytes = read(&versions.join(format!("{hash}.wasm")))?;
+    let bytes = sandbox.kept_file(&hash)?;
     let directory = &configuration.strategies.directory;
+    ensure!(
+        directory.is_dir(),
+        "{} is no directory; give the one with the strategies by --strategies or strategies.directory",
+        directory.display()
+    );
     let target = directory.join(format!("{slot}.wasm"));
     let partial = directory.join(format!(".{slot}.wasm.partial"));
     std::fs::write(&partial, bytes)

@@ -2,9 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use bulkhead_configuration::Configuration;
-use bulkhead_sandbox::{Sandbox, Settings};
+use bulkhead_core::identifier::ContentHash;
+use bulkhead_sandbox::{CompilerProgram, Sandbox, Settings};
+
+use crate::arguments::COMPILE_PLUGIN;
+use crate::market_data::read;
 
 /// Where plugins are looked for by name, after the strategies directory: where `cargo xtask plugins` puts
 /// them.
@@ -16,8 +20,21 @@ pub(crate) fn sandbox(configuration: &Configuration) -> Result<Sandbox> {
         limits: configuration.sandbox.clone(),
         artefacts: Some(configuration.storage.join("compiled")),
         versions: Some(configuration.storage.join("versions")),
+        compiler: Some(compiler()?),
     };
     Sandbox::new(settings).context("the sandbox can't be set up")
+}
+
+/// This program, as a compiler in a process of its own.
+pub(crate) fn compiler() -> Result<CompilerProgram> {
+    // The file that runs, also when another version was put in its place meanwhile.
+    let running = PathBuf::from("/proc/self/exe");
+    let path = if running.exists() {
+        running
+    } else {
+        std::env::current_exe().context("this program's own file, which compiles plugins, can't be found")?
+    };
+    Ok(CompilerProgram { path, name: "bulkhead".into(), arguments: vec![COMPILE_PLUGIN.into()] })
 }
 
 /// The file that a name or path means, and the slot it runs in.
@@ -31,13 +48,27 @@ pub(crate) fn find(directory: &Path, name: &str) -> Result<(String, PathBuf)> {
     let candidates = [directory.join(&file), Path::new(BUILT_PLUGINS).join(&file)];
     match candidates.iter().find(|candidate| candidate.is_file()) {
         Some(found) => Ok((name.to_owned(), found.clone())),
-        None => bail!(
-            "there is no plugin \"{name}\": looked for the file itself, {} and {}; build the shipped ones with \
-             `cargo xtask plugins`",
-            candidates[0].display(),
-            candidates[1].display()
-        ),
+        None => {
+            let known: Vec<String> =
+                list(directory).unwrap_or_default().into_iter().map(|(slot, _)| slot).collect();
+            let known = if known.is_empty() {
+                String::new()
+            } else {
+                format!("; {} has {}", directory.display(), known.join(", "))
+            };
+            bail!(
+                "there is no plugin \"{name}\": looked for the file itself, {} and {}{known}; build the shipped ones \
+                 with `cargo xtask plugins`",
+                candidates[0].display(),
+                candidates[1].display()
+            )
+        }
     }
+}
+
+/// Whether a name can be a slot's: that of a file which [`list`] finds, and of no place elsewhere.
+pub(crate) fn is_slot_name(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('.') && !name.contains(std::path::is_separator)
 }
 
 /// The plugin files of a directory, by name: those that end in `.wasm` and don't begin with a dot.
@@ -46,6 +77,11 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
     if !directory.exists() {
         return Ok(files);
     }
+    ensure!(
+        directory.is_dir(),
+        "{} is no directory; give the one with the strategies by --strategies or strategies.directory",
+        directory.display()
+    );
     let entries =
         std::fs::read_dir(directory).with_context(|| format!("{} can't be read", directory.display()))?;
     for entry in entries {
@@ -58,6 +94,66 @@ pub(crate) fn list(directory: &Path) -> Result<Vec<(String, PathBuf)>> {
     }
     files.sort_unstable();
     Ok(files)
+}
+
+/// A plugin file of the directory, looked into.
+#[derive(Debug, Clone)]
+pub(crate) struct PluginFile {
+    pub(crate) slot: String,
+    pub(crate) path: PathBuf,
+    /// The hash of what is in it, if it could be read.
+    content: Option<ContentHash>,
+    /// Why it can't run.
+    pub(crate) refused: Option<String>,
+}
+
+impl PluginFile {
+    /// The version that is in it and can run.
+    pub(crate) fn version(&self) -> Option<ContentHash> {
+        self.content.filter(|_| self.refused.is_none())
+    }
+
+    /// The version that is in it and can't run.
+    pub(crate) fn refused_version(&self) -> Option<ContentHash> {
+        self.content.filter(|_| self.refused.is_some())
+    }
+}
+
+/// Prepares the plugin files of a directory side by side, as compiling takes most of a first start; in the order of
+/// their names.
+pub(crate) fn prepare(sandbox: &Sandbox, directory: &Path) -> Result<Vec<PluginFile>> {
+    let files = list(directory)?;
+    let look = |path: &Path| -> (Option<ContentHash>, Result<()>) {
+        match read(path) {
+            Ok(bytes) => {
+                (Some(ContentHash::of(&bytes)), sandbox.prepare(&bytes).map(drop).map_err(Into::into))
+            }
+            Err(error) => (None, Err(error)),
+        }
+    };
+    std::thread::scope(|scope| {
+        let started: Vec<_> = files
+            .into_iter()
+            .map(|(slot, path)| {
+                let of_thread = path.clone();
+                let thread = std::thread::Builder::new()
+                    .name("prepare".to_owned())
+                    // It asks strategies what they are.
+                    .stack_size(bulkhead_sandbox::THREAD_STACK_BYTES)
+                    .spawn_scoped(scope, move || look(&of_thread));
+                (slot, path, thread)
+            })
+            .collect();
+        let finished = started.into_iter().map(|(slot, path, thread)| {
+            let (content, taken) = match thread.map(std::thread::ScopedJoinHandle::join) {
+                Ok(Ok(looked)) => looked,
+                Ok(Err(_)) => (None, Err(anyhow!("preparing it panicked; please report this"))),
+                Err(error) => (None, Err(error).context("no thread can be started to prepare it on")),
+            };
+            PluginFile { slot, path, content, refused: taken.err().map(|error| format!("{error:#}")) }
+        });
+        Ok(finished.collect())
+    })
 }
 
 #[cfg(test)]
@@ -73,6 +169,17 @@ mod tests {
         assert_eq!(find(directory.path(), "mine").unwrap().0, "mine");
         let error = find(directory.path(), "other").unwrap_err().to_string();
         assert!(error.contains("other.wasm") && error.contains("cargo xtask plugins"), "{error}");
+        assert!(error.contains("has mine;"), "{error}");
         assert_eq!(list(directory.path()).unwrap().len(), 1);
+        let error = list(&directory.path().join("notes.txt")).unwrap_err().to_string();
+        assert!(error.contains("is no directory") && error.contains("--strategies"), "{error}");
+    }
+
+    #[test]
+    fn a_slot_is_no_path() {
+        assert!(is_slot_name("mean-reversion.v2"));
+        for name in ["", ".hidden", "..", "../up", "a/b", "/root"] {
+            assert!(!is_slot_name(name), "{name}");
+        }
     }
 }

@@ -112,7 +112,7 @@
   };
 
   const drawEquity = () => {
-    const { time, equity, drawdown, benchmark } = data.equity;
+    const { time, equity, drawdown, benchmark, rolling_sharpe: rolling } = data.equity;
     if (!time.length) return;
     const chart = createChart("equity-chart");
     const money = { type: "custom", minMove: 0.01, formatter: (value) => compact.format(value) };
@@ -121,17 +121,25 @@
     const held = chart.addSeries(library.LineSeries, { lineWidth: 1, priceFormat: money, priceLineVisible: false });
     const under = chart.addSeries(library.AreaSeries,
       { lineWidth: 1, priceFormat: fall, priceLineVisible: false, lastValueVisible: false, invertFilledArea: true }, 1);
+    // The last pane is there when there are days enough for it.
+    const rolls = rolling.some((value) => value !== null);
+    const plain = { type: "custom", minMove: 0.01, formatter: (value) => value.toFixed(2) };
+    const sharpe = rolls && chart.addSeries(library.LineSeries,
+      { lineWidth: 1, priceFormat: plain, priceLineVisible: false, lastValueVisible: false }, 2);
     const last = (values) => values.findLast((value) => value !== null);
     const points = (values) => time.flatMap((t, i) => (values[i] === null ? [] : [{ time: t, value: values[i] }]));
     worth.setData(points(equity));
     held.setData(points(benchmark));
     under.setData(points(drawdown));
+    if (rolls) sharpe.setData(points(rolling));
     chart.panes()[0].setStretchFactor(3);
     chart.panes()[1].setStretchFactor(1);
+    if (rolls) chart.panes()[2].setStretchFactor(1);
     under.priceScale().applyOptions({ scaleMargins: { top: 0.04, bottom: 0.08 } });
     theme(() => {
       worth.applyOptions({ lineColor: colour("accent"), topColor: colour("accent-fill"), bottomColor: "transparent" });
       held.applyOptions({ color: colour("benchmark") });
+      if (rolls) sharpe.applyOptions({ color: colour("accent") });
       under.applyOptions({ lineColor: colour("loss"), topColor: colour("loss-fill"), bottomColor: colour("loss-fill") });
       show();
     });
@@ -143,6 +151,7 @@
         ["Equity", text(value(worth, equity), grouped.format), colour("accent")],
         ["Buy and hold", text(value(held, benchmark), grouped.format), colour("benchmark")],
         ["Drawdown", text(value(under, drawdown), percent), colour("loss")],
+        ...(rolls ? [["Sharpe, 30 days", text(value(sharpe, rolling), plain.formatter)]] : []),
       ]);
     }
     chart.subscribeCrosshairMove((event) => show(event.time, event.time ? event.seriesData : undefined));

@@ -22,8 +22,8 @@ use crate::recorder::{
 };
 use crate::returns::{self, DailyReturn, MonthlyReturn};
 use crate::rows::{
-    DayRow, ExitReasonRow, FaultRow, InstrumentRow, MonthRow, Name, OpenPositionRow, StrategyRow, Trade,
-    TradingStateRow,
+    DayRow, DirectionRow, ExitReasonRow, FaultRow, InstrumentRow, MonthRow, Name, OpenPositionRow,
+    StrategyRow, Trade, TradingStateRow,
 };
 use crate::statistics::TradeStatistics;
 
@@ -50,6 +50,8 @@ pub struct Report {
     pub per_strategy: Vec<StrategyRow>,
     /// By instrument.
     pub instruments: Vec<InstrumentRow>,
+    /// By the side of the entry: long, then short.
+    pub directions: Vec<DirectionRow>,
     /// By why trades were closed.
     pub exit_reasons: Vec<ExitReasonRow>,
     /// Refused proposals by the code of the refusal.
@@ -158,10 +160,11 @@ pub(crate) fn report(recorder: &Recorder, end: Final) -> Report {
             .map(|id| strategy_row(recorder, *id, &end.open_positions))
             .collect(),
         instruments: recorder.instruments.keys().map(|id| instrument_row(recorder, *id)).collect(),
+        directions: [Side::Buy, Side::Sell].map(|side| direction_row(recorder, side)).to_vec(),
         exit_reasons: exit_reasons(recorder),
         refusals: by_name(&recorder.account),
         monthly: returns::monthly(initial, days).iter().map(month_row).collect(),
-        daily: days.iter().map(day_row).collect(),
+        daily: days.iter().zip(returns::rolling_sharpe(days)).map(day_row).collect(),
         open_positions: end.open_positions.iter().map(|position| open_position(recorder, position)).collect(),
         faults: recorder.faults.iter().map(|fault| fault_row(recorder, fault)).collect(),
         trading_states: recorder.trading_states.iter().map(trading_state_row).collect(),
@@ -236,6 +239,20 @@ fn instrument_row(recorder: &Recorder, id: InstrumentId) -> InstrumentRow {
     }
 }
 
+fn direction_row(recorder: &Recorder, side: Side) -> DirectionRow {
+    let mut trades = TradeStatistics::default();
+    recorder.trades.iter().filter(|trade| trade.side == side).for_each(|trade| trades.add(trade));
+    DirectionRow {
+        side: direction(side),
+        trades: trades.count,
+        wins: trades.wins,
+        win_rate: trades.win_rate(),
+        profit_factor: trades.profit_factor(),
+        pnl: trades.pnl.amount(),
+        average_pnl: trades.expectancy(),
+    }
+}
+
 fn exit_reasons(recorder: &Recorder) -> Vec<ExitReasonRow> {
     let row = |(reason, trades): (&FillCause, &TradeStatistics)| ExitReasonRow {
         reason: reason.name(),
@@ -256,8 +273,8 @@ fn month_row(month: &MonthlyReturn) -> MonthRow {
     }
 }
 
-fn day_row(day: &DailyReturn) -> DayRow {
-    DayRow { date: day.day, value: day.value, equity: Amount::estimated(day.equity) }
+fn day_row((day, rolling_sharpe): (&DailyReturn, Option<f64>)) -> DayRow {
+    DayRow { date: day.day, value: day.value, equity: Amount::estimated(day.equity), rolling_sharpe }
 }
 
 fn open_position(recorder: &Recorder, position: &OpenPosition) -> OpenPositionRow {

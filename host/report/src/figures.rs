@@ -40,7 +40,7 @@ pub(crate) fn groups(report: &Report) -> [Group; 4] {
     [
         Group { title: "Result", figures: result(metrics) },
         Group { title: "Risk", figures: risk(metrics) },
-        Group { title: "Trades", figures: trades(metrics) },
+        Group { title: "Trades", figures: trades(report) },
         Group { title: "Activity", figures: activity(metrics) },
     ]
 }
@@ -84,10 +84,17 @@ fn risk(metrics: &Metrics) -> Vec<Figure> {
     ]
 }
 
-fn trades(metrics: &Metrics) -> Vec<Figure> {
+/// Trades that were entered by buying and by selling.
+fn long_and_short(report: &Report) -> String {
+    report.directions.iter().map(|row| count(row.trades)).collect::<Vec<_>>().join(" / ")
+}
+
+fn trades(report: &Report) -> Vec<Figure> {
+    let metrics = &report.metrics;
     let streaks = format!("{} / {}", count(metrics.longest_win_streak), count(metrics.longest_loss_streak));
     vec![
         plain("Trades", count(metrics.trades)),
+        plain("Long / short", long_and_short(report)),
         plain("Wins / losses", format!("{} / {}", count(metrics.wins), count(metrics.losses))),
         plain("Win rate", or_missing(metrics.win_rate, percent)),
         plain("Profit factor", or_missing(metrics.profit_factor, number)),

@@ -93,6 +93,16 @@ impl Ratios {
     }
 }
 
+/// Days that a rolling ratio looks back over.
+const ROLLING_DAYS: usize = 30;
+
+/// For each day the Sharpe ratio of the thirty days that end with it; missing for the first twenty-nine.
+pub(crate) fn rolling_sharpe(days: &[DailyReturn]) -> Vec<Option<f64>> {
+    let unknown = days.len().min(ROLLING_DAYS - 1);
+    let known = days.windows(ROLLING_DAYS).map(|window| Ratios::of(window).sharpe);
+    std::iter::repeat_n(None, unknown).chain(known).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +146,20 @@ mod tests {
         let rising = daily(100.0, &closes(&[(0, 110.0), (1, 121.0), (2, 133.1)])).unwrap();
         assert_eq!((Ratios::of(&rising).sharpe, Ratios::of(&rising).sortino), (None, None));
         assert_eq!(daily(100.0, &closes(&[(0, -1.0), (1, 5.0)])), None);
+    }
+
+    #[test]
+    fn a_rolling_ratio_is_that_of_its_window() {
+        let growth = |day: i32| 100.0 + f64::from(day % 7) + f64::from(day);
+        let values: Vec<(i32, f64)> = (0..40).map(|day| (day, growth(day))).collect();
+        let days = daily(100.0, &closes(&values)).unwrap();
+        let rolling = rolling_sharpe(&days);
+        assert_eq!(rolling.len(), days.len());
+        assert!(rolling[..29].iter().all(Option::is_none));
+        assert_eq!(rolling[29], Ratios::of(&days[..30]).sharpe);
+        assert_eq!(rolling[39], Ratios::of(&days[10..]).sharpe);
+        assert!(rolling[29].is_some() && rolling[29] != rolling[39]);
+        assert_eq!(rolling_sharpe(&days[..5]), [None; 5]);
     }
 
     #[test]

@@ -123,6 +123,25 @@ pub struct InstrumentRow {
     pub turnover: Option<Amount>,
 }
 
+/// Trades that were entered from the same side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DirectionRow {
+    /// "long", or "short" for entries by selling.
+    pub side: &'static str,
+    /// How many.
+    pub trades: u64,
+    /// Those with a profit.
+    pub wins: u64,
+    /// Wins as a fraction of trades.
+    pub win_rate: Option<f64>,
+    /// Sum of profits divided by sum of losses.
+    pub profit_factor: Option<f64>,
+    /// Sum of profits after fees.
+    pub pnl: Option<Amount>,
+    /// Mean profit.
+    pub average_pnl: Option<Amount>,
+}
+
 /// Trades that were closed for the same reason.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExitReasonRow {
@@ -162,6 +181,8 @@ pub struct DayRow {
     pub value: f64,
     /// What the day closed at, to eight decimal places.
     pub equity: Option<Amount>,
+    /// Sharpe ratio of the thirty days that end with this one.
+    pub rolling_sharpe: Option<f64>,
 }
 
 /// A position that was still open.

@@ -173,6 +173,30 @@ fn no_equity_and_no_initial_money_do_no_harm() {
     assert!(report.notes.iter().any(|note| note.starts_with("5 equity samples")));
 }
 
+/// Forty days: the chart of the rolling ratio begins where the thirtieth day is over, with that day's figure.
+#[test]
+fn a_long_run_has_a_rolling_sharpe_ratio() {
+    let report = sample::sample(&Sample {
+        bars: 40 * 24,
+        interval: Span::from_seconds(3_600),
+        slots: ["a", "b", "c"],
+        notional: 2_400,
+        patience: 20.0,
+        band: 0.002,
+    });
+    let thirtieth = report.daily[29].rolling_sharpe.unwrap();
+    assert!(report.daily[28].rolling_sharpe.is_none());
+    let page = report.html().unwrap();
+    let data = between(&page, "<script type=\"application/json\" id=\"data\">", "</script>");
+    let data: serde_json::Value = serde_json::from_str(data).unwrap();
+    let rolling = data["equity"]["rolling_sharpe"].as_array().unwrap();
+    let first = rolling.iter().position(|value| !value.is_null()).unwrap();
+    let start = data["instruments"][0]["time"][0].as_i64().unwrap();
+    assert_eq!(data["equity"]["time"][first].as_i64().unwrap(), start + 30 * 86_400);
+    let difference = rolling[first].as_f64().unwrap() - thirtieth;
+    assert!(difference.abs() < 1e-6 * thirtieth.abs(), "{} is not {thirtieth}", rolling[first]);
+}
+
 #[test]
 fn memory_of_the_charts_is_bounded() {
     let report = sample::sample(&Sample {

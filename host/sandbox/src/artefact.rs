@@ -1,37 +1,35 @@
-//! Compiled code on disk, so that a version is compiled once for each engine. A file holds machine code that
-//! the host will run outside every sandbox, so it is only taken from a directory that nobody else may write
-//! to, and only when its digest shows it to be whole and to belong to the version asked for.
+//! Compiled code as bytes: what a compiler hands over, and what is kept on disk so that a version is compiled once.
+//! The bytes hold machine code that the host will run outside every sandbox, so they are only taken from a compiler
+//! that this host started or from a directory that nobody else may write to, and only when their digest shows them
+//! to be whole and to belong to the version asked for and to this engine.
 
 use std::hash::{Hash as _, Hasher};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use bulkhead_core::identifier::ContentHash;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
+use crate::contract;
+use crate::inspect::Inspection;
+use crate::limits::{Limits, of_files};
 use crate::storage;
 
-const MAGIC: &[u8; 16] = b"bulkhead-code-01";
+/// What sealed bytes begin with.
+pub(crate) const MAGIC: &[u8; 16] = b"bulkhead-code-02";
 const DIGEST_BYTES: usize = 32;
 
-/// What code was compiled from, which the version alone says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What code was compiled from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Form {
     /// A component, or a module that goes by way of one.
     Component,
     /// A core module that is called as it is.
     Module,
-}
-
-impl Form {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Component => "component",
-            Self::Module => "module",
-        }
-    }
 }
 
 /// Compiled code.
@@ -40,22 +38,102 @@ pub(crate) enum Code {
     Module(Module),
 }
 
-impl Code {
-    /// The bytes that [`deserialize`] takes.
-    pub(crate) fn serialize(&self) -> Result<Vec<u8>, wasmtime::Error> {
-        match self {
-            Self::Component(component) => component.serialize(),
-            Self::Module(module) => module.serialize(),
+/// What stands before the code.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Header {
+    form: Form,
+    inspection: Inspection,
+}
+
+/// What two compilers must have in common to give the same code of the same file, and to refuse the same files: the
+/// engine's version, settings and target, the contract, and the limits of files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Recipe(String);
+
+impl Recipe {
+    pub(crate) fn new(engine: &Engine, limits: &Limits) -> Self {
+        let mut collect = Collect(Sha256::new());
+        engine.precompile_compatibility_hash().hash(&mut collect);
+        collect.0.update(env!("CARGO_PKG_VERSION"));
+        collect.0.update(contract::WIT);
+        for limit in of_files(limits) {
+            collect.0.update(limit.to_le_bytes());
         }
+        Self(ContentHash::new(collect.0.finalize().into()).short())
     }
+
+    /// The code of a version with what was seen in its file, in bytes that say whether they are whole.
+    pub(crate) fn seal(
+        &self,
+        version: &ContentHash,
+        form: Form,
+        inspection: Inspection,
+        code: &[u8],
+    ) -> Result<Vec<u8>, serde_json::Error> {
+        let header = serde_json::to_vec(&Header { form, inspection })?;
+        let length = u32::try_from(header.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let mut content = Vec::with_capacity(length.len() + header.len() + code.len());
+        for part in [&length[..], &header, code] {
+            content.extend_from_slice(part);
+        }
+        let mut sealed = Vec::with_capacity(MAGIC.len() + DIGEST_BYTES + content.len());
+        sealed.extend_from_slice(MAGIC);
+        sealed.extend_from_slice(&self.digest(version, &content));
+        sealed.append(&mut content);
+        Ok(sealed)
+    }
+
+    /// The code that was sealed, ready to be linked.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the bytes.
+    pub(crate) fn open(
+        &self,
+        engine: &Engine,
+        version: &ContentHash,
+        sealed: &[u8],
+    ) -> Result<(Code, Inspection), NotTheCode> {
+        let content = sealed.strip_prefix(MAGIC).ok_or(NotTheCode::Foreign)?;
+        let (digest, content) = content.split_at_checked(DIGEST_BYTES).ok_or(NotTheCode::Damaged)?;
+        if digest != self.digest(version, content) {
+            return Err(NotTheCode::Damaged);
+        }
+        let (length, rest) = content.split_at_checked(4).ok_or(NotTheCode::Damaged)?;
+        let length = length.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        let (header, code) = rest.split_at_checked(length).ok_or(NotTheCode::Damaged)?;
+        let Header { form, inspection } = serde_json::from_slice(header).map_err(|_| NotTheCode::Damaged)?;
+        let code =
+            deserialize(engine, form, code).map_err(|error| NotTheCode::Unusable(format!("{error:#}")))?;
+        Ok((code, inspection))
+    }
+
+    /// Of the content and of what it was compiled from and for: one under another's name has another digest.
+    fn digest(&self, version: &ContentHash, content: &[u8]) -> [u8; DIGEST_BYTES] {
+        let mut digest = Sha256::new();
+        digest.update(MAGIC);
+        digest.update(version.bytes());
+        digest.update(&self.0);
+        digest.update(content);
+        digest.finalize().into()
+    }
+}
+
+/// Why bytes are not the code that was asked for.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotTheCode {
+    #[error("it is something else than compiled code")]
+    Foreign,
+    #[error("it is damaged, or of another version of the strategy or the host")]
+    Damaged,
+    #[error("the engine refuses it: {0}")]
+    Unusable(String),
 }
 
 /// The directory of compiled code.
 #[derive(Debug)]
 pub(crate) struct ArtefactCache {
     directory: PathBuf,
-    /// Of the engine's version, settings and target.
-    engine: String,
 }
 
 /// Collects what the engine hashes, so that a digest can be made of it.
@@ -77,39 +155,24 @@ impl ArtefactCache {
     /// # Errors
     ///
     /// When it can't be made, or others may write to it.
-    pub(crate) fn open(directory: &Path, engine: &Engine) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
         storage::private_directory(directory)?;
-        let mut collect = Collect(Sha256::new());
-        engine.precompile_compatibility_hash().hash(&mut collect);
-        collect.0.update(env!("CARGO_PKG_VERSION"));
-        let engine = ContentHash::new(collect.0.finalize().into()).short();
-        Ok(Self { directory: directory.to_owned(), engine })
+        Ok(Self { directory: directory.to_owned() })
     }
 
-    fn path(&self, version: &ContentHash, form: Form) -> PathBuf {
-        self.directory.join(format!("{version}-{}-{}.cwasm", self.engine, form.name()))
-    }
-
-    /// Of the code and of what it was compiled from and for: a file under another's name has another digest.
-    fn digest(&self, version: &ContentHash, form: Form, code: &[u8]) -> [u8; DIGEST_BYTES] {
-        let mut digest = Sha256::new();
-        digest.update(MAGIC);
-        digest.update(version.bytes());
-        digest.update(self.engine.as_bytes());
-        digest.update(form.name());
-        digest.update(code);
-        digest.finalize().into()
+    fn path(&self, recipe: &Recipe, version: &ContentHash) -> PathBuf {
+        self.directory.join(format!("{version}-{}.cwasm", recipe.0))
     }
 
     /// The compiled code of a version; `None` when there is none that is whole.
-    pub(crate) fn load(&self, engine: &Engine, version: &ContentHash, form: Form) -> Option<Code> {
-        let file = fs::read(self.path(version, form)).ok()?;
-        let (digest, code) = file.strip_prefix(MAGIC)?.split_at_checked(DIGEST_BYTES)?;
-        if digest != self.digest(version, form, code) {
-            tracing::warn!(%version, "compiled code on disk is damaged; compiling again");
-            return None;
-        }
-        match deserialize(engine, form, code) {
+    pub(crate) fn load(
+        &self,
+        engine: &Engine,
+        recipe: &Recipe,
+        version: &ContentHash,
+    ) -> Option<(Code, Inspection)> {
+        let sealed = fs::read(self.path(recipe, version)).ok()?;
+        match recipe.open(engine, version, &sealed) {
             Ok(code) => Some(code),
             Err(error) => {
                 tracing::warn!(%version, %error, "compiled code on disk is of no use; compiling again");
@@ -118,10 +181,9 @@ impl ArtefactCache {
         }
     }
 
-    /// Keeps the compiled code of a version.
-    pub(crate) fn store(&self, version: &ContentHash, form: Form, code: &[u8]) -> io::Result<()> {
-        let digest = self.digest(version, form, code);
-        storage::write_whole(&self.directory, &self.path(version, form), &[MAGIC, &digest, code])
+    /// Keeps the sealed code of a version.
+    pub(crate) fn store(&self, recipe: &Recipe, version: &ContentHash, sealed: &[u8]) -> io::Result<()> {
+        storage::write_whole(&self.directory, &self.path(recipe, version), &[sealed])
     }
 }
 
@@ -131,9 +193,10 @@ impl ArtefactCache {
     reason = "wasmtime runs what it is given here as machine code; see the safety argument"
 )]
 fn deserialize(engine: &Engine, form: Form, code: &[u8]) -> Result<Code, wasmtime::Error> {
-    // SAFETY: the bytes must be what `Code::serialize` gave, unchanged. The one caller has them from a file that
-    // this module wrote into a directory that belongs to this user and that nobody else may write to
-    // (`storage::private_directory`), and has checked a digest over magic, version, engine, form and code.
+    // SAFETY: the bytes must be what wasmtime's compiler gave, unchanged. The one caller has checked a digest over
+    // magic, version, recipe, form and code, and has them from one of two places: from this very program, run as a
+    // compiler by this host, through a pipe that nobody else holds; or from a file that this crate wrote into a
+    // directory that belongs to this user and that nobody else may write to (`storage::private_directory`).
     // wasmtime itself refuses code of another version, other settings or the other form.
     unsafe {
         match form {
@@ -146,59 +209,81 @@ fn deserialize(engine: &Engine, form: Form, code: &[u8]) -> Result<Code, wasmtim
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inspect::Kind;
 
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
-    fn cache() -> (tempfile::TempDir, Engine, ArtefactCache) {
-        let directory = tempfile::tempdir().unwrap();
-        let engine = Engine::default();
-        let cache = ArtefactCache::open(&directory.path().join("code"), &engine).unwrap();
-        (directory, engine, cache)
+    fn inspection() -> Inspection {
+        let (bytes, functions, largest_function_bytes) = (8, 0, 0);
+        Inspection { kind: Kind::Component, bytes, functions, largest_function_bytes, imports: Vec::new() }
     }
 
-    fn code(engine: &Engine) -> Vec<u8> {
-        Component::from_binary(engine, EMPTY).unwrap().serialize().unwrap()
+    fn recipe(engine: &Engine) -> Recipe {
+        Recipe::new(engine, &Limits::default())
+    }
+
+    fn sealed(engine: &Engine, version: &ContentHash) -> Vec<u8> {
+        let code = engine.precompile_component(EMPTY).unwrap();
+        recipe(engine).seal(version, Form::Component, inspection(), &code).unwrap()
     }
 
     #[test]
-    fn stored_code_is_found_again_and_only_under_its_version_and_form() {
-        let (_directory, engine, cache) = cache();
+    fn sealed_code_is_opened_only_for_its_version_and_recipe() {
+        let engine = Engine::default();
         let (version, other) = (ContentHash::of(b"a"), ContentHash::of(b"b"));
-        let form = Form::Component;
-        assert!(cache.load(&engine, &version, form).is_none());
-        cache.store(&version, form, &code(&engine)).unwrap();
-        assert!(cache.load(&engine, &version, form).is_some());
-        fs::copy(cache.path(&version, form), cache.path(&other, form)).unwrap();
-        assert!(cache.load(&engine, &other, form).is_none(), "code of another version was taken");
-        fs::copy(cache.path(&version, form), cache.path(&version, Form::Module)).unwrap();
-        assert!(cache.load(&engine, &version, Form::Module).is_none(), "code of another form was taken");
+        let sealed = sealed(&engine, &version);
+        let (code, seen) = recipe(&engine).open(&engine, &version, &sealed).ok().unwrap();
+        assert!(matches!(code, Code::Component(_)));
+        assert_eq!(seen, inspection());
+        let refused = |recipe: &Recipe, version| recipe.open(&engine, version, &sealed).err().unwrap();
+        assert_eq!(refused(&recipe(&engine), &other), NotTheCode::Damaged, "of another version");
+        let stricter = Recipe::new(&engine, &Limits { functions: 10, ..Limits::default() });
+        assert_eq!(refused(&stricter, &version), NotTheCode::Damaged, "for other limits of files");
+        let slower = Recipe::new(&engine, &Limits { fuel_per_call: 10_000, ..Limits::default() });
+        assert_eq!(slower, recipe(&engine), "limits of calls have nothing to do with it");
     }
 
     #[test]
     fn a_modules_code_is_no_components() {
-        let (_directory, engine, cache) = cache();
+        let engine = Engine::default();
         let version = ContentHash::of(b"a");
-        let code = Module::new(&engine, b"\0asm\x01\0\0\0").unwrap().serialize().unwrap();
-        cache.store(&version, Form::Module, &code).unwrap();
-        assert!(matches!(cache.load(&engine, &version, Form::Module), Some(Code::Module(_))));
-        cache.store(&version, Form::Component, &code).unwrap();
-        assert!(cache.load(&engine, &version, Form::Component).is_none());
+        let code = engine.precompile_module(b"\0asm\x01\0\0\0").unwrap();
+        let open = |form| {
+            let sealed = recipe(&engine).seal(&version, form, inspection(), &code).unwrap();
+            recipe(&engine).open(&engine, &version, &sealed).map(|(code, _)| code)
+        };
+        assert!(matches!(open(Form::Module), Ok(Code::Module(_))));
+        assert!(matches!(open(Form::Component), Err(NotTheCode::Unusable(_))));
     }
 
     #[test]
     fn damaged_code_is_not_run() {
-        let (_directory, engine, cache) = cache();
-        let (version, form) = (ContentHash::of(b"a"), Form::Component);
-        cache.store(&version, form, &code(&engine)).unwrap();
-        let path = cache.path(&version, form);
-        let whole = fs::read(&path).unwrap();
+        let engine = Engine::default();
+        let version = ContentHash::of(b"a");
+        let whole = sealed(&engine, &version);
+        let opens = |sealed: &[u8]| recipe(&engine).open(&engine, &version, sealed).is_ok();
         for position in [0, MAGIC.len(), MAGIC.len() + DIGEST_BYTES, whole.len() / 2, whole.len() - 1] {
             let mut damaged = whole.clone();
             damaged[position] ^= 1;
-            fs::write(&path, &damaged).unwrap();
-            assert!(cache.load(&engine, &version, form).is_none(), "flipped a bit at {position}");
+            assert!(!opens(&damaged), "flipped a bit at {position}");
         }
-        fs::write(&path, &whole[..whole.len() - 1]).unwrap();
-        assert!(cache.load(&engine, &version, form).is_none(), "cut off");
+        for length in [0, 10, MAGIC.len() + DIGEST_BYTES, MAGIC.len() + DIGEST_BYTES + 2, whole.len() - 1] {
+            assert!(!opens(&whole[..length]), "cut off at {length}");
+        }
+        assert!(opens(&whole));
+    }
+
+    #[test]
+    fn stored_code_is_found_again_and_not_under_another_name() {
+        let parent = tempfile::tempdir().unwrap();
+        let cache = ArtefactCache::open(&parent.path().join("code")).unwrap();
+        let engine = Engine::default();
+        let recipe = recipe(&engine);
+        let (version, other) = (ContentHash::of(b"a"), ContentHash::of(b"b"));
+        assert!(cache.load(&engine, &recipe, &version).is_none());
+        cache.store(&recipe, &version, &sealed(&engine, &version)).unwrap();
+        assert!(cache.load(&engine, &recipe, &version).is_some());
+        fs::copy(cache.path(&recipe, &version), cache.path(&recipe, &other)).unwrap();
+        assert!(cache.load(&engine, &recipe, &other).is_none(), "code of another version was taken");
     }
 }

@@ -14,6 +14,7 @@ use bulkhead_core::strategy::{
 };
 use serde::Serialize;
 
+use crate::compiler::CompilerProgram;
 use crate::inspect::Inspection;
 use crate::instance::WasmStrategy;
 use crate::limits::Limits;
@@ -74,9 +75,9 @@ pub struct SeriesReport {
     pub actions_sha256: ContentHash,
 }
 
-/// Checks a file.
+/// Checks a file under limits, compiled by a program or in this process.
 #[must_use]
-pub fn check(bytes: &[u8], limits: &Limits) -> CheckReport {
+pub fn check(bytes: &[u8], limits: &Limits, compiler: Option<CompilerProgram>) -> CheckReport {
     let mut report = CheckReport {
         sha256: ContentHash::of(bytes),
         problems: Vec::new(),
@@ -84,14 +85,19 @@ pub fn check(bytes: &[u8], limits: &Limits) -> CheckReport {
         description: None,
         series: None,
     };
-    if let Err(problem) = fill(&mut report, bytes, limits) {
+    if let Err(problem) = fill(&mut report, bytes, limits, compiler) {
         report.problems.push(problem);
     }
     report
 }
 
-fn fill(report: &mut CheckReport, bytes: &[u8], limits: &Limits) -> Result<(), String> {
-    let settings = Settings { limits: limits.clone(), ..Settings::default() };
+fn fill(
+    report: &mut CheckReport,
+    bytes: &[u8],
+    limits: &Limits,
+    compiler: Option<CompilerProgram>,
+) -> Result<(), String> {
+    let settings = Settings { limits: limits.clone(), compiler, ..Settings::default() };
     let sandbox = Sandbox::new(settings).map_err(|error| error.to_string())?;
     let (version, description) = sandbox.prepare(bytes).map_err(|refused| refused.to_string())?;
     report.file = sandbox.inspection(&version);

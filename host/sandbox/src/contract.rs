@@ -14,7 +14,8 @@ use crate::refused::Refused;
 
 mod compare;
 
-const WIT: &str = include_str!("../../../wit/strategy.wit");
+/// The contract's text.
+pub(crate) const WIT: &str = include_str!("../../../wit/strategy.wit");
 
 /// The interface that a strategy exports, without its version.
 pub(crate) const STRATEGY: &str = "bulkhead:strategy/strategy";

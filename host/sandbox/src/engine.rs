@@ -18,7 +18,7 @@ pub(crate) const WASM_STACK_BYTES: usize = 512 * 1024;
 ///
 /// When the machine can't run what is asked for, or no thread can be started.
 pub(crate) fn engine() -> Result<Engine, Error> {
-    let engine = Engine::new(&config())?;
+    let engine = compiling_engine()?;
     let weak = engine.weak();
     thread::Builder::new().name("sandbox-epoch".to_owned()).spawn(move || {
         while let Some(engine) = weak.upgrade() {
@@ -28,6 +28,15 @@ pub(crate) fn engine() -> Result<Engine, Error> {
         }
     })?;
     Ok(engine)
+}
+
+/// An engine for compiling alone: its epoch stands still.
+///
+/// # Errors
+///
+/// When the machine can't run what is asked for.
+pub(crate) fn compiling_engine() -> Result<Engine, Error> {
+    Engine::new(&config())
 }
 
 /// The epoch ticks after which a call is stopped. At least two, since the next tick may be due at once.

@@ -2,7 +2,7 @@
 //! are limited here, some of them faster than linearly; and what the file imports and exports is held against
 //! the contract, so that the reason for a refusal names things as their author knows them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use wasmparser::types::Types;
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, Parser, Payload, ValidPayload,
@@ -14,7 +14,7 @@ use crate::limits::Limits;
 use crate::refused::Refused;
 
 /// What a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A module. It is checked as the component that can be made of it, and called as a module where it can be.
@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 /// What was seen in a file that may be compiled.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inspection {
     /// What the file is.
     pub kind: Kind,

@@ -1,8 +1,8 @@
 //! Runs strategies as sandboxed WebAssembly components.
 //!
 //! A strategy is code that the operator did not write and need not trust. This crate lets it see events and
-//! propose actions, and nothing else: a file is looked at ([`Refused`] says what was wrong), compiled on a
-//! thread of its own, and each instance runs in a store of its own under [`Limits`]. Whatever the guest does
+//! propose actions, and nothing else: a file is looked at ([`Refused`] says what was wrong) and compiled in a
+//! process of its own ([`CompilerProgram`]), and each instance runs in a store of its own under [`Limits`]. Whatever the guest does
 //! comes out as a [`Fault`](bulkhead_core::strategy::Fault) of that instance alone.
 //!
 //! What this crate must never do: let a guest's behaviour depend on the clock, the machine or another
@@ -10,7 +10,7 @@
 //! guest's behalf; offer a guest more than the log.
 //!
 //! Where to start reading: [`Sandbox`] for a version's way from bytes to instances, `instance` for the call
-//! path, `guest` for the two ways into a guest and `direct` for the quick one, `inspect` and `contract` for what is
+//! path, `compiler` for where files are compiled, `guest` for the two ways into a guest and `direct` for the quick one, `inspect` and `contract` for what is
 //! refused, `engine` for how wasmtime is set, [`directory`] for hot reload.
 
 /// What a file is, what it costs, and whether it does the same twice.
@@ -21,6 +21,7 @@ pub mod directory;
 mod artefact;
 mod bindings;
 mod compile;
+mod compiler;
 mod contract;
 mod convert;
 mod description;
@@ -38,6 +39,8 @@ mod storage;
 mod text;
 mod versions;
 
+pub use compiler::CompilerProgram;
+pub use compiler::child::{CompilerFailure, serve_as_compiler};
 pub use inspect::{Inspection, Kind};
 pub use instance::WasmStrategy;
 pub use limits::{InvalidLimits, Limits};

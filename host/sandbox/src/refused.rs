@@ -5,6 +5,8 @@ use std::io;
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::strategy::Fault;
 
+use crate::text::clean;
+
 /// A file that the sandbox does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
@@ -109,6 +111,57 @@ pub enum Refused {
     /// The compiler gave up.
     #[error("it can't be compiled: {0}")]
     Compile(String),
+    /// The compiler took more memory than it may.
+    #[error(
+        "compiling took more than {} MiB of memory (limit compile_memory_bytes); make the strategy smaller, or \
+         raise the limit if you trust its author", limit_bytes / (1024 * 1024)
+    )]
+    CompileMemory {
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// The compiler took more stack than it has.
+    #[error(
+        "compiling overflowed a stack of {} MiB, which no honest strategy is known to do; it must nest its code less",
+        bytes / (1024 * 1024)
+    )]
+    CompileStack {
+        /// The stack's size.
+        bytes: u64,
+    },
+    /// The compiler, in a process of its own, refused the file; the text is one of the others here.
+    #[error("{0}")]
+    ByCompiler(String),
+    /// The compiler's process died of the file, or of something else.
+    #[error(
+        "the compiler {how} while it had this file{}. Nothing else was touched. Try again; if it happens again, the \
+         file makes the compiler fail: build it with another version of its tools",
+        if said.is_empty() { String::new() } else { format!(", and said \"{said}\"") }
+    )]
+    CompilerDied {
+        /// What became of it.
+        how: String,
+        /// What it said before.
+        said: String,
+    },
+    /// The compiler's process ended well, but what it wrote is neither code nor a reason.
+    #[error(
+        "the compiler's process answered with {bytes} bytes that are neither compiled code nor a reason. Nothing \
+         else was touched. If the bulkhead program was replaced, start the host again"
+    )]
+    CompilerBabble {
+        /// How many bytes.
+        bytes: u64,
+    },
+    /// What came back from the compiler's process is not the code of this file.
+    #[error(
+        "what the compiler's process gave back can't be used: {0}. If the bulkhead program was replaced, start the \
+         host again"
+    )]
+    CompiledCode(String),
+    /// The host is ending.
+    #[error("the host is ending; it compiles nothing more")]
+    Stopped,
     /// `describe` failed.
     #[error("its `describe` failed: it {0}")]
     DescribeFailed(Fault),
@@ -129,4 +182,11 @@ pub enum Refused {
         /// Why it failed.
         source: io::Error,
     },
+}
+
+impl Refused {
+    /// What wasmtime says, fit to be shown.
+    pub(crate) fn from_compiler(error: &wasmtime::Error) -> Self {
+        Self::Compile(clean(&format!("{error:#}").replace('\n', " "), 600))
+    }
 }

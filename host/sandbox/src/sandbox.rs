@@ -12,9 +12,9 @@ use bulkhead_core::strategy::{
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
-use crate::artefact::ArtefactCache;
-use crate::compile::{Compiled, Compiler, compile, encode};
-use crate::contract::Contract;
+use crate::artefact::{ArtefactCache, Code};
+use crate::compile::Toolchain;
+use crate::compiler::{Compiler, CompilerProgram};
 use crate::guest::{Ready, State, linker};
 use crate::inspect::Inspection;
 use crate::instance::WasmStrategy;
@@ -33,6 +33,9 @@ pub struct Settings {
     pub artefacts: Option<PathBuf>,
     /// Where every version that was prepared is kept by its hash, so that it can be gone back to.
     pub versions: Option<PathBuf>,
+    /// What compiles in a process of its own; without it files are compiled on a thread of this process, where the
+    /// operating system limits nothing.
+    pub compiler: Option<CompilerProgram>,
 }
 
 /// Why a sandbox could not be set up.
@@ -54,6 +57,14 @@ pub enum SetUpError {
     },
 }
 
+/// A file's code, verified and compiled.
+struct Compiled {
+    code: Code,
+    inspection: Inspection,
+    /// Whether it came from the cache.
+    cached: bool,
+}
+
 /// A version that was verified and compiled.
 struct Prepared {
     ready: Ready,
@@ -65,10 +76,9 @@ struct Prepared {
 struct Shared {
     engine: Engine,
     linker: Linker<State>,
-    contract: Arc<Contract>,
     limits: Arc<Limits>,
-    compiler: Arc<Compiler>,
-    artefacts: Option<Arc<ArtefactCache>>,
+    compiler: Compiler,
+    artefacts: Option<ArtefactCache>,
     versions: Option<Versions>,
     prepared: RwLock<BTreeMap<ContentHash, Arc<Prepared>>>,
 }
@@ -96,11 +106,13 @@ impl Sandbox {
         let failed = |error: &dyn fmt::Display| SetUpError::Engine(error.to_string());
         let engine = engine::engine().map_err(|error| failed(&format!("{error:#}")))?;
         let linker = linker(&engine).map_err(|error| failed(&format!("{error:#}")))?;
-        let contract = Contract::load().map_err(|error| failed(&error))?;
+        let limits = Arc::new(settings.limits);
+        let toolchain =
+            Toolchain::new(engine.clone(), Arc::clone(&limits)).map_err(|error| failed(&error))?;
         let artefacts = match settings.artefacts {
             None => None,
-            Some(path) => match ArtefactCache::open(&path, &engine) {
-                Ok(cache) => Some(Arc::new(cache)),
+            Some(path) => match ArtefactCache::open(&path) {
+                Ok(cache) => Some(cache),
                 Err(source) => return Err(SetUpError::Directory { path, source }),
             },
         };
@@ -114,9 +126,8 @@ impl Sandbox {
         let shared = Shared {
             engine,
             linker,
-            contract: Arc::new(contract),
-            compiler: Compiler::new(settings.limits.concurrent_compilations),
-            limits: Arc::new(settings.limits),
+            compiler: Compiler::new(toolchain, settings.compiler),
+            limits,
             artefacts,
             versions,
             prepared: RwLock::new(BTreeMap::new()),
@@ -202,6 +213,11 @@ impl Sandbox {
         self.prepared(version).map(|prepared| prepared.inspection.clone())
     }
 
+    /// Ends what is being compiled and compiles nothing more, for a host that is to end soon; what is prepared goes on.
+    pub fn stop_compiling(&self) {
+        self.shared.compiler.stop();
+    }
+
     /// Forgets a compiled version; running instances go on, and the kept file stays.
     pub fn forget(&self, version: &ContentHash) {
         self.shared.prepared.write().unwrap_or_else(PoisonError::into_inner).remove(version);
@@ -228,39 +244,30 @@ impl Sandbox {
         WasmStrategy::new(&self.shared.engine, ready, &self.shared.limits)
     }
 
-    fn compile(&self, version: ContentHash, bytes: &[u8]) -> Result<Compiled, Refused> {
-        let bytes = bytes.to_vec();
-        let shared = &self.shared;
-        let (engine, contract) = (shared.engine.clone(), Arc::clone(&shared.contract));
-        let (limits, artefacts) = (Arc::clone(&shared.limits), shared.artefacts.clone());
-        shared.compiler.run(shared.limits.compile_ms, move || {
-            let (binary, inspection) = encode(bytes, &contract, &limits)?;
-            let form = binary.form;
-            let kept = artefacts.as_ref().and_then(|cache| cache.load(&engine, &version, form));
-            if let Some(code) = kept {
-                return Ok(Compiled { code, inspection, cached: true });
-            }
-            let code = compile(&engine, &binary)?;
-            if let Some(cache) = artefacts {
-                let stored = code
-                    .serialize()
-                    .map_err(|error| error.to_string())
-                    .and_then(|code| cache.store(&version, form, &code).map_err(|error| error.to_string()));
-                // The version runs all the same; only the next start is slower.
-                if let Err(error) = stored {
-                    tracing::warn!(%version, %error, "compiled code could not be kept");
-                }
-            }
-            Ok(Compiled { code, inspection, cached: false })
-        })
+    /// A file's way to compiled code.
+    fn compile(&self, version: ContentHash, file: &[u8]) -> Result<Compiled, Refused> {
+        let Shared { engine, compiler, artefacts, .. } = &*self.shared;
+        let recipe = compiler.toolchain().recipe();
+        let kept = artefacts.as_ref().and_then(|cache| cache.load(engine, recipe, &version));
+        if let Some((code, inspection)) = kept {
+            return Ok(Compiled { code, inspection, cached: true });
+        }
+        let sealed = compiler.compile(file)?;
+        let opened = recipe.open(engine, &version, &sealed);
+        let (code, inspection) = opened.map_err(|error| Refused::CompiledCode(error.to_string()))?;
+        if let Some(cache) = artefacts
+            && let Err(error) = cache.store(recipe, &version, &sealed)
+        {
+            // The version runs all the same; only the next start is slower.
+            tracing::warn!(%version, %error, "compiled code could not be kept");
+        }
+        Ok(Compiled { code, inspection, cached: false })
     }
 
     /// Asks a version what it is: twice one instance, and once another.
     fn introduce(&self, compiled: Compiled) -> Result<Prepared, Refused> {
-        let refused = |error: wasmtime::Error| {
-            Refused::Compile(crate::text::clean(&format!("{error:#}").replace('\n', " "), 600))
-        };
-        let ready = Ready::new(&self.shared.linker, &compiled.code).map_err(refused)?;
+        let ready = Ready::new(&self.shared.linker, &compiled.code)
+            .map_err(|error| Refused::from_compiler(&error))?;
         let mut first = self.fresh(&ready).map_err(Refused::DescribeFailed)?;
         let said = convert::description(first.describe().map_err(Refused::DescribeFailed)?);
         description::validate(&said, &self.shared.limits).map_err(Refused::Description)?;

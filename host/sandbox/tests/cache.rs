@@ -17,6 +17,7 @@ fn sandbox(directory: &Path) -> Sandbox {
         limits: Limits::default(),
         artefacts: Some(directory.join("code")),
         versions: Some(directory.join("versions")),
+        ..Settings::default()
     };
     Sandbox::new(settings).unwrap()
 }

@@ -9,7 +9,7 @@ use guest::{Guest, buys};
 /// A sound strategy passes, and its costs are told.
 #[test]
 fn a_sound_strategy_passes() {
-    let report = check(&Guest::steady().module(), &Limits::default());
+    let report = check(&Guest::steady().module(), &Limits::default(), None);
     assert!(report.passed(), "{:?}", report.problems);
     let series = report.series.unwrap();
     assert!(series.events > 2_000 && series.actions > 100, "{series:?}");
@@ -23,9 +23,9 @@ fn a_sound_strategy_passes() {
 /// The steady guest counts its orders in a number that it does not save.
 #[test]
 fn a_state_that_forgets_something_is_found() {
-    let report = check(&Guest::steady().module(), &Limits::default());
+    let report = check(&Guest::steady().module(), &Limits::default(), None);
     assert!(!report.series.unwrap().survives_restart);
-    let report = check(&Guest::default().module(), &Limits::default());
+    let report = check(&Guest::default().module(), &Limits::default(), None);
     assert!(report.series.unwrap().survives_restart);
 }
 
@@ -41,7 +41,7 @@ fn what_speaks_against_a_strategy_is_told() {
         (Guest::default().on_events(buys("(f64.const nan)", 1)).module(), "quantity is NaN"),
         (Guest { save: "(unreachable)".to_owned(), ..Guest::default() }.module(), "save"),
     ] {
-        let report = check(&bytes, &Limits::default());
+        let report = check(&bytes, &Limits::default(), None);
         assert!(!report.passed());
         assert!(report.problems.iter().any(|problem| problem.contains(why)), "{why}: {:?}", report.problems);
     }
@@ -50,7 +50,7 @@ fn what_speaks_against_a_strategy_is_told() {
 /// The report is a document for programs.
 #[test]
 fn the_report_is_json() {
-    let report = check(&Guest::steady().module(), &Limits::default());
+    let report = check(&Guest::steady().module(), &Limits::default(), None);
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["description"]["name"], "steady");
     assert_eq!(json["file"]["kind"], "core-module");

@@ -19,7 +19,7 @@ fn plugin(name: &str) -> Vec<u8> {
 }
 
 fn checked(name: &str) -> CheckReport {
-    let report = check(&plugin(name), &Limits::default());
+    let report = check(&plugin(name), &Limits::default(), None);
     assert!(report.passed(), "{name}: {:?}", report.problems);
     report
 }

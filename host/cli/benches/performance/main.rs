@@ -111,7 +111,7 @@ impl Suite {
 /// A sandbox with the limits that everybody gets.
 fn sandbox(artefacts: &Path) -> Result<Sandbox> {
     let settings =
-        Settings { limits: Limits::default(), artefacts: Some(artefacts.to_owned()), versions: None };
+        Settings { limits: Limits::default(), artefacts: Some(artefacts.to_owned()), ..Settings::default() };
     Ok(Sandbox::new(settings)?)
 }
 

@@ -25,9 +25,9 @@ use super::log;
 use super::messages::Message;
 use super::status::StatusView;
 use super::summary::{AccountSummary, RecoverySummary, Tally};
-use crate::market_data::{MarketData, read};
+use crate::market_data::MarketData;
 use crate::shard::{self, Account, Shard};
-use crate::strategy_files;
+use crate::strategy_files::PluginFile;
 
 /// Inputs that are pulled from the feed at a time.
 const BATCH: usize = 512;
@@ -86,6 +86,7 @@ impl AccountHost {
         account: Account,
         database: Database,
         sandbox: &Sandbox,
+        files: &[PluginFile],
         data: &MarketData,
         view: Option<StatusView>,
         wake: impl Fn() + Send + 'static,
@@ -120,7 +121,7 @@ impl AccountHost {
             host.command(Command::ChangeSettings(Box::new(SettingsChange { actor, settings })))?;
         }
         host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
-        host.load_directory()?;
+        host.load_directory(files)?;
         Ok(host)
     }
 
@@ -137,28 +138,20 @@ impl AccountHost {
     }
 
     /// Loads what is in the strategies directory at the start, in the order of the names.
-    fn load_directory(&mut self) -> Result<()> {
-        let directory = self.account.configuration.strategies.directory.clone();
-        let files = strategy_files::list(&directory)?;
+    fn load_directory(&mut self, files: &[PluginFile]) -> Result<()> {
         let gone = self.engine().slots().iter().filter(|slot| slot.status() != SlotStatus::Removed);
         let gone = gone.map(|slot| slot.name().to_owned());
-        let gone: Vec<_> = gone.filter(|name| files.iter().all(|(slot, _)| slot != name)).collect();
+        let gone: Vec<_> = gone.filter(|name| files.iter().all(|file| file.slot != *name)).collect();
         for slot in gone {
             tracing::info!(slot, "its file was taken away while the host was not running");
             self.command(Command::Remove { slot })?;
         }
-        if files.is_empty() {
-            tracing::warn!(
-                directory = %directory.display(),
-                "there are no strategies; copy .wasm files there, they are taken up while the host runs"
-            );
-        }
-        for (slot, path) in files {
+        for file in files {
             self.show(Instant::now());
-            match self.sandbox.prepare(&read(&path)?) {
-                Ok((version, _)) if self.runs_as_configured(&slot, &version) => {}
-                Ok((version, _)) => self.deploy(slot, version)?,
-                Err(refused) => tracing::error!(file = %path.display(), reason = %refused, "plugin refused"),
+            if let Some(version) = file.version()
+                && !self.runs_as_configured(&file.slot, &version)
+            {
+                self.deploy(file.slot.clone(), version)?;
             }
         }
         Ok(())

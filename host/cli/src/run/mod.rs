@@ -11,12 +11,14 @@ mod summary;
 mod supervision;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use bulkhead_configuration::Configuration;
+use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::Sandbox;
 
 use self::messages::{Message, Messages};
@@ -28,7 +30,7 @@ use crate::arguments::RunArguments;
 use crate::configuration;
 use crate::market_data::MarketData;
 use crate::shard;
-use crate::strategy_files;
+use crate::strategy_files::{self, PluginFile};
 
 /// How long the end of a run may take after a signal.
 const LONGEST_END: Duration = Duration::from_millis(4_800);
@@ -61,20 +63,41 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     }
     let (senders, receivers): (Vec<_>, Vec<_>) = shares.iter().map(|_| channel()).unzip();
     let messages = Messages::to(senders.iter().cloned());
-    stop_on_signals(messages.clone())?;
-    let terms = Terms { sandbox: sandbox.clone(), data, speed, duration: arguments.duration, several };
+    stop_on_signals(messages.clone(), sandbox.clone())?;
+    let files = prepare_directory(&configuration, &sandbox)?;
+    let refused = files.iter().filter_map(PluginFile::refused_version).collect();
+    let terms = Terms { sandbox: sandbox.clone(), files, data, speed, duration: arguments.duration, several };
     let started = Instant::now();
     let mut workers = Vec::new();
     for ((share, waker), receiver) in shares.into_iter().zip(senders).zip(receivers) {
         workers.push(Worker::start(share, terms.clone(), waker, receiver)?);
     }
-    start_tasks(&configuration, &sandbox, &messages)?;
+    start_tasks(&configuration, &sandbox, refused, &messages)?;
     drop(messages);
 
     let mut ends: Vec<End> = workers.into_iter().flat_map(Worker::join).collect();
     drop(keep);
     ends.sort_by_key(|end| end.shard);
     sum_up(ends, started.elapsed().as_secs_f64(), arguments.json)
+}
+
+/// Looks into what is in the strategies directory at the start, once for all accounts.
+fn prepare_directory(configuration: &Configuration, sandbox: &Sandbox) -> Result<Arc<[PluginFile]>> {
+    let directory = &configuration.strategies.directory;
+    tracing::info!(directory = %directory.display(), "preparing the strategies");
+    let files = strategy_files::prepare(sandbox, directory)?;
+    if files.is_empty() {
+        tracing::warn!(
+            directory = %directory.display(),
+            "there are no strategies; copy .wasm files there, they are taken up while the host runs"
+        );
+    }
+    for file in &files {
+        if let Some(reason) = &file.refused {
+            tracing::error!(file = %file.path.display(), reason, "plugin refused");
+        }
+    }
+    Ok(files.into())
 }
 
 /// Shows what the accounts amounted to. One that failed is told of after those that did not.
@@ -105,7 +128,12 @@ fn sum_up(ends: Vec<End>, seconds: f64, json: bool) -> Result<()> {
 }
 
 /// Starts what works beside the engines.
-fn start_tasks(configuration: &Configuration, sandbox: &Sandbox, messages: &Messages) -> Result<()> {
+fn start_tasks(
+    configuration: &Configuration,
+    sandbox: &Sandbox,
+    refused: BTreeSet<ContentHash>,
+    messages: &Messages,
+) -> Result<()> {
     let report = |messages: &Messages| {
         let messages = messages.clone();
         move |failure: TaskFailure| {
@@ -117,7 +145,7 @@ fn start_tasks(configuration: &Configuration, sandbox: &Sandbox, messages: &Mess
     let plugins = messages.clone();
     supervise(
         Task { name: "plugin-watch", degrades: "changes in the strategies directory are not noticed" },
-        move || plugin_watch::watch(&directory, &sandbox, &plugins),
+        move || plugin_watch::watch(&directory, &sandbox, refused.clone(), &plugins),
         report(messages),
     )?;
     let (url, requests) = (shard::database_url(configuration)?, messages.clone());
@@ -129,7 +157,7 @@ fn start_tasks(configuration: &Configuration, sandbox: &Sandbox, messages: &Mess
 }
 
 /// Ctrl-C and SIGTERM end the run in order, within a bound; a second one ends the process at once.
-fn stop_on_signals(messages: Messages) -> Result<()> {
+fn stop_on_signals(messages: Messages, sandbox: Sandbox) -> Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let mut signals =
         signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("signals can't be handled")?;
@@ -143,6 +171,8 @@ fn stop_on_signals(messages: Messages) -> Result<()> {
                     signal_hook::low_level::exit(1);
                 }
                 asked = true;
+                // Nobody waits for what is being compiled.
+                sandbox.stop_compiling();
                 messages.send(&Message::Stop);
                 end_in_time();
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bulkhead_core::engine::Engine;
-use bulkhead_core::identifier::{ContentHash, StrategyId};
+use bulkhead_core::identifier::{ContentHash, InstrumentId, StrategyId};
 use bulkhead_core::money::Money;
 use bulkhead_core::output::Output;
 use bulkhead_sequencer::recovery::RecoveryReport;
@@ -27,8 +27,11 @@ pub(super) struct Tally {
 struct SlotTally {
     orders: u64,
     fills: u64,
-    refusals: BTreeMap<&'static str, u64>,
+    refusals: BTreeMap<InstrumentId, Refusals>,
 }
+
+/// Refused proposals by the code of the refusal.
+type Refusals = BTreeMap<&'static str, u64>;
 
 /// What a run amounted to, as `--json` prints it. Money is in decimal strings.
 #[derive(Debug, Serialize)]
@@ -105,9 +108,25 @@ struct SlotSummary {
     orders: u64,
     fills: u64,
     faults: u64,
-    refusals: BTreeMap<&'static str, u64>,
+    refusals: Refusals,
+    /// The same by the symbol of the instrument.
+    refusals_by_instrument: BTreeMap<String, Refusals>,
     capital: String,
     pnl: String,
+}
+
+impl SlotTally {
+    fn refused(&self) -> u64 {
+        self.refusals.values().flat_map(BTreeMap::values).sum()
+    }
+
+    fn refusals_by_code(&self) -> Refusals {
+        let mut all = Refusals::new();
+        for (code, count) in self.refusals.values().flatten() {
+            *all.entry(*code).or_default() += count;
+        }
+        all
+    }
 }
 
 impl Tally {
@@ -116,7 +135,9 @@ impl Tally {
             Output::OrderAccepted(terms) => self.slot(terms.strategy).orders += 1,
             Output::Filled(fill) => self.slot(fill.strategy).fills += 1,
             Output::Refused(refused) => {
-                *self.slot(refused.strategy).refusals.entry(refused.refusal.code.name()).or_default() += 1;
+                let of_instrument =
+                    self.slot(refused.strategy).refusals.entry(refused.instrument).or_default();
+                *of_instrument.entry(refused.refusal.code.name()).or_default() += 1;
             }
             _ => {}
         }
@@ -128,7 +149,7 @@ impl Tally {
 
     /// What the strategy traded and was refused so far.
     pub(super) fn fills_and_refusals(&self, strategy: StrategyId) -> (u64, u64) {
-        self.slots.get(&strategy).map_or((0, 0), |slot| (slot.fills, slot.refusals.values().sum()))
+        self.slots.get(&strategy).map_or((0, 0), |slot| (slot.fills, slot.refused()))
     }
 
     /// Sums an account up.
@@ -160,7 +181,12 @@ impl Tally {
                 orders: tally.orders,
                 fills: tally.fills,
                 faults: slot.faults(),
-                refusals: tally.refusals.clone(),
+                refusals: tally.refusals_by_code(),
+                refusals_by_instrument: tally
+                    .refusals
+                    .iter()
+                    .map(|(id, refusals)| (symbol(engine, *id), refusals.clone()))
+                    .collect(),
                 capital: text(capital.0),
                 pnl: text(capital.minus(funded)?.0),
             });
@@ -254,6 +280,11 @@ impl Summary {
 
 fn as_text<S: Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text(amount.0))
+}
+
+fn symbol(engine: &Engine, id: InstrumentId) -> String {
+    let instrument = engine.settings().instruments.get(id.0 as usize);
+    instrument.map_or_else(|| id.to_string(), |instrument| instrument.symbol.clone())
 }
 
 fn text(amount: Decimal) -> String {

@@ -53,6 +53,8 @@ pub(super) fn supervise(
         .without_max_times();
     std::thread::Builder::new()
         .name(task.name.to_owned())
+        // Those that prepare strategies call them.
+        .stack_size(bulkhead_sandbox::THREAD_STACK_BYTES)
         .spawn(move || again_and_again(task, pauses, &mut work, &report))
         .with_context(|| format!("the thread of {} can't be started", task.name))?;
     Ok(())

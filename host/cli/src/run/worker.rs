@@ -19,6 +19,7 @@ use super::status::StatusView;
 use super::summary::AccountSummary;
 use crate::market_data::MarketData;
 use crate::shard::Account;
+use crate::strategy_files::PluginFile;
 
 /// An account, its connection to the database, and the view that shows it.
 pub(super) struct Assignment {
@@ -31,6 +32,8 @@ pub(super) struct Assignment {
 #[derive(Clone)]
 pub(super) struct Terms {
     pub(super) sandbox: Sandbox,
+    /// What was in the strategies directory at the start.
+    pub(super) files: Arc<[PluginFile]>,
     pub(super) data: Arc<MarketData>,
     pub(super) speed: Speed,
     pub(super) duration: Option<Duration>,
@@ -110,7 +113,7 @@ fn trade(
         let waker = waker.clone();
         // Nobody waits any more when it can't be told.
         let wake = move || drop(waker.send(Message::Tick));
-        match AccountHost::open(account, database, &terms.sandbox, &terms.data, view, wake) {
+        match AccountHost::open(account, database, &terms.sandbox, &terms.files, &terms.data, view, wake) {
             Ok(host) => running.push(Running { host, span: entered.exit() }),
             Err(error) => ends.push(failed(shard, error, terms.several)),
         }

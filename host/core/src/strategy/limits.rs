@@ -48,6 +48,8 @@ pub struct Limits {
     pub branch_targets: u64,
     /// Milliseconds of compiling.
     pub compile_ms: u64,
+    /// Bytes of memory that a compilation may take, where it has a process of its own.
+    pub compile_memory_bytes: u64,
     /// Versions compiled at the same time.
     pub concurrent_compilations: u64,
     /// Bytes of a saved state.
@@ -87,6 +89,7 @@ impl Default for Limits {
             nesting: 2_000,
             branch_targets: 131_072,
             compile_ms: 60_000,
+            compile_memory_bytes: 2048 * MIB,
             concurrent_compilations: 2,
             saved_state_bytes: 16 * MIB,
             text_bytes: 1024,
@@ -133,6 +136,7 @@ impl Limits {
             ("nesting", self.nesting, 10, 100_000),
             ("branch_targets", self.branch_targets, 100, 10 * MILLION),
             ("compile_ms", self.compile_ms, 100, 3_600_000),
+            ("compile_memory_bytes", self.compile_memory_bytes, 64 * MILLION, 1024 * GIB),
             ("concurrent_compilations", self.concurrent_compilations, 1, 64),
             ("saved_state_bytes", self.saved_state_bytes, 0, GIB),
             ("text_bytes", self.text_bytes, 64, MILLION),

@@ -1,5 +1,6 @@
 //! The charts' data, as JSON inside the page.
 
+use bulkhead_core::time::Span;
 use serde::Serialize;
 
 use crate::amount::Moment;
@@ -25,6 +26,8 @@ struct Equity {
     /// Equity by its highest value so far, less one.
     drawdown: Vec<f64>,
     benchmark: Vec<Option<f64>>,
+    /// Of the last day that was over.
+    rolling_sharpe: Vec<Option<f64>>,
 }
 
 #[derive(Serialize)]
@@ -58,9 +61,17 @@ fn equity(report: &Report) -> Equity {
         columns.time.push(point.time);
         columns.equity.push(rounded(point.equity));
         columns.drawdown.push(if peak > 0.0 { rounded(point.equity / peak - 1.0) } else { 0.0 });
+        columns.rolling_sharpe.push(rolling_sharpe(report, point.time).map(rounded));
         columns.benchmark.push(point.benchmark.map(|growth| rounded(growth * initial)));
     }
     columns
+}
+
+/// The rolling ratio of the last day that was over at a time in seconds.
+fn rolling_sharpe(report: &Report, time: i64) -> Option<f64> {
+    let first = i64::from(report.daily.first()?.date.0);
+    let over = time.div_euclid(Span::DAY.seconds()) - 1;
+    report.daily.get(usize::try_from(over.checked_sub(first)?).ok()?)?.rolling_sharpe
 }
 
 fn instrument<'a>(report: &Report, chart: &'a InstrumentChart) -> Instrument<'a> {

@@ -90,7 +90,13 @@ pub(super) fn tables(report: &Report) -> Vec<Table> {
     if report.instruments.len() > 1 {
         tables.push(instruments(report));
     }
-    tables.extend([exit_reasons(report), refusals(report), open_positions(report), faults(report)]);
+    tables.extend([
+        directions(report),
+        exit_reasons(report),
+        refusals(report),
+        open_positions(report),
+        faults(report),
+    ]);
     tables.retain(|table| !table.rows.is_empty());
     // Two narrow tables share a row; one alone gets it to itself.
     let narrow: Vec<usize> =
@@ -166,6 +172,21 @@ fn instruments(report: &Report) -> Table {
             figure(or_missing(row.fees, money)),
             figure(or_missing(row.turnover, money)),
             change(row.buy_and_hold_return),
+        ]
+    }))
+}
+
+fn directions(report: &Report) -> Table {
+    let columns = ["Side", "Trades", "Won", "Profit factor", "Average", "Profit"];
+    let rows = report.directions.iter().filter(|row| row.trades > 0);
+    Table::new("directions", "Long and short", &columns, 1).rows(rows.map(|row| {
+        vec![
+            text(row.side),
+            figure(count(row.trades)),
+            figure(or_missing(row.win_rate, percent)),
+            figure(or_missing(row.profit_factor, number)),
+            profit(row.average_pnl),
+            profit(row.pnl),
         ]
     }))
 }

@@ -28,7 +28,8 @@ impl Database {
         self.call(names)
     }
 
-    /// Gives the accounts that have no shard yet one each, and tells all accounts that there are then.
+    /// Gives the accounts that have no shard yet one each, and tells all accounts that there are then. It is possible
+    /// beside the writer, as something may be asked of an account before it runs for the first time.
     ///
     /// # Errors
     ///
@@ -38,18 +39,20 @@ impl Database {
         if accounts.iter().all(|account| known.iter().any(|row| row.name == *account)) {
             return Ok(known);
         }
-        self.write(|session| {
-            let mut known = names(session)?;
-            let first = known.len();
-            for name in accounts {
-                if known.iter().all(|row| row.name != *name) {
-                    let last = known.iter().map(|row| row.shard.0).max();
-                    let shard = ShardId(last.map_or(0, |last| last + 1));
-                    known.push(AccountNameRow { shard, name: name.clone() });
+        self.call(|session| {
+            session.transaction(|session| {
+                let mut known = names(session)?;
+                let first = known.len();
+                for name in accounts {
+                    if known.iter().all(|row| row.name != *name) {
+                        let last = known.iter().map(|row| row.shard.0).max();
+                        let shard = ShardId(last.map_or(0, |last| last + 1));
+                        known.push(AccountNameRow { shard, name: name.clone() });
+                    }
                 }
-            }
-            session.insert(known[first..].iter(), OnConflict::Fail)?;
-            Ok(known)
+                session.insert(known[first..].iter(), OnConflict::Fail)?;
+                Ok(known)
+            })
         })
     }
 }

@@ -4,7 +4,7 @@
 //! something is durable. It must not be called from inside an asynchronous runtime; give it a thread.
 //!
 //! One process writes. Any number of others may read, and may leave requests for the writer. Within the process
-//! that writes, each shard may have a `Database` of its own: [`Database::share`].
+//! that writes, each shard may have a `Database` of its own: [`Database::share`](crate::database::Database::share).
 
 mod accounts;
 mod connection;
@@ -389,6 +389,13 @@ impl Drop for Database {
     }
 }
 
+fn runtime(name: &str) -> Result<Runtime, StoreError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| StoreError::Unavailable(format!("{name}: no room for another connection: {error}")))
+}
+
 /// Where no socket is looked for, the file that is missing is one that the URL names.
 fn named_file(error: sqlx::Error) -> sqlx::Error {
     match error {
@@ -397,13 +404,6 @@ fn named_file(error: sqlx::Error) -> sqlx::Error {
         }
         other => other,
     }
-}
-
-fn runtime(name: &str) -> Result<Runtime, StoreError> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| StoreError::Unavailable(format!("{name}: no room for another connection: {error}")))
 }
 
 /// Makes the server give up when this process does, and keep what it has promised.

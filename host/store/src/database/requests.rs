@@ -140,7 +140,7 @@ impl Database {
     ///
     /// [`StoreError`] when the database can't be read.
     pub fn waiting_requests(&mut self) -> Result<Vec<(ShardId, Request)>, StoreError> {
-        let sql = "SELECT shard, id, actor, command FROM requests WHERE answered IS NULL ORDER BY id";
+        let sql = "SELECT shard, id, actor, command FROM requests WHERE outcome IS NULL ORDER BY id";
         let rows = self.call(|session| session.query(sql, Vec::new()))?;
         let request = |row: super::value::Row| {
             let mut cells = row.reader("requests");
