@@ -112,6 +112,14 @@ fn a_halt_before_the_first_start_waits_for_it_and_nothing_is_traded() {
         assert_eq!(slot["fills"], 0, "{halted}");
     }
     assert_eq!(account.json(&["replay", "--json"])["agrees"], true);
+
+    // On a server too, once its schema is there.
+    let cluster = postgres::shared();
+    let url = cluster.url(&cluster.new_database());
+    let server = Account::new(parent.path(), "server").with(&format!("journal.database={url}"));
+    server.succeed(&["db", "migrate"]);
+    server.succeed(&["halt", "--no-wait", "--reason", "not before noon"]);
+    assert_eq!(server.run()["digest"], halted["digest"]);
 }
 
 #[test]

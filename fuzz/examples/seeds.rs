@@ -266,6 +266,10 @@ fn configurations() {
             "[journal]\ndatabase = \"sqlite:x.db\"\ndurability = \"normal\"\nkeep_market = \"30d\"\n",
         ),
         (
+            "accounts",
+            "[accounts.a]\ncash = 5000\n[accounts.a.slots.x]\nmode = \"live\"\nweight = 1\n[accounts.b.risk]\nmax_order = 0.2\n",
+        ),
+        (
             "flags",
             "risk.max_order=0.2\nrisk.cooldown=off\nBULKHEAD__CASH=77\nBULKHEAD__RISK__BREAKERS__LOSSES=\"3\"\nfeed.files=[\"A-USD=x.csv\"]\n---\n[risk]\nmax_order = 0.1\n",
         ),

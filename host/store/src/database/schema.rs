@@ -87,7 +87,7 @@ pub(super) fn standing(session: &mut Session<'_>) -> Result<Standing, StoreError
         "SELECT version, checksum, CASE WHEN success THEN 1 ELSE 0 END FROM _sqlx_migrations ORDER BY version",
         Vec::new(),
     )?;
-    let mut found = 0;
+    let (mut found, mut missing) = (0, known.len());
     for row in applied {
         let mut cells = row.reader("_sqlx_migrations");
         let (version, checksum, success): (i64, Vec<u8>, i64) = (cells.next()?, cells.next()?, cells.next()?);
@@ -100,6 +100,7 @@ pub(super) fn standing(session: &mut Session<'_>) -> Result<Standing, StoreError
         if version > expected {
             continue;
         }
+        missing = missing.saturating_sub(1);
         let same = known
             .iter()
             .any(|(known, name, sql)| *known == version && migration(*known, name, sql).checksum == checksum);
@@ -115,7 +116,8 @@ pub(super) fn standing(session: &mut Session<'_>) -> Result<Standing, StoreError
             "{name} has schema {found}, this version of bulkhead knows up to {expected}: use a newer one, or \
              restore the backup from before the migration"
         ))),
-        found if found < expected => Ok(Standing::Behind { found, expected }),
+        // Also one that lacks an older migration than its newest.
+        found if found < expected || missing > 0 => Ok(Standing::Behind { found, expected }),
         _ => Ok(Standing::Current),
     }
 }
@@ -199,29 +201,34 @@ mod tests {
         use crate::journal::{Sequence, ShardId};
         use crate::storage::{Outcome, Storage as _};
 
-        let url = "sqlite::memory:".parse().expect("a URL");
-        let mut database = Database::connected(&url, Options::writer(), true).expect("opens");
-        let first_two = SQLITE.iter().take(2).map(|(version, name, sql)| migration(*version, name, sql));
-        let old = Migrator::with_migrations(first_two.collect());
-        database
-            .call(|session| {
-                let Connection::Sqlite(connection) = &mut *session.connection else { unreachable!() };
-                let done = session.runtime.block_on(old.run_direct(None, &mut **connection, false));
-                done.expect("the old schema");
-                session.run(
-                    "INSERT INTO requests (shard, actor, command, asked, answered) \
-                     VALUES (0, 'ann', '{}', 1, 7), (0, 'bob', '{}', 2, NULL)",
-                )?;
-                assert_eq!(
-                    standing(session)?,
-                    Standing::Behind { found: 2, expected: newest(Dialect::Sqlite) }
-                );
-                migrate(session)
-            })
-            .expect("migrates");
-        let outcome = database.await_outcome(1, Duration::ZERO).expect("answers");
-        assert_eq!(outcome, Some(Outcome::Applied { sequence: Sequence(7) }));
-        assert_eq!(database.request_state(2).expect("answers"), Some(RequestState::Waiting));
-        assert_eq!(database.requests(ShardId(0)).expect("answers").len(), 1);
+        // The second has a newer migration, but not the one before.
+        for applied in [&[1, 2][..], &[1, 2, 4]] {
+            let url = "sqlite::memory:".parse().expect("a URL");
+            let mut database = Database::connected(&url, Options::writer(), true).expect("opens");
+            let old = SQLITE.iter().filter(|(version, ..)| applied.contains(version));
+            let old = old.map(|(version, name, sql)| migration(*version, name, sql));
+            let old = Migrator::with_migrations(old.collect());
+            database
+                .call(|session| {
+                    let Connection::Sqlite(connection) = &mut *session.connection else { unreachable!() };
+                    let done = session.runtime.block_on(old.run_direct(None, &mut **connection, false));
+                    done.expect("the old schema");
+                    session.run(
+                        "INSERT INTO requests (shard, actor, command, asked, answered) \
+                         VALUES (0, 'ann', '{}', 1, 7), (0, 'bob', '{}', 2, NULL)",
+                    )?;
+                    let found = applied.iter().copied().max().unwrap_or(0);
+                    let expected = newest(Dialect::Sqlite);
+                    assert_eq!(standing(session)?, Standing::Behind { found, expected });
+                    migrate(session)?;
+                    assert_eq!(standing(session)?, Standing::Current);
+                    Ok(())
+                })
+                .expect("migrates");
+            let outcome = database.await_outcome(1, Duration::ZERO).expect("answers");
+            assert_eq!(outcome, Some(Outcome::Applied { sequence: Sequence(7) }));
+            assert_eq!(database.request_state(2).expect("answers"), Some(RequestState::Waiting));
+            assert_eq!(database.requests(ShardId(0)).expect("answers").len(), 1);
+        }
     }
 }
