@@ -36,7 +36,7 @@ fn wrong_usage_has_status_2_and_failures_have_status_1() {
     let (status, text) =
         complaint(directory.path(), &["backtest", "--strategy", "x", "--data", "x", "--cash", "-5"]);
     assert_eq!(status, 2);
-    assert!(text.contains("an amount above 0 is expected"), "{text}");
+    assert!(text.contains("an amount above 0 and below"), "{text}");
     let (status, text) =
         complaint(directory.path(), &["backtest", "--strategy", "nothing", "--data", "nothing.csv"]);
     assert_eq!(status, 1);
