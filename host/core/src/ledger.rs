@@ -5,7 +5,8 @@
 //! - no sub-ledger's cash, reservation or free cash is negative, and no position's either;
 //! - cash equals deposits, plus transfers, plus proceeds, less costs, fees and charges, to the last decimal;
 //! - nothing is spent or sold that was not reserved first;
-//! - every amount is one that [`Money::booked`] lets pass, so that the difference of any two is exact.
+//! - every amount is one that [`Money::booked`](crate::money::Money::booked) lets pass, so that the difference of
+//!   any two is exact.
 
 use serde::{Deserialize, Serialize};
 
