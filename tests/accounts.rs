@@ -4,63 +4,20 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
+use support::account::{Account, BARS};
 use support::host::Host;
-use support::{json, output, random_bars, strategies, succeed, test_plugin, write_csv};
-
-const BARS: usize = 3_000;
+use support::{output, test_plugin};
 
 /// A host with a directory of its own, on the same bars each time.
-struct Setup {
-    directory: PathBuf,
-    settings: Vec<String>,
+fn setup(parent: &Path, name: &str, settings: &[&str]) -> Account {
+    settings.iter().fold(Account::new(parent, name), |account, setting| account.with(setting))
 }
 
-impl Setup {
-    fn new(parent: &Path, name: &str, settings: &[&str]) -> Self {
-        let directory = parent.join(name);
-        std::fs::create_dir_all(&directory).unwrap();
-        strategies(&directory, &["breakout", "sma-crossover"]);
-        let data = parent.join("bars.csv");
-        if !data.exists() {
-            write_csv(&data, &random_bars(BARS, 5));
-        }
-        let files = format!("feed.files=[\"A-USD={}\"]", data.display());
-        let common = ["feed.source=csv", &files, "risk.cooldown=off", "slots.sma-crossover.mode=live"];
-        let settings = common.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
-        Self { directory, settings }
-    }
-
-    fn arguments(&self, command: &[&str]) -> Vec<String> {
-        let settings = self.settings.iter().flat_map(|setting| ["--set".to_owned(), setting.clone()]);
-        command.iter().map(|part| (*part).to_owned()).chain(settings).collect()
-    }
-
-    fn run(&self) -> Value {
-        json(&self.directory, &self.arguments(&["run", "--speed", "max", "--json"]))
-    }
-
-    fn start(&self, more: &[&str]) -> Host {
-        let arguments = self.arguments(&[&["--json"], more].concat());
-        Host::start(&self.directory, &arguments)
-    }
-
-    fn json(&self, command: &[&str]) -> Value {
-        json(&self.directory, &self.arguments(command))
-    }
-
-    fn succeed(&self, command: &[&str]) -> String {
-        succeed(&self.directory, &self.arguments(command))
-    }
-
-    /// What it complains about.
-    fn fail(&self, command: &[&str]) -> String {
-        let output = output(&self.directory, &self.arguments(command));
-        assert!(!output.status.success(), "it succeeded: {}", String::from_utf8_lossy(&output.stdout));
-        String::from_utf8(output.stderr).unwrap()
-    }
+fn start(setup: &Account, more: &[&str]) -> Host {
+    Host::start(&setup.directory, &setup.arguments(&[&["--json"], more].concat()))
 }
 
 fn account<'a>(summary: &'a Value, name: &str) -> &'a Value {
@@ -87,7 +44,7 @@ fn borrowed(settings: &[String]) -> Vec<&str> {
 #[test]
 fn each_account_does_what_it_would_do_alone_on_however_many_threads() {
     let parent = tempfile::tempdir().unwrap();
-    let alone = |name: &str, settings: &[&str]| Setup::new(parent.path(), name, settings).run();
+    let alone = |name: &str, settings: &[&str]| setup(parent.path(), name, settings).run();
     let alone = [
         ("alice", alone("alice", &OF_ALICE)),
         ("bob", alone("bob", &OF_BOB)),
@@ -96,7 +53,7 @@ fn each_account_does_what_it_would_do_alone_on_however_many_threads() {
     for threads in ["1", "2", "3"] {
         let mut settings = three_accounts();
         settings.push(format!("threads={threads}"));
-        let setup = Setup::new(parent.path(), &format!("together-{threads}"), &borrowed(&settings));
+        let setup = setup(parent.path(), &format!("together-{threads}"), &borrowed(&settings));
         let together = setup.run();
         for (name, alone) in &alone {
             let account = account(&together, name);
@@ -123,10 +80,10 @@ fn each_account_does_what_it_would_do_alone_on_however_many_threads() {
 #[test]
 fn an_account_goes_on_whichever_others_come_and_go() {
     let parent = tempfile::tempdir().unwrap();
-    let undisturbed = Setup::new(parent.path(), "undisturbed", &OF_BOB).run();
+    let undisturbed = setup(parent.path(), "undisturbed", &OF_BOB).run();
     let of_bob = OF_BOB.map(|setting| format!("accounts.bob.{setting}"));
-    let mut setup = Setup::new(parent.path(), "moved", &borrowed(&of_bob));
-    let mut host = setup.start(&["--speed", "60000"]);
+    let mut setup = setup(parent.path(), "moved", &borrowed(&of_bob));
+    let mut host = start(&setup, &["--speed", "60000"]);
     host.wait_for(&["fill"]);
     let first = host.stop();
     assert!(account(&first, "bob")["bars"].as_u64().unwrap() < BARS as u64, "{first}");
@@ -141,7 +98,7 @@ fn an_account_goes_on_whichever_others_come_and_go() {
 
     setup.settings = everyone.into_iter().filter(|setting| !setting.contains("bob")).collect();
     setup.settings.push("accounts.alice.cash=500".to_owned());
-    let host = setup.start(&["--speed", "max"]);
+    let host = start(&setup, &["--speed", "max"]);
     let mut host = host;
     host.wait_for(&["is not in the configuration", "bob"]);
     assert!(host.end().0.success());
@@ -163,9 +120,9 @@ fn a_slow_account_keeps_no_other_from_trading() {
         "accounts.slow.slots.hostile.parameters.misdeed=slow",
         "accounts.slow.slots.hostile.parameters.from=1",
     ];
-    let setup = Setup::new(parent.path(), "host", &settings);
+    let setup = setup(parent.path(), "host", &settings);
     std::fs::copy(test_plugin("hostile"), setup.directory.join("strategies/hostile.wasm")).unwrap();
-    let mut host = setup.start(&["--speed", "max"]);
+    let mut host = start(&setup, &["--speed", "max"]);
     host.wait_for(&["stopped", "fast"]);
     let summary = host.stop();
     assert_eq!(account(&summary, "fast")["bars"], BARS);
@@ -179,8 +136,8 @@ fn a_slow_account_keeps_no_other_from_trading() {
 #[test]
 fn a_halt_stops_every_account_unless_one_is_named() {
     let parent = tempfile::tempdir().unwrap();
-    let setup = Setup::new(parent.path(), "host", &["accounts.alice={}", "accounts.bob={}"]);
-    let mut host = setup.start(&["--speed", "600"]);
+    let setup = setup(parent.path(), "host", &["accounts.alice={}", "accounts.bob={}"]);
+    let mut host = start(&setup, &["--speed", "600"]);
     host.wait_for(&["strategy started", "bob"]);
     setup.succeed(&["halt", "--account", "alice", "--reason", "the first"]);
     let told = setup.succeed(&["halt", "--reason", "the second"]);
@@ -194,7 +151,7 @@ fn a_halt_stops_every_account_unless_one_is_named() {
 #[test]
 fn an_account_that_can_not_be_recovered_keeps_no_other_from_trading() {
     let parent = tempfile::tempdir().unwrap();
-    let setup = Setup::new(parent.path(), "host", &["accounts.alice={}", "accounts.bob={}"]);
+    let setup = setup(parent.path(), "host", &["accounts.alice={}", "accounts.bob={}"]);
     let whole = setup.run();
     let database = setup.directory.join("storage/bulkhead.db");
     damage_the_first_journal(&database);
@@ -226,12 +183,12 @@ fn damage_the_first_journal(database: &Path) {
 fn accounts_that_were_killed_together_do_what_they_would_have_done() {
     let parent = tempfile::tempdir().unwrap();
     let settings = three_accounts();
-    let undisturbed = Setup::new(parent.path(), "undisturbed", &borrowed(&settings)).run();
+    let undisturbed = setup(parent.path(), "undisturbed", &borrowed(&settings)).run();
     let mut settings = settings;
     settings.extend(["journal.group_inputs=64", "journal.snapshot_inputs=500"].map(str::to_owned));
-    let setup = Setup::new(parent.path(), "killed", &borrowed(&settings));
+    let setup = setup(parent.path(), "killed", &borrowed(&settings));
     for _ in 0..8 {
-        let mut host = setup.start(&["--speed", "60000"]);
+        let mut host = start(&setup, &["--speed", "60000"]);
         host.wait_for(&["fill", "bob"]);
         host.kill();
     }

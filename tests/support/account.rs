@@ -12,7 +12,7 @@ pub(crate) const BARS: usize = 3_000;
 /// An account with a directory of its own.
 pub(crate) struct Account {
     pub(crate) directory: PathBuf,
-    settings: Vec<String>,
+    pub(crate) settings: Vec<String>,
 }
 
 impl Account {

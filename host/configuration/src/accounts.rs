@@ -94,12 +94,7 @@ mod tests {
     use rust_decimal::Decimal;
 
     use super::*;
-
-    fn read(text: &str) -> Result<Configuration, InvalidConfiguration> {
-        let mut layers = Layers::defaults();
-        layers.add(text.parse().unwrap(), "test.toml");
-        layers.read()
-    }
+    use crate::read;
 
     #[test]
     fn without_accounts_there_is_one() {

@@ -460,15 +460,17 @@ impl Configuration {
     }
 }
 
+/// What a file with this text makes of the defaults.
+#[cfg(test)]
+fn read(text: &str) -> Result<Configuration, InvalidConfiguration> {
+    let mut layers = Layers::defaults();
+    layers.add(text.parse().unwrap(), "test.toml");
+    layers.read()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(text: &str) -> Result<Configuration, InvalidConfiguration> {
-        let mut layers = Layers::defaults();
-        layers.add(text.parse().unwrap(), "test.toml");
-        layers.read()
-    }
 
     #[test]
     fn the_defaults_are_the_cores() {
