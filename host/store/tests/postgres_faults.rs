@@ -10,7 +10,7 @@ use bulkhead_core::identifier::StrategyId;
 use bulkhead_core::money::Money;
 use bulkhead_core::time::Timestamp;
 use bulkhead_store::database::{Database, Options, Synchronous};
-use bulkhead_store::journal::{Chain, RecordNumber};
+use bulkhead_store::journal::{Chain, RecordNumber, ShardId};
 use bulkhead_store::read_models::{Change, ChargeRow};
 use bulkhead_store::storage::{Group, Storage, StoreError};
 use bulkhead_store::verify::verify;
@@ -292,9 +292,7 @@ fn a_writer_whose_session_was_lost_does_not_write_beside_its_successor() {
     let mut first = place.writer();
     let mut chain = Chain::start(SHARD);
     first.commit(&large_group(&mut chain)).unwrap();
-    let held = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' \
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    place.edit(held);
+    place.edit(OF_ALL);
     let mut second = Database::open(&place.url, Options::writer()).unwrap();
     let group = large_group(&mut chain.clone());
     assert_unavailable(&first.commit(&group));
@@ -307,6 +305,71 @@ fn a_writer_whose_session_was_lost_does_not_write_beside_its_successor() {
     drop(second);
     // The journal has gone on without it.
     assert!(matches!(first.commit(&group), Err(StoreError::Conflict(_))));
+}
+
+/// Ends the session that has everything locked, or all that have a lock.
+const OF_EVERYTHING: &str = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 \
+                             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+const OF_ALL: &str = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' \
+                      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+fn assert_kept_out(place: &Place) {
+    let opened = Database::open(&place.url, Options::writer());
+    assert!(
+        matches!(&opened, Err(StoreError::Conflict(reason)) if reason.contains("bulkhead writer")),
+        "{opened:?}"
+    );
+}
+
+#[test]
+fn another_process_is_kept_out_by_a_shard_when_the_first_session_is_lost() {
+    let place = Place::postgres();
+    let first = place.writer();
+    let mut shared = first.share(SHARD).unwrap();
+    place.edit(OF_EVERYTHING);
+    assert_kept_out(&place);
+    shared.commit(&large_group(&mut Chain::start(SHARD))).unwrap();
+    drop(first);
+    assert_kept_out(&place);
+    drop(shared);
+    Database::open(&place.url, Options::writer()).unwrap();
+}
+
+#[test]
+fn another_process_is_kept_out_again_once_a_shard_is_back() {
+    let place = Place::postgres();
+    let first = place.writer();
+    let (mut shared, mut other) = (first.share(SHARD).unwrap(), first.share(ShardId(2)).unwrap());
+    place.edit(OF_ALL);
+    let mut chain = Chain::start(SHARD);
+    let group = large_group(&mut chain);
+    assert_unavailable(&shared.commit(&group));
+    once_available(|| shared.commit(&group));
+    assert_kept_out(&place);
+    // The others come back beside it.
+    let group = large_group(&mut Chain::start(ShardId(2)));
+    assert_unavailable(&other.commit(&group));
+    once_available(|| other.commit(&group));
+    // Also when the one that kept others out for them goes.
+    drop(shared);
+    assert_kept_out(&place);
+    drop((first, other));
+    Database::open(&place.url, Options::writer()).unwrap();
+}
+
+#[test]
+fn a_shard_does_not_come_back_beside_another_process() {
+    let place = Place::postgres();
+    let first = place.writer();
+    let mut shared = first.share(SHARD).unwrap();
+    place.edit(OF_ALL);
+    // It writes the journal of its only account without a lock of the shard.
+    let mut second = Database::open(&place.url, Options::writer()).unwrap();
+    let group = large_group(&mut Chain::start(SHARD));
+    assert_unavailable(&shared.commit(&group));
+    let refused = shared.commit(&group);
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    second.commit(&group).unwrap();
 }
 
 #[test]

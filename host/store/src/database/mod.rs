@@ -119,6 +119,8 @@ pub struct Database {
     scope: Scope,
     /// The session of Postgres that held the writer's lock last.
     session: Option<SessionId>,
+    /// The session of this process that keeps other processes out of Postgres, whichever connection's it is.
+    keeps_others_out: Arc<Mutex<Option<SessionId>>>,
     /// Taken for each transaction: SQLite has room for one at a time, and would let the others poll for theirs.
     turn: Arc<Mutex<()>>,
     runtime: Runtime,
@@ -177,6 +179,7 @@ impl Database {
             lock_file: lock_file.map(Arc::new),
             scope: Scope::Everything,
             session: None,
+            keeps_others_out: Arc::default(),
             turn: Arc::default(),
             runtime,
         };
@@ -209,6 +212,7 @@ impl Database {
             lock_file: self.lock_file.clone(),
             scope: Scope::Shard(shard),
             session: None,
+            keeps_others_out: Arc::clone(&self.keeps_others_out),
             turn: Arc::clone(&self.turn),
             runtime: runtime(name)?,
         };
@@ -334,7 +338,22 @@ impl Database {
             if self.options.write {
                 let now = SessionId::of(&mut session)?;
                 let (before, patience) = (self.session.as_ref(), self.options.timeout / 2);
-                writer_lock::acquire_advisory(&mut session, self.scope, before, patience)?;
+                if self.scope != Scope::Everything {
+                    writer_lock::acquire_advisory(&mut session, self.scope, before, patience)?;
+                }
+                // Nothing is guarded but who it is, which is looked up each time.
+                let mut keeper = self.keeps_others_out.lock().unwrap_or_else(PoisonError::into_inner);
+                if self.scope == Scope::Everything && *keeper == self.session {
+                    // This connection's own session, which may hang.
+                    writer_lock::acquire_advisory(&mut session, self.scope, before, patience)?;
+                    *keeper = Some(now.clone());
+                } else {
+                    writer_lock::keep_others_out(&mut session, &now, &mut keeper, patience)?;
+                }
+                drop(keeper);
+                if self.scope == Scope::Everything && before.is_none() {
+                    writer_lock::await_shards(&mut session, patience)?;
+                }
                 self.session = Some(now);
             }
         }

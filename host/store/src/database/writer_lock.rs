@@ -7,13 +7,15 @@
 //! Postgres: an advisory lock of the session that writes. As it belongs to the session, a transaction of the
 //! writer can't outlive the lock, and nobody gets the lock while a transaction of the session before can
 //! still commit. So what the journal ends with is certain as soon as the lock is held. The first session of a
-//! process locks everything, which keeps other processes out; each further one locks its shard, so that also
-//! after the server was away a journal has one writer.
+//! process locks everything, which keeps other processes out; each further one locks its shard. Sessions get lost
+//! one by one, so either lock keeps others out: who locks everything for the first time waits until no shard is
+//! locked, and a session that comes back to its shard sees to it that its process has everything locked. Each
+//! first takes its own lock and then looks for the other, so that of two that meet at least one sees that.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::session::Session;
 use super::value::Column as _;
@@ -26,6 +28,9 @@ const ADVISORY_LOCK: i64 = 0x4255_4c4b;
 /// How long to wait for the session of a process that has just ended. Postgres notices within milliseconds
 /// when the process ran on the same machine.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often it is looked whether the shards were let go.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// What a lock in Postgres is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +74,10 @@ impl Scope {
         }
     }
 }
+
+/// The lock of any shard.
+const ANY_SHARD: &str = "locks.objid >= $1::bigint::oid AND locks.objsubid = 1 \
+                         AND locks.classid = (hashtext(current_schema())::bigint & 4294967295)::oid";
 
 /// The lock beside an SQLite file, held as long as this lives.
 #[derive(Debug)]
@@ -159,45 +168,75 @@ pub(super) fn acquire_advisory(
         Ok(_) => session.set("lock_timeout", "0".to_owned()),
         Err(StoreError::Unavailable(reason)) if reason.contains("55P03") => {
             session.broken = false;
-            Err(holder(session, scope, before)?)
+            let holder = holder(session, scope.is_it(), scope.number(), before)?;
+            Err(holder.unwrap_or_else(|| {
+                let name = session.name;
+                StoreError::Unavailable(format!("{name}: the writer's lock was let go just now"))
+            }))
         }
         Err(error) => Err(error),
     }
 }
 
-/// Who holds the lock instead.
+/// Waits until no shard is locked, for a process that has none locked itself.
+pub(super) fn await_shards(session: &mut Session<'_>, patience: Duration) -> Result<(), StoreError> {
+    let asked = Instant::now();
+    while let Some(error) = holder(session, ANY_SHARD, 0, None)? {
+        if asked.elapsed() >= patience.min(PATIENCE) {
+            return Err(error);
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
+    }
+    Ok(())
+}
+
+/// Sees to it that a session of this process has everything locked: `holder`, or from now on this one.
+pub(super) fn keep_others_out(
+    session: &mut Session<'_>,
+    now: &SessionId,
+    holder: &mut Option<SessionId>,
+    patience: Duration,
+) -> Result<(), StoreError> {
+    if let Some(holder) = holder {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE pid = $1::bigint AND backend_start::text = $2";
+        let alive = session.query(sql, vec![holder.process.to_value(), holder.started.to_value()])?;
+        if !alive.is_empty() {
+            return Ok(());
+        }
+    }
+    acquire_advisory(session, Scope::Everything, holder.as_ref(), patience)?;
+    *holder = Some(now.clone());
+    Ok(())
+}
+
+/// Who holds a lock instead: `is_it` tells which one, together with the number in it.
 fn holder(
     session: &mut Session<'_>,
-    scope: Scope,
+    is_it: &str,
+    number: i64,
     before: Option<&SessionId>,
-) -> Result<StoreError, StoreError> {
+) -> Result<Option<StoreError>, StoreError> {
     // Of another user's session only some is shown.
     let sql = format!(
         "SELECT activity.pid, coalesce(activity.backend_start::text, '?'), \
          coalesce(activity.application_name, '?'), \
          coalesce(host(activity.client_addr), 'this machine') \
          FROM pg_locks AS locks JOIN pg_stat_activity AS activity ON activity.pid = locks.pid \
-         WHERE locks.locktype = 'advisory' AND locks.granted AND {} \
-         AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        scope.is_it()
+         WHERE locks.locktype = 'advisory' AND locks.granted AND {is_it} \
+         AND locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     );
-    let Some(row) = session.query(&sql, vec![scope.number().to_value()])?.pop() else {
-        return Ok(StoreError::Unavailable(format!(
-            "{}: the writer's lock was let go just now",
-            session.name
-        )));
-    };
+    let Some(row) = session.query(&sql, vec![number.to_value()])?.pop() else { return Ok(None) };
     let mut cells = row.reader("pg_locks");
     let holder = SessionId { process: cells.next()?, started: cells.next()? };
     if before == Some(&holder) {
         let name = session.name;
-        return Ok(StoreError::Unavailable(format!("{name}: the session before has not ended yet")));
+        return Ok(Some(StoreError::Unavailable(format!("{name}: the session before has not ended yet"))));
     }
     let (application, client): (String, String) = (cells.next()?, cells.next()?);
-    Ok(StoreError::Conflict(format!(
+    Ok(Some(StoreError::Conflict(format!(
         "{} is in use by \"{application}\" from {client} (server process {}, since {})",
         session.name, holder.process, holder.started
-    )))
+    ))))
 }
 
 #[cfg(test)]
