@@ -84,7 +84,7 @@ impl StatusView {
             return Vec::new();
         }
         let colour = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
-        let screen = match Screen::take() {
+        let screen = match Screen::take(accounts.len()) {
             Ok(screen) => Arc::new(screen),
             Err(error) => {
                 tracing::warn!(%error, "the terminal can't show the status view; log lines instead");
@@ -111,7 +111,7 @@ impl StatusView {
 
     /// Whether it is the one that is shown.
     fn is_shown(&self) -> bool {
-        self.screen.turned() % self.place.of == self.place.number
+        self.screen.shows(self.place.number)
     }
 
     /// Takes the outputs that the view shows of its own; gives back what belongs in the log.
@@ -189,10 +189,7 @@ impl StatusView {
 
 impl Drop for StatusView {
     fn drop(&mut self) {
-        // What would be shown stands still from now on.
-        if self.is_shown() {
-            self.screen.turn();
-        }
+        self.screen.end(self.place.number);
     }
 }
 

@@ -1,8 +1,7 @@
 //! Has the terminal while the view is on, and gives it back however the run ends.
 
 use std::io::{self, BufWriter, Stdout, Write as _, stdout};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
@@ -26,32 +25,68 @@ const LONGEST_FRAME: Duration = Duration::from_millis(200);
 /// The terminal in the views' hands. Dropping it gives the terminal back.
 pub(super) struct Screen {
     terminal: Mutex<Terminal<CrosstermBackend<BufWriter<Stdout>>>>,
-    /// Which of the views is shown, counted up by a key; the views' number goes into it any number of times.
-    turned: Arc<AtomicUsize>,
+    /// Which of the views is shown.
+    shown: Arc<Mutex<Shown>>,
+}
+
+/// Which of the views is shown, by number: one whose account is at work, as long as there is one.
+#[derive(Debug)]
+pub(super) struct Shown {
+    at: usize,
+    /// Whether a view's account is at work.
+    at_work: Vec<bool>,
+}
+
+impl Shown {
+    pub(super) fn first_of(views: usize) -> Self {
+        Self { at: 0, at_work: vec![true; views] }
+    }
+
+    pub(super) fn is(&self, number: usize) -> bool {
+        self.at == number
+    }
+
+    /// Goes to the next one.
+    pub(super) fn turn(&mut self) {
+        let views = self.at_work.len();
+        let next = (1..=views).map(|steps| (self.at + steps) % views);
+        self.at = next.into_iter().find(|number| self.at_work[*number]).unwrap_or(self.at);
+    }
+
+    /// An account has ended: what would be shown of it stands still from now on.
+    pub(super) fn end(&mut self, number: usize) {
+        if let Some(at_work) = self.at_work.get_mut(number) {
+            *at_work = false;
+        }
+        if self.is(number) {
+            self.turn();
+        }
+    }
 }
 
 impl Screen {
-    pub(super) fn take() -> io::Result<Self> {
+    pub(super) fn take(views: usize) -> io::Result<Self> {
         give_back_on_panic();
         let terminal = Terminal::new(CrosstermBackend::new(BufWriter::new(stdout())))?;
-        let screen = Self { terminal: Mutex::new(terminal), turned: Arc::default() };
+        let shown = Arc::new(Mutex::new(Shown::first_of(views)));
+        let screen = Self { terminal: Mutex::new(terminal), shown };
         terminal::enable_raw_mode()?;
         log_lines::hold();
         set_taken();
         execute!(stdout(), terminal::EnterAlternateScreen, cursor::Hide)?;
-        let turned = Arc::clone(&screen.turned);
-        std::thread::Builder::new().name("keys".to_owned()).spawn(move || listen(&turned))?;
+        let shown = Arc::clone(&screen.shown);
+        std::thread::Builder::new().name("keys".to_owned()).spawn(move || listen(&shown))?;
         Ok(screen)
     }
 
-    /// How often another view was asked for.
-    pub(super) fn turned(&self) -> usize {
-        self.turned.load(Ordering::Relaxed)
+    /// Whether this view is the one that is shown.
+    pub(super) fn shows(&self, number: usize) -> bool {
+        lock(&self.shown).is(number)
     }
 
-    /// Shows the next view.
-    pub(super) fn turn(&self) {
-        self.turned.fetch_add(1, Ordering::Relaxed);
+    /// The account of this view has ended.
+    pub(super) fn end(&self, number: usize) {
+        lock(&self.shown).end(number);
     }
 
     /// Draws a frame; `false` when the terminal was given back and nothing can be drawn any more. While somebody
@@ -70,6 +105,10 @@ impl Drop for Screen {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+fn lock(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
+    shown.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn set_taken() {
@@ -122,7 +161,7 @@ fn give_back_on_panic() {
 
 /// Raw mode keeps Ctrl-C from becoming a signal, so this makes it one: what follows from it, also from a
 /// second one, is the signals' affair alone.
-fn listen(turned: &AtomicUsize) {
+fn listen(shown: &Mutex<Shown>) {
     let mut asked = false;
     while TAKEN.lock().is_ok_and(|taken| *taken) {
         let key = match event::poll(PATIENCE) {
@@ -141,7 +180,7 @@ fn listen(turned: &AtomicUsize) {
             }
         };
         if matches!(key.code, KeyCode::Tab | KeyCode::Right) {
-            turned.fetch_add(1, Ordering::Relaxed);
+            lock(shown).turn();
         }
         let interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
         let quit = matches!(key.code, KeyCode::Char('q' | 'Q'));
@@ -151,5 +190,24 @@ fn listen(turned: &AtomicUsize) {
                 tracing::warn!(%error, "the host can't be told to stop");
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_accounts_at_work_are_shown_as_long_as_there_are_any() {
+        let mut shown = Shown::first_of(3);
+        shown.end(1);
+        shown.turn();
+        assert!(shown.is(2), "one that has ended is left out");
+        shown.end(2);
+        assert!(shown.is(0), "what is shown does not stand still");
+        shown.turn();
+        assert!(shown.is(0));
+        shown.end(0);
+        assert!(shown.is(0), "the last one stays");
     }
 }
