@@ -159,9 +159,48 @@ fn an_account_that_can_not_be_recovered_keeps_no_other_from_trading() {
     let complaint = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{complaint}");
     assert!(complaint.contains("journal is damaged"), "{complaint}");
+    assert!(complaint.contains("error: account alice: "), "{complaint}");
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["accounts"].as_array().unwrap().len(), 1);
     assert_eq!(account(&summary, "bob")["digest"], account(&whole, "bob")["digest"]);
+}
+
+#[test]
+fn accounts_that_can_not_be_written_end_together_and_say_so() {
+    let parent = tempfile::tempdir().unwrap();
+    let names = ["alice", "bob", "carol"];
+    let settings = names.map(|name| format!("accounts.{name}={{}}"));
+    let setup = setup(parent.path(), "host", &[&borrowed(&settings)[..], &["threads=1"]].concat());
+    let mut host = start(&setup, &["--speed", "600"]);
+    host.wait_for(&["strategy started", "sma-crossover", "carol"]);
+    let held = hold(&setup.directory.join("storage/bulkhead.db"));
+    host.terminate();
+    let complaint = host.wait_for(&["3 accounts failed"]);
+    assert!(!complaint.contains("cut off"), "{complaint}");
+    for name in names {
+        host.wait_for(&[&format!("account {name}: the end of the run is not in the journal")]);
+    }
+    assert_eq!(host.end().0.code(), Some(1));
+    drop(held);
+    // What was not written had no effect, so nothing is missed.
+    for name in names {
+        assert_eq!(setup.json(&["replay", "--json", "--account", name])["agrees"], true, "{name}");
+    }
+}
+
+/// Keeps everybody else from writing to the database until this is dropped.
+fn hold(database: &Path) -> (sqlx::SqliteConnection, tokio::runtime::Runtime) {
+    use sqlx::{Connection as _, Executor as _};
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let connection = runtime.block_on(async {
+        let url = format!("sqlite:{}", database.display());
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        connection.execute("PRAGMA busy_timeout = 60000").await.unwrap();
+        connection.execute("BEGIN IMMEDIATE").await.unwrap();
+        connection
+    });
+    (connection, runtime)
 }
 
 /// Edits a record that no snapshot covers, which only the first account has then.

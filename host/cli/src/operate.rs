@@ -58,29 +58,28 @@ fn ask(
     let mut database = Database::open(&url, Options::reader())?;
     let configured: Vec<String> = configuration.accounts()?.into_iter().map(|(name, _)| name).collect();
     let known = database.register_accounts(&configured)?;
-    let accounts = match account {
-        Some(_) => vec![shard::find(&mut database, account)?],
-        None => known.iter().map(|row| row.shard).collect(),
-    };
+    let asked_for = account.map(|_| shard::find(&mut database, account)).transpose()?;
+    let accounts = known.iter().filter(|row| asked_for.is_none_or(|shard| shard == row.shard));
     let command = serde_json::to_string(command)?;
     // All are asked before any is waited for.
     let mut requests = Vec::new();
-    for shard in accounts {
-        requests.push(database.request(shard, &operator().to_string(), &command, None)?);
+    for row in accounts {
+        let of_account = if known.len() > 1 { format!("{}: ", row.name) } else { String::new() };
+        requests.push((of_account, database.request(row.shard, &operator().to_string(), &command, None)?));
     }
     let patience = if wait { PATIENCE } else { Duration::ZERO };
     let asked = Instant::now();
     let mut refusals = Vec::new();
-    for request in requests {
+    for (of_account, request) in requests {
         match database.await_outcome(request, patience.saturating_sub(asked.elapsed()))? {
             Some(Outcome::Applied { sequence }) => {
-                anstream::println!("{done} (request {request}, {sequence})");
+                anstream::println!("{of_account}{done} (request {request}, {sequence})");
             }
             Some(Outcome::Refused { reason, .. }) => {
-                refusals.push(format!("request {request} was refused: {reason}"));
+                refusals.push(format!("{of_account}request {request} was refused: {reason}"));
             }
             None => anstream::println!(
-                "request {request} is in {url}; no host has taken it up yet: the next that starts does so first"
+                "{of_account}request {request} is in {url}; no host has taken it up yet: the next that starts does so first"
             ),
         }
     }

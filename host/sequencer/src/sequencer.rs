@@ -372,11 +372,13 @@ impl Sequencer {
         self.events.drain(..)
     }
 
-    fn give_up(mut self, within: Duration, released: &mut Vec<NumberedOutput>) -> Result<Engine, StoreError> {
+    fn give_up(mut self, until: Instant, released: &mut Vec<NumberedOutput>) -> Result<Engine, StoreError> {
         self.writer.give_up();
-        // Between two tries it ends at once and says why.
+        // Between two tries it ends at once and says why. Who closes several waits for all of them together.
+        let last_words = until + LAST_WORDS;
         while self.unwritten > 0
-            && let Ok(report) = self.writer.reports.recv_timeout(LAST_WORDS)
+            && let left = last_words.saturating_duration_since(Instant::now())
+            && let Ok(report) = self.writer.reports.recv_timeout(left)
         {
             self.hear(report, released)?;
         }
@@ -385,7 +387,11 @@ impl Sequencer {
         if self.batch.is_empty() && self.unwritten == 0 {
             return Ok(self.engine);
         }
-        Err(StoreError::Unavailable(format!("it did not take everything within {within:?}")))
+        let why = match &self.status {
+            JournalStatus::Waiting { why, .. } => format!(": {why}"),
+            JournalStatus::Writing => String::new(),
+        };
+        Err(StoreError::Unavailable(format!("it did not take everything in time{why}")))
     }
 
     fn hear_next(&mut self, most: Duration, released: &mut Vec<NumberedOutput>) -> Result<(), StoreError> {
@@ -425,26 +431,43 @@ impl Sequencer {
         Ok(())
     }
 
+    /// Takes a last snapshot and has everything written, without waiting for it: for who closes several
+    /// sequencers, so that their journals end side by side. No input may come after it.
+    pub fn begin_close(&mut self) {
+        if self.since_snapshot > 0 {
+            self.checkpoint();
+        }
+        self.write();
+    }
+
     /// Takes a last snapshot and waits until everything is durable, at most so long. What could not be made
     /// durable in that time has had no effect outside, and is lost.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when something was not made durable.
-    pub fn close(
+    pub fn close(self, within: Duration, released: &mut Vec<NumberedOutput>) -> Result<Engine, StoreError> {
+        self.close_until(Instant::now() + within, released)
+    }
+
+    /// [`Self::close`] with the moment at which it must have been done. One that has passed leaves hardly any time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::close`].
+    pub fn close_until(
         mut self,
-        within: Duration,
+        until: Instant,
         released: &mut Vec<NumberedOutput>,
     ) -> Result<Engine, StoreError> {
-        let until = Instant::now() + within;
-        if self.since_snapshot > 0 {
-            self.checkpoint();
-        }
+        self.begin_close();
         while !self.batch.is_empty() || self.unwritten > 0 {
             self.write();
+            // What was reported meanwhile counts, also when no time is left.
+            self.released(released)?;
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return self.give_up(within, released);
+            if left.is_zero() && (self.unwritten > 0 || !self.batch.is_empty()) {
+                return self.give_up(until, released);
             }
             if self.unwritten > 0 {
                 self.hear_next(left, released)?;

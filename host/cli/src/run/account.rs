@@ -41,9 +41,6 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// The longest wait for the journal before the start of the run goes on looking.
 const LONGEST_STALL: Duration = Duration::from_millis(20);
 
-/// How long the journal may take to write the end of the run.
-const LONGEST_CLOSE: Duration = Duration::from_secs(4);
-
 /// How an account got on.
 pub(super) enum Progress {
     /// It has more to do at once.
@@ -279,11 +276,16 @@ impl AccountHost {
         }
     }
 
-    /// Makes everything durable and sums up.
-    pub(super) fn close(mut self) -> Result<AccountSummary> {
+    /// Has everything written, without waiting for it; then [`Self::close`] does not take long.
+    pub(super) fn begin_close(&mut self) {
+        self.sequencer.begin_close();
+    }
+
+    /// Makes everything durable until then, and sums up.
+    pub(super) fn close(mut self, until: Instant) -> Result<AccountSummary> {
         let elapsed = self.started.elapsed();
         let mut released = std::mem::take(&mut self.released);
-        let closed = self.sequencer.close(LONGEST_CLOSE, &mut released);
+        let closed = self.sequencer.close_until(until, &mut released);
         self.view = None;
         match closed {
             Ok(engine) => {

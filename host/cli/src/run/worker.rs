@@ -1,12 +1,14 @@
 //! A thread that trades: some of the accounts, one after another and a little at a time. Accounts on other
 //! threads are not concerned by how long these take.
 
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Error, Result};
+use anyhow::{Context as _, Error, Result, anyhow};
 use bulkhead_feeds::pacer::Speed;
 use bulkhead_sandbox::Sandbox;
 use bulkhead_store::database::Database;
@@ -20,6 +22,9 @@ use super::summary::AccountSummary;
 use crate::market_data::MarketData;
 use crate::shard::Account;
 use crate::strategy_files::PluginFile;
+
+/// How long the journals may take to write the end of the run, all together.
+const LONGEST_CLOSE: Duration = Duration::from_secs(4);
 
 /// An account, its connection to the database, and the view that shows it.
 pub(super) struct Assignment {
@@ -103,19 +108,30 @@ fn trade(
 ) -> Vec<End> {
     let mut ends = Vec::new();
     let mut running = Vec::new();
+    // What was told before all accounts were there to hear it.
+    let mut early = VecDeque::new();
     for Assignment { account, database, view } in assignments {
-        let shard = account.shard;
+        early.extend(messages.try_iter());
+        let (shard, name) = (account.shard, account.name.clone());
         let span = match terms.several {
             true => tracing::info_span!("account", name = account.name),
             false => Span::none(),
         };
         let entered = span.clone().entered();
+        if early.contains(&Message::Stop) {
+            let error = anyhow!("a signal ended the run before the account was opened; its journal is as it was");
+            ends.push(End { shard, outcome: Err(named(error, &name, terms.several)) });
+            continue;
+        }
         let waker = waker.clone();
         // Nobody waits any more when it can't be told.
         let wake = move || drop(waker.send(Message::Tick));
-        match AccountHost::open(account, database, &terms.sandbox, &terms.files, &terms.data, view, wake) {
+        let open = || {
+            AccountHost::open(account, database, &terms.sandbox, &terms.files, &terms.data, view, wake)
+        };
+        match guarded(open) {
             Ok(host) => running.push(Running { host, span: entered.exit() }),
-            Err(error) => ends.push(failed(shard, error, terms.several)),
+            Err(error) => ends.push(failed(shard, &name, error, terms.several)),
         }
     }
     for account in &mut running {
@@ -125,7 +141,7 @@ fn trade(
         let mut wait = LONGEST_WAIT;
         let mut at = 0;
         while let Some(Running { host, span }) = running.get_mut(at) {
-            let ending = match span.in_scope(|| host.advance()) {
+            let ending = match span.in_scope(|| guarded(|| host.advance())) {
                 Ok(Progress::Busy) => {
                     wait = Duration::ZERO;
                     None
@@ -139,18 +155,17 @@ fn trade(
             };
             match ending {
                 None => at += 1,
-                Some(ending) => ends.push(end(running.remove(at), ending, terms.several)),
+                Some(ending) => ends.push(end(running.remove(at), ending, in_time(), terms.several)),
             }
         }
-        let mut message = messages.recv_timeout(wait).ok();
+        let mut message = early.pop_front().or_else(|| messages.recv_timeout(wait).ok());
         while let Some(told) = message {
             if told == Message::Stop {
-                let all = running.drain(..);
-                ends.extend(all.map(|account| end(account, Ok("a signal asked for it"), terms.several)));
+                ends.extend(end_all(std::mem::take(&mut running), terms.several));
                 break;
             }
             hand_over(&told, &mut running, &mut ends, terms.several);
-            message = messages.try_recv().ok();
+            message = early.pop_front().or_else(|| messages.try_recv().ok());
         }
     }
     ends
@@ -165,35 +180,111 @@ fn hand_over(message: &Message, running: &mut Vec<Running>, ends: &mut Vec<End>,
             Message::Prepared { .. } | Message::Removed { .. } => true,
             Message::Request { shard, .. } => *shard == host.account().shard,
         };
-        match if concerns { span.in_scope(|| host.take(message.clone())) } else { Ok(()) } {
+        let taken = match concerns {
+            true => span.in_scope(|| guarded(|| host.take(message.clone()))),
+            false => Ok(()),
+        };
+        match taken {
             Ok(()) => at += 1,
-            Err(error) => ends.push(end(running.remove(at), Err(error), several)),
+            Err(error) => ends.push(end(running.remove(at), Err(error), in_time(), several)),
         }
     }
 }
 
+/// When a close that begins now must have been done.
+fn in_time() -> Instant {
+    Instant::now() + LONGEST_CLOSE
+}
+
+/// Closes what a signal ends. All journals are written at once and have the same time, however many they are.
+fn end_all(mut running: Vec<Running>, several: bool) -> Vec<End> {
+    let until = in_time();
+    let mut ready = Vec::new();
+    for Running { host, span } in &mut running {
+        ready.push(span.in_scope(|| {
+            guarded(|| {
+                host.begin_close();
+                Ok("a signal asked for it")
+            })
+        }));
+    }
+    running.into_iter().zip(ready).map(|(account, ready)| end(account, ready, until, several)).collect()
+}
+
 /// Closes an account. Also when it failed: what was done until then is kept.
-fn end(account: Running, ending: Result<&'static str>, several: bool) -> End {
+fn end(account: Running, ending: Result<&'static str>, until: Instant, several: bool) -> End {
     let Running { host, span } = account;
     let _entered = span.enter();
-    let shard = host.account().shard;
-    let closed = host.close();
+    let (shard, name) = (host.account().shard, host.account().name.clone());
+    if let Err(error) = ending.as_ref()
+        && error.is::<Panicked>()
+    {
+        // Nobody knows what state it is in: only what the journal has is true.
+        let ended = guarded(|| {
+            drop(host);
+            Ok(())
+        });
+        return failed(shard, &name, ended.and(ending).err().unwrap_or_else(|| Panicked.into()), several);
+    }
+    let closed = guarded(|| host.close(until));
     match ending.and_then(|reason| Ok((reason, closed?))) {
         Ok((reason, summary)) => {
             tracing::info!(reason, "stopped");
             End { shard, outcome: Ok(summary) }
         }
-        Err(error) => failed(shard, error, several),
+        Err(error) => failed(shard, &name, error, several),
     }
 }
 
 /// Others go on, so that it must be said now.
-fn failed(shard: ShardId, error: Error, several: bool) -> End {
+fn failed(shard: ShardId, name: &str, error: Error, several: bool) -> End {
     if several {
         tracing::error!(
             reason = format!("{error:#}"),
             "the account ended, its positions are not guarded any more"
         );
     }
-    End { shard, outcome: Err(error) }
+    End { shard, outcome: Err(named(error, name, several)) }
+}
+
+/// Says which account it is about, where there are others.
+fn named(error: Error, name: &str, several: bool) -> Error {
+    if several { error.context(format!("account {name}")) } else { error }
+}
+
+/// An account met a mistake in the program.
+#[derive(Debug)]
+struct Panicked;
+
+impl std::fmt::Display for Panicked {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the account panicked; start again: its journal holds all that had an effect")
+    }
+}
+
+impl std::error::Error for Panicked {}
+
+/// Does something for an account. A panic ends the account, and not those that share its thread.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(Panicked.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_an_account_is_an_error_of_that_account_alone() {
+        assert_eq!(guarded(|| Ok(5)).unwrap(), 5);
+        assert_eq!(guarded::<()>(|| Err(anyhow!("no luck"))).unwrap_err().to_string(), "no luck");
+        let error = guarded::<()>(|| panic!("a mistake")).unwrap_err();
+        assert!(error.is::<Panicked>(), "{error}");
+    }
+
+    #[test]
+    fn an_error_says_which_account_it_is_about_where_there_are_several() {
+        let end = |several| failed(ShardId(1), "alice", anyhow!("no luck"), several).outcome.map(drop);
+        assert_eq!(format!("{:#}", end(true).unwrap_err()), "account alice: no luck");
+        assert_eq!(format!("{:#}", end(false).unwrap_err()), "no luck");
+    }
 }
