@@ -10,6 +10,7 @@ use bulkhead_core::time::Timestamp;
 
 use crate::journal::{Sequence, ShardId};
 
+mod counts;
 mod pages;
 mod projection;
 mod rows;
