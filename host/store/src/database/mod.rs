@@ -17,6 +17,7 @@ mod retention;
 mod schema;
 mod session;
 pub(crate) mod table;
+mod tokens;
 mod url;
 pub(crate) mod value;
 mod writer_lock;
@@ -38,6 +39,7 @@ pub use self::requests::RequestState;
 pub(crate) use self::session::Session;
 use self::session::{PREPARED_STATEMENTS, waited};
 use self::table::Inserts;
+pub use self::tokens::TokenRow;
 pub use self::url::DatabaseUrl;
 use self::url::Target;
 

@@ -10,11 +10,13 @@ use bulkhead_core::time::Timestamp;
 
 use crate::journal::{Sequence, ShardId};
 
+mod counts;
 mod pages;
 mod projection;
 mod rows;
 mod write;
 
+pub use self::counts::PluginVersionHead;
 pub use self::pages::{FillFilter, OrderFilter, Place, TradeFilter};
 pub use self::projection::Projection;
 pub use self::rows::{

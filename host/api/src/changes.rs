@@ -1,0 +1,474 @@
+//! Changes: each becomes a request in the database, which the host carries out as an input of the account's
+//! sequencer. The same request with the same idempotency key is carried out once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use bulkhead_core::input::{Actor, Command, HaltAction, StrategyMode};
+use bulkhead_store::database::{Database, RequestState};
+use bulkhead_store::storage::Outcome;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::{Answer, Api, At, Body};
+use crate::authorisation::Caller;
+use crate::names::Names;
+use crate::paging;
+use crate::problem::{Kind, Problem, ProblemDocument};
+
+/// How long a change may take before its caller is told to look later.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often it is looked whether the host has answered.
+const INTERVAL: Duration = Duration::from_millis(50);
+
+/// Longest idempotency key, in bytes.
+const LONGEST_KEY: usize = 128;
+
+/// Longest reason of a halt, in bytes.
+const LONGEST_REASON: usize = 500;
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct ChangeState {
+    /// The request's number; `/api/v1/requests/{request}` tells what became of it.
+    pub(crate) request: i64,
+    /// waiting, applied or refused.
+    pub(crate) state: String,
+    /// The input that applied or refused it; null while it waits.
+    pub(crate) sequence: Option<u64>,
+    /// Why it was refused, and what to do.
+    pub(crate) reason: Option<String>,
+}
+
+impl ChangeState {
+    fn of(request: i64, state: RequestState) -> Self {
+        let (state, sequence, reason) = match state {
+            RequestState::Waiting => ("waiting", None, None),
+            RequestState::Answered(Outcome::Applied { sequence }) => ("applied", Some(sequence), None),
+            RequestState::Answered(Outcome::Refused { sequence, reason }) => {
+                ("refused", sequence, Some(reason))
+            }
+        };
+        let sequence = sequence.map(|sequence| sequence.0);
+        Self { request, state: state.to_owned(), sequence, reason }
+    }
+}
+
+/// What a halt does besides stopping new exposure; each does what those before it do, too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum HaltKind {
+    /// Nothing else.
+    #[default]
+    StopEntries,
+    /// Takes back the strategies' working sales.
+    CancelOrders,
+    /// Closes all positions at the market.
+    Flatten,
+}
+
+impl From<HaltKind> for HaltAction {
+    fn from(kind: HaltKind) -> Self {
+        match kind {
+            HaltKind::StopEntries => Self::StopEntries,
+            HaltKind::CancelOrders => Self::CancelOrders,
+            HaltKind::Flatten => Self::Flatten,
+        }
+    }
+}
+
+/// A halt.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HaltBody {
+    /// Why, for those who find trading stopped.
+    reason: String,
+    /// What else to do.
+    #[serde(default)]
+    action: HaltKind,
+}
+
+/// Shares of the capital.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WeightsBody {
+    /// By strategy, each from 0 to 1, as decimal strings. Strategies that are not named keep theirs.
+    #[schema(value_type = BTreeMap<String, String>)]
+    weights: BTreeMap<String, String>,
+}
+
+/// What becomes of a strategy's proposals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ModeKind {
+    /// They trade the account's capital.
+    Live,
+    /// They trade make-believe capital.
+    Shadow,
+    /// The strategy isn't called. Its positions stay guarded.
+    Off,
+}
+
+impl From<ModeKind> for StrategyMode {
+    fn from(kind: ModeKind) -> Self {
+        match kind {
+            ModeKind::Live => Self::Live,
+            ModeKind::Shadow => Self::Shadow,
+            ModeKind::Off => Self::Off,
+        }
+    }
+}
+
+/// A change of mode.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ModeBody {
+    /// From now on.
+    mode: ModeKind,
+}
+
+/// Stops new exposure until resumed; exits go on.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{account}/halt",
+    tag = "changing",
+    params(("account" = String, Path, description = "The account's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    request_body = HaltBody,
+    responses(
+        (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
+        (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
+        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn halt(
+    State(api): State<Api>,
+    At(account): At<String>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Body(body): Body<HaltBody>,
+) -> Result<Response, Problem> {
+    if body.reason.trim().is_empty() || body.reason.len() > LONGEST_REASON {
+        let expected = format!("reason: a text of at most {LONGEST_REASON} bytes is expected");
+        return Err(Problem::new(Kind::BadBody, expected));
+    }
+    let (reason, action, actor) = (body.reason, body.action.into(), person(&caller));
+    change(&api, caller, &headers, account, move |_| Ok(Command::Halt { reason, actor, action })).await
+}
+
+/// Ends a halt, and closes the breakers that tripped.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{account}/resume",
+    tag = "changing",
+    params(("account" = String, Path, description = "The account's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    responses(
+        (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
+        (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
+        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn resume(
+    State(api): State<Api>,
+    At(account): At<String>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let actor = person(&caller);
+    change(&api, caller, &headers, account, move |_| Ok(Command::Resume { actor })).await
+}
+
+/// Changes what strategies get of the capital.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{account}/weights",
+    tag = "changing",
+    params(("account" = String, Path, description = "The account's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    request_body = WeightsBody,
+    responses(
+        (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
+        (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
+        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn set_weights(
+    State(api): State<Api>,
+    At(account): At<String>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Body(body): Body<WeightsBody>,
+) -> Result<Response, Problem> {
+    let mut weights = BTreeMap::new();
+    for (name, text) in body.weights {
+        let weight = Decimal::from_str_exact(&text).ok();
+        let weight = weight.filter(|weight| (Decimal::ZERO..=Decimal::ONE).contains(weight));
+        let expected = || format!("weights.{name} = \"{text}\": a number from 0 to 1 is expected");
+        let weight = weight.ok_or_else(|| Problem::new(Kind::BadBody, expected()))?;
+        weights.insert(name, weight);
+    }
+    if weights.is_empty() {
+        return Err(Problem::new(Kind::BadBody, "weights: at least one strategy is expected"));
+    }
+    change(&api, caller, &headers, account, move |names| {
+        for name in weights.keys() {
+            names.slot(name)?;
+        }
+        Ok(Command::SetWeights(weights))
+    })
+    .await
+}
+
+/// Changes what becomes of a strategy's proposals.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{account}/strategies/{strategy}/mode",
+    tag = "changing",
+    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    request_body = ModeBody,
+    responses(
+        (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
+        (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
+        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn set_mode(
+    State(api): State<Api>,
+    At((account, strategy)): At<(String, String)>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Body(body): Body<ModeBody>,
+) -> Result<Response, Problem> {
+    let mode = body.mode.into();
+    change(&api, caller, &headers, account, move |names| {
+        names.slot(&strategy)?;
+        Ok(Command::SetMode { slot: strategy, mode })
+    })
+    .await
+}
+
+/// Ends a quarantine.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{account}/strategies/{strategy}/release",
+    tag = "changing",
+    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    responses(
+        (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
+        (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
+        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn release(
+    State(api): State<Api>,
+    At((account, strategy)): At<(String, String)>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    change(&api, caller, &headers, account, move |names| {
+        names.slot(&strategy)?;
+        Ok(Command::Release { slot: strategy })
+    })
+    .await
+}
+
+/// Stops a strategy. Its positions stay, guarded by their exits.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{account}/strategies/{strategy}/remove",
+    tag = "changing",
+    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    responses(
+        (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
+        (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
+        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn remove(
+    State(api): State<Api>,
+    At((account, strategy)): At<(String, String)>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    change(&api, caller, &headers, account, move |names| {
+        names.slot(&strategy)?;
+        Ok(Command::Remove { slot: strategy })
+    })
+    .await
+}
+
+/// Closes a strategy's position at the market.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{account}/strategies/{strategy}/positions/{instrument}/close",
+    tag = "changing",
+    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name"), ("instrument" = String, Path, description = "The symbol"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    responses(
+        (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
+        (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
+        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn close(
+    State(api): State<Api>,
+    At((account, strategy, instrument)): At<(String, String, String)>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    change(&api, caller, &headers, account, move |names| {
+        names.slot(&strategy)?;
+        let instrument = names.instrument(&instrument)?;
+        Ok(Command::Close { slot: strategy, instrument })
+    })
+    .await
+}
+
+/// What became of a change.
+#[utoipa::path(
+    get,
+    path = "/api/v1/requests/{request}",
+    tag = "changing",
+    params(("request" = i64, Path, description = "The request's number")),
+    responses(
+        (status = 200, description = "What became of it", body = ChangeState),
+        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
+    ),
+    security(("token" = [])),
+)]
+pub(crate) async fn request(State(api): State<Api>, At(request): At<String>) -> Answer<ChangeState> {
+    let unknown =
+        || Problem::new(Kind::Unknown, "there is no such request; the answer to a change tells its number");
+    let number = paging::number(Some(&request)).ok().flatten().and_then(|number| i64::try_from(number).ok());
+    let number = number.ok_or_else(unknown)?;
+    state(&api, number).await?.map(Json).ok_or_else(unknown)
+}
+
+async fn state(api: &Api, request: i64) -> Result<Option<ChangeState>, Problem> {
+    let state = api.readers.ask(move |database| Ok(database.request_state(request)?)).await?;
+    Ok(state.map(|state| ChangeState::of(request, state)))
+}
+
+fn person(caller: &Caller) -> Actor {
+    Actor::Person(caller.name.clone())
+}
+
+/// The key that the caller gave, made one of this token's own.
+fn key(caller: &Caller, headers: &HeaderMap) -> Result<String, Problem> {
+    let key = headers.get("idempotency-key").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if key.is_empty() || key.len() > LONGEST_KEY {
+        return Err(Problem::new(
+            Kind::MissingKey,
+            format!(
+                "send a header Idempotency-Key of 1 to {LONGEST_KEY} visible characters, a new one for each change"
+            ),
+        ));
+    }
+    Ok(format!("api:{}:{key}", caller.name))
+}
+
+/// Leaves the request and waits a while for what becomes of it.
+async fn change(
+    api: &Api,
+    caller: Caller,
+    headers: &HeaderMap,
+    account: String,
+    command: impl FnOnce(&Names) -> Result<Command, Problem> + Send + 'static,
+) -> Result<Response, Problem> {
+    let key = key(&caller, headers)?;
+    let leave = move |database: &mut Database| {
+        let names = Names::read(database, &account)?;
+        let command = serde_json::to_string(&command(&names)?).map_err(|error| {
+            Problem::new(Kind::Internal, format!("the command can't be written: {error}"))
+        })?;
+        Ok(database.request(names.shard, &caller.name, &command, Some(&key))?)
+    };
+    let request = api.readers.ask(leave).await?;
+    let answered = async {
+        loop {
+            match state(api, request).await? {
+                Some(state) if state.state != "waiting" => return Ok(state),
+                _ => tokio::time::sleep(INTERVAL).await,
+            }
+        }
+    };
+    match tokio::time::timeout(PATIENCE, answered).await {
+        Ok(Ok(ChangeState { reason: Some(reason), .. })) => Err(Problem::new(Kind::Refused, reason)),
+        Ok(Ok(state)) => Ok(Json(state).into_response()),
+        Ok(Err(problem)) => Err(problem),
+        Err(_) => {
+            let state = ChangeState::of(request, RequestState::Waiting);
+            Ok((StatusCode::ACCEPTED, Json(state)).into_response())
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The description of the API, for programs as OpenAPI 3.1 and for people as one page that loads nothing.
+
+use std::fmt::Write as _;
+
+use axum::Json;
+use axum::response::Html;
+use serde_json::Value;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+
+use crate::problem::{Kind, Problem};
+use crate::routes::{LIVENESS, routes};
+use crate::{changes, metrics, reads, routes};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Bulkhead admin API",
+        description = "Money, prices and quantities are decimal strings; times are RFC 3339 with nanoseconds in UTC. \
+                       Errors are problem details (RFC 9457).",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
+    ),
+    paths(
+        routes::healthz,
+        routes::readyz,
+        metrics::metrics,
+        reads::accounts,
+        reads::account,
+        reads::instruments,
+        reads::strategies,
+        reads::strategy,
+        reads::positions,
+        reads::orders,
+        reads::order,
+        reads::fills,
+        reads::trades,
+        reads::charges,
+        reads::equity,
+        reads::settings,
+        reads::audit,
+        reads::plugin_versions,
+        changes::halt,
+        changes::resume,
+        changes::set_weights,
+        changes::set_mode,
+        changes::release,
+        changes::remove,
+        changes::close,
+        changes::request,
+    )
+)]
+struct Description;
+
+/// The OpenAPI document, as it is in the repository and as the host serves it.
+///
+/// # Errors
+///
+/// When it can't be written as JSON, which a test would find.
+pub fn document() -> Result<String, serde_json::Error> {
+    let mut description = Description::openapi();
+    let token = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("Made with `bulkhead token create`."))
+        .build();
+    let components = description.components.get_or_insert_default();
+    components.add_security_scheme("token", SecurityScheme::Http(token));
+    let mut document = serde_json::to_value(&description)?;
+    for route in routes() {
+        let place = format!("/paths/{}/{}", route.path.replace('/', "~1"), route.method);
+        if let (Some(role), Some(Value::Object(operation))) = (route.role, document.pointer_mut(&place)) {
+            operation.insert("x-role".to_owned(), role.name().into());
+        }
+    }
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+fn unwritten(error: serde_json::Error) -> Problem {
+    tracing::error!(%error, "the description of the API can't be written");
+    Problem::new(Kind::Internal, "the description of the API can't be written; the host's log says why")
+}
+
+/// The document for programs.
+pub(crate) async fn openapi() -> Result<Json<Value>, Problem> {
+    document().and_then(|text| serde_json::from_str(&text)).map(Json).map_err(unwritten)
+}
+
+/// The same for people.
+pub(crate) async fn page() -> Result<Html<String>, Problem> {
+    let text = document().map_err(unwritten)?;
+    serde_json::from_str(&text).map(|document| Html(html(&document))).map_err(unwritten)
+}
+
+fn html(document: &Value) -> String {
+    let mut page = String::from(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Bulkhead admin API</title><style>\
+         body{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}\
+         code{font-family:ui-monospace,monospace}h2{margin:2rem 0 0;font-size:1rem}</style>\
+         <h1>Bulkhead admin API</h1>",
+    );
+    let text = |value: &Value| escaped(value.as_str().unwrap_or_default());
+    // Writing to a string does not fail.
+    let _ = write!(page, "<p>{}", text(&document["info"]["description"]));
+    let _ = write!(
+        page,
+        "<p>Every route but {} needs a token of its role or a higher one.",
+        LIVENESS.join(" and ")
+    );
+    for (path, operations) in document["paths"].as_object().into_iter().flatten() {
+        for (method, operation) in operations.as_object().into_iter().flatten() {
+            let (path, method) = (escaped(path), escaped(&method.to_uppercase()));
+            let _ = write!(page, "<h2><code>{method} {path}</code></h2><p>{}", text(&operation["summary"]));
+            if let Some(role) = operation["x-role"].as_str() {
+                let _ = write!(page, " Role: {}.", escaped(role));
+            }
+            page.push_str("<ul>");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let (name, place) = (text(&parameter["name"]), text(&parameter["in"]));
+                let _ =
+                    write!(page, "<li><code>{name}</code> ({place}): {}", text(&parameter["description"]));
+            }
+            for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+                let _ = write!(page, "<li>{}: {}", escaped(status), text(&response["description"]));
+            }
+            page.push_str("</ul>");
+        }
+    }
+    page + "</html>\n"
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_document_in_the_repository_is_that_of_the_code() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        let expected = document().unwrap();
+        if std::env::var_os("BULKHEAD_WRITE_OPENAPI").is_some() {
+            std::fs::write(path, &expected).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap();
+        assert!(
+            found == expected,
+            "{path} is out of date; BULKHEAD_WRITE_OPENAPI=1 cargo test -p bulkhead-api writes it"
+        );
+    }
+
+    #[test]
+    fn every_route_is_described_and_nothing_else() {
+        let document: Value = serde_json::from_str(&document().unwrap()).unwrap();
+        assert_eq!(document["openapi"], "3.1.0");
+        let described: BTreeSet<String> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, operations)| {
+                operations.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
+            })
+            .collect();
+        let routed: BTreeSet<String> = routes()
+            .iter()
+            .filter(|route| !["/api/v1/openapi.json", "/api/v1/docs"].contains(&route.path))
+            .map(|route| format!("{} {}", route.method, route.path))
+            .collect();
+        assert_eq!(described, routed);
+        let page = html(&document);
+        for route in &routed {
+            let (method, path) = route.split_once(' ').unwrap();
+            assert!(page.contains(&format!("{} {path}", method.to_uppercase())), "{route}");
+        }
+        assert!(!page.contains("http"), "the page loads nothing");
+    }
+}

@@ -1,0 +1,343 @@
+//! All that can be asked, and by whom: the one table that the router is built from.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use serde::Serialize;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::ToSchema;
+
+use crate::api::{Answer, Api};
+use crate::authorisation::authorise;
+use crate::problem::{Kind, Problem, ProblemDocument};
+use crate::tokens::Role;
+use crate::{changes, metrics, openapi, reads};
+
+/// Largest body, in bytes.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// How long an answer may take: more than a change waits for.
+const LONGEST_ANSWER: Duration = Duration::from_secs(15);
+
+/// The routes that need no token.
+pub(crate) const LIVENESS: [&str; 2] = ["/healthz", "/readyz"];
+
+/// Something that can be asked.
+pub(crate) struct Route {
+    /// In lower case.
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    /// Who may ask; anybody when `None`.
+    pub(crate) role: Option<Role>,
+    handler: MethodRouter<Api>,
+}
+
+macro_rules! table {
+    ($($method:ident $path:literal $role:expr => $handler:path),+ $(,)?) => {
+        vec![$(Route { method: stringify!($method), path: $path, role: $role, handler: $method($handler) }),+]
+    };
+}
+
+/// All of it.
+pub(crate) fn routes() -> Vec<Route> {
+    const ANYBODY: Option<Role> = None;
+    const VIEWER: Option<Role> = Some(Role::Viewer);
+    const TRADER: Option<Role> = Some(Role::Trader);
+    const OPERATOR: Option<Role> = Some(Role::Operator);
+
+    table! {
+        get "/healthz" ANYBODY => healthz,
+        get "/readyz" ANYBODY => readyz,
+        get "/metrics" VIEWER => metrics::metrics,
+        get "/api/v1/openapi.json" VIEWER => openapi::openapi,
+        get "/api/v1/docs" VIEWER => openapi::page,
+        get "/api/v1/accounts" VIEWER => reads::accounts,
+        get "/api/v1/accounts/{account}" VIEWER => reads::account,
+        get "/api/v1/accounts/{account}/instruments" VIEWER => reads::instruments,
+        get "/api/v1/accounts/{account}/strategies" VIEWER => reads::strategies,
+        get "/api/v1/accounts/{account}/strategies/{strategy}" VIEWER => reads::strategy,
+        get "/api/v1/accounts/{account}/positions" VIEWER => reads::positions,
+        get "/api/v1/accounts/{account}/orders" VIEWER => reads::orders,
+        get "/api/v1/accounts/{account}/orders/{order}" VIEWER => reads::order,
+        get "/api/v1/accounts/{account}/fills" VIEWER => reads::fills,
+        get "/api/v1/accounts/{account}/trades" VIEWER => reads::trades,
+        get "/api/v1/accounts/{account}/charges" VIEWER => reads::charges,
+        get "/api/v1/accounts/{account}/equity" VIEWER => reads::equity,
+        get "/api/v1/accounts/{account}/settings" VIEWER => reads::settings,
+        get "/api/v1/accounts/{account}/audit" VIEWER => reads::audit,
+        get "/api/v1/plugin-versions" VIEWER => reads::plugin_versions,
+        get "/api/v1/requests/{request}" VIEWER => changes::request,
+        post "/api/v1/accounts/{account}/strategies/{strategy}/positions/{instrument}/close" TRADER
+            => changes::close,
+        post "/api/v1/accounts/{account}/halt" OPERATOR => changes::halt,
+        post "/api/v1/accounts/{account}/resume" OPERATOR => changes::resume,
+        post "/api/v1/accounts/{account}/weights" OPERATOR => changes::set_weights,
+        post "/api/v1/accounts/{account}/strategies/{strategy}/mode" OPERATOR => changes::set_mode,
+        post "/api/v1/accounts/{account}/strategies/{strategy}/release" OPERATOR => changes::release,
+        post "/api/v1/accounts/{account}/strategies/{strategy}/remove" OPERATOR => changes::remove,
+    }
+}
+
+/// The router of the table.
+pub(crate) fn router(api: &Api) -> Router {
+    let mut router = Router::new();
+    for Route { path, role, handler, .. } in routes() {
+        let handler = match role {
+            Some(role) => handler.route_layer(from_fn_with_state((api.clone(), role), authorise)),
+            None => handler,
+        };
+        router = router.route(path, handler);
+    }
+    router
+        .fallback(async || {
+            Problem::new(Kind::UnknownRoute, "there is nothing here; /api/v1/openapi.json lists all routes")
+        })
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                Kind::WrongMethod,
+                "the method does not fit the route: reading is GET, changing is POST; see /api/v1/openapi.json",
+            )
+        })
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(Kind::Internal, "the host failed to answer; its log says more").into_response()
+        }))
+        .layer(from_fn_with_state(api.clone(), around))
+        .with_state(api.clone())
+}
+
+/// What is done around every request: it gets a number, a limit and a time; its answer gets the headers that keep
+/// browsers from doing more with it, and is counted.
+async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
+    const HEADERS: [(HeaderName, &str); 5] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        ),
+    ];
+
+    let id = request_id();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let allowed = address.map_or(Ok(()), |address| api.limits.address(address));
+    let answered = match allowed {
+        Ok(()) => tokio::time::timeout(LONGEST_ANSWER, next.run(request)).await.unwrap_or_else(|_| {
+            Problem::new(Kind::TimedOut, "it took too long; ask for less, or again later").into_response()
+        }),
+        Err(problem) => problem.into_response(),
+    };
+    let mut response = answered;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        tracing::debug!(request = id, problem = problem.detail, "a request to the API failed");
+        response = problem.document(&id);
+    }
+    let status = response.status().as_u16();
+    // A method can be any word that a stranger thinks of.
+    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str());
+    let counted = if known { method.as_str() } else { "other" };
+    api.counts.count(counted, route.as_deref().unwrap_or("none"), status);
+    tracing::debug!(request = id, method = counted, route, status, "API");
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
+}
+
+/// Random, so that it is unlike that of any other request, also of other runs.
+fn request_id() -> String {
+    getrandom::u64().map_or_else(|_| "unknown".to_owned(), |number| format!("{number:016x}"))
+}
+
+/// Whether the host is alive or ready.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Health {
+    /// ok.
+    status: String,
+}
+
+/// Whether the API answers at all.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "monitoring",
+    responses((status = 200, description = "It does", body = Health))
+)]
+pub(crate) async fn healthz() -> Answer<Health> {
+    Ok(axum::Json(Health { status: "ok".to_owned() }))
+}
+
+/// Whether the database answers and holds an account.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "monitoring",
+    responses(
+        (status = 200, description = "It does", body = Health),
+        (status = 503, description = "It does not", body = ProblemDocument, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn readyz(State(api): State<Api>) -> Result<Response, Problem> {
+    let accounts = api.readers.ask(|database| Ok(database.account_names()?.len())).await?;
+    if accounts == 0 {
+        return Err(Problem::new(Kind::Unavailable, "there is no account in the database yet"));
+    }
+    Ok((StatusCode::OK, axum::Json(Health { status: "ok".to_owned() })).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use axum::body::{Body, to_bytes};
+    use axum::http::Method;
+    use bulkhead_store::database::{Database, DatabaseUrl, Options};
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::api::now;
+    use crate::limits::Limits;
+    use crate::metrics::RequestCounts;
+    use crate::readers::Readers;
+    use crate::tokens::create;
+
+    /// A router on a database with one account, and a token of each role.
+    struct Setup {
+        router: Router,
+        tokens: Vec<(Role, String)>,
+        writer: Database,
+        runtime: tokio::runtime::Runtime,
+        _folder: tempfile::TempDir,
+    }
+
+    fn setup(requests_per_minute: u32) -> Setup {
+        let folder = tempfile::tempdir().unwrap();
+        let url = DatabaseUrl::file(&folder.path().join("bulkhead.db"));
+        let mut writer = Database::open(&url, Options::writer().migrating()).unwrap();
+        writer.register_accounts(&["main".to_owned()]).unwrap();
+        let token = |role: Role| (role, create(&mut writer, role.name(), role, now(), None).unwrap().secret);
+        let tokens = Role::ALL.map(token).to_vec();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let limits = Limits::new(NonZeroU32::new(requests_per_minute).unwrap());
+        let counts = RequestCounts::new().unwrap();
+        let api = Api::new(Readers::start(&url).unwrap(), limits, counts);
+        Setup { router: router(&api), tokens, writer, runtime, _folder: folder }
+    }
+
+    impl Setup {
+        fn token(&self, role: Role) -> &str {
+            &self.tokens.iter().find(|(of, _)| *of == role).unwrap().1
+        }
+
+        fn ask(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> (u16, Value) {
+            self.runtime.block_on(self.answer(method, path, token, body))
+        }
+
+        async fn answer(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> (u16, Value) {
+            let mut request =
+                Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
+            if let Some(token) = token {
+                request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            }
+            let request = request.header(header::CONTENT_TYPE, "application/json");
+            let request = request.body(Body::from(body.to_owned())).unwrap();
+            let response = self.router.clone().oneshot(request).await.unwrap();
+            let status = response.status();
+            let headers = response.headers().clone();
+            assert_eq!(headers["x-content-type-options"], "nosniff");
+            let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            let value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+            if status.is_client_error() || status.is_server_error() {
+                assert_eq!(headers[header::CONTENT_TYPE], "application/problem+json", "{method} {path}");
+                assert_eq!(value["status"], status.as_u16());
+                assert_eq!(value["request_id"], headers["x-request-id"].to_str().unwrap());
+                assert!(value["type"].as_str().unwrap().starts_with("urn:bulkhead:problem:"), "{value}");
+                assert!(!value["detail"].as_str().unwrap().is_empty());
+            }
+            (status.as_u16(), value)
+        }
+    }
+
+    fn filled(path: &str) -> String {
+        path.replace("{account}", "main").replace(['{', '}'], "")
+    }
+
+    #[test]
+    fn every_route_lets_its_role_and_higher_ones_pass_and_nobody_else() {
+        let setup = setup(10_000);
+        for route in routes() {
+            let (method, path) = (route.method.to_uppercase(), filled(route.path));
+            let (anybody, _) = setup.ask(&method, &path, None, "{}");
+            let Some(needed) = route.role else {
+                assert!(LIVENESS.contains(&route.path), "{path} is open to anybody");
+                assert_eq!(anybody, 200, "{path}");
+                continue;
+            };
+            assert_eq!(anybody, 401, "{path}");
+            for (role, token) in &setup.tokens {
+                let (status, _) = setup.ask(&method, &path, Some(token), "{}");
+                assert_eq!(status == 403, *role < needed, "{role} {method} {path}: {status}");
+                assert!(status != 401 && status < 500, "{role} {method} {path}: {status}");
+            }
+        }
+    }
+
+    #[test]
+    fn errors_are_problems_that_say_what_to_do() {
+        let mut setup = setup(10_000);
+        let viewer = setup.token(Role::Viewer).to_owned();
+        let operator = setup.token(Role::Operator).to_owned();
+        let orders = "/api/v1/accounts/main/orders";
+        let halt = "/api/v1/accounts/main/halt";
+        let large = format!("{{\"reason\":\"{}\"}}", "x".repeat(LARGEST_BODY));
+        for (method, path, token, body, status, kind) in [
+            ("GET", "/nothing", &viewer, "", 404, "unknown-route"),
+            ("DELETE", orders, &viewer, "", 405, "wrong-method"),
+            ("GET", "/api/v1/accounts/nobody/orders", &viewer, "", 404, "unknown"),
+            ("GET", "/api/v1/accounts/main/orders/one", &viewer, "", 404, "unknown"),
+            ("GET", &format!("{orders}?status=lost"), &viewer, "", 400, "bad-filter"),
+            ("GET", &format!("{orders}?colour=red"), &viewer, "", 400, "bad-filter"),
+            ("GET", &format!("{orders}?from=today"), &viewer, "", 400, "bad-filter"),
+            ("GET", &format!("{orders}?limit=0"), &viewer, "", 400, "bad-filter"),
+            ("GET", &format!("{orders}?instrument=X"), &viewer, "", 404, "unknown"),
+            ("POST", halt, &operator, "{", 400, "bad-body"),
+            ("POST", halt, &operator, "{\"reason\":\"\"}", 400, "bad-body"),
+            ("POST", halt, &operator, &large, 413, "body-too-large"),
+            ("POST", halt, &operator, "{\"reason\":\"x\"}", 400, "missing-idempotency-key"),
+        ] {
+            let (found, problem) = setup.ask(method, path, Some(token), body);
+            assert_eq!(found, status, "{method} {path}: {problem}");
+            assert_eq!(problem["type"], format!("urn:bulkhead:problem:{kind}"), "{method} {path}");
+        }
+        let stranger = viewer.replace("viewer", "admin");
+        assert_eq!(setup.ask("GET", orders, Some(&stranger), "").0, 401);
+        assert_eq!(setup.ask("GET", orders, Some(&viewer), "").0, 200);
+        setup.writer.revoke_token("viewer", now()).unwrap();
+        assert_eq!(setup.ask("GET", orders, Some(&viewer), "").0, 401);
+    }
+
+    #[test]
+    fn who_asks_too_often_is_told_so() {
+        let setup = setup(2);
+        let viewer = setup.token(Role::Viewer);
+        let mut found = Vec::new();
+        for _ in 0..3 {
+            found.push(setup.ask("GET", "/api/v1/accounts", Some(viewer), "").0);
+        }
+        assert_eq!(found, [200, 200, 429]);
+    }
+}

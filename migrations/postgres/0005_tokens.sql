@@ -1,0 +1,13 @@
+-- Who may use the admin API. A token's secret is nowhere: only the SHA-256 of its 256 random bits is kept, as 64
+-- hexadecimal digits. Times are nanoseconds since 1970-01-01 UTC.
+CREATE TABLE tokens (
+    hash TEXT NOT NULL PRIMARY KEY,
+    -- Unlike all others, and for ever: the audit names who did something by it.
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    created BIGINT NOT NULL,
+    -- Not valid from this moment on; NULL for a token that does not expire.
+    expires BIGINT,
+    revoked BIGINT,
+    last_used BIGINT
+);
