@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod bomb;
+pub(crate) mod client;
 pub(crate) mod host;
 #[cfg(target_os = "linux")]
 pub(crate) mod small_disk;
@@ -41,6 +42,8 @@ pub(crate) fn bulkhead(directory: &Path) -> Command {
         .current_dir(directory)
         .env_remove("RUST_LOG")
         .env("NO_COLOR", "1")
+        // Hosts side by side would fight for the port.
+        .env("BULKHEAD__API__LISTEN", "off")
         .env("BULKHEAD__STORAGE", directory.join("storage"))
         .stdin(Stdio::null());
     command

@@ -55,6 +55,9 @@ pub(crate) enum Command {
     /// Look at plugin files and versions.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Say who may use the dashboard and the admin API.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Show the configuration as it is understood.
     Config(ConfigurationArguments),
     /// Compile the plugin on standard input under limits; the host starts this itself.
@@ -270,6 +273,58 @@ pub(crate) enum PluginCommand {
         #[arg(value_name = "SHA256")]
         hash: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and show it, this once.
+    Create {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// What it is called, unlike all others that ever were: the audit names who did something by it.
+        #[arg(long)]
+        name: String,
+        /// What its holder may do.
+        #[arg(long, value_enum)]
+        role: TokenRole,
+        /// The only account that it is for; all accounts when left out.
+        #[arg(long, value_name = "NAME")]
+        account: Option<String>,
+        /// After how long it is not valid any more, such as 12h or 30d; it does not expire when left out.
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        expires: Option<Duration>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the tokens that ever were, without their secrets.
+    List {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a token back.
+    Revoke {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// The token's name.
+        name: String,
+    },
+}
+
+/// What a token's holder may do; each may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TokenRole {
+    /// Read everything.
+    Viewer,
+    /// Order, and close positions.
+    Trader,
+    /// Halt and resume, change weights, modes and parameters, bring strategies in and take them out.
+    Operator,
+    /// Make and take back tokens as well.
+    Admin,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

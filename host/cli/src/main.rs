@@ -16,6 +16,7 @@ mod replay;
 mod run;
 mod shard;
 mod strategy_files;
+mod token;
 
 use std::process::ExitCode;
 
@@ -94,6 +95,7 @@ fn execute(command: &Command) -> Result<()> {
         Command::Resume(arguments) => operate::resume(arguments),
         Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
+        Command::Token(command) => token::token(command),
         Command::CompilePlugin { .. } => Ok(()),
         Command::Config(arguments) => {
             let configuration = configuration::layers(arguments, None)?.read()?;

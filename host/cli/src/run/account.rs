@@ -21,6 +21,7 @@ use bulkhead_store::database::{Database, Options};
 use bulkhead_store::journal::{NumberedOutput, Sequence};
 use bulkhead_store::storage::{Request, Storage as _};
 
+use super::live::LiveUpdates;
 use super::log;
 use super::messages::Message;
 use super::status::StatusView;
@@ -74,6 +75,8 @@ pub(super) struct AccountHost {
     recovery: Option<RecoverySummary>,
     /// Instead of log lines, on a terminal.
     view: Option<StatusView>,
+    /// For those who watch through the API.
+    live: Option<LiveUpdates>,
 }
 
 impl AccountHost {
@@ -85,7 +88,7 @@ impl AccountHost {
         sandbox: &Sandbox,
         files: &[PluginFile],
         data: &MarketData,
-        view: Option<StatusView>,
+        (view, live): (Option<StatusView>, Option<LiveUpdates>),
         wake: impl Fn() + Send + 'static,
     ) -> Result<Self> {
         let Shard { sequencer, feed, recovery, settings } =
@@ -107,7 +110,11 @@ impl AccountHost {
             tally: Tally::default(),
             recovery: recovery.as_ref().map(|(report, seconds)| RecoverySummary::of(report, *seconds)),
             view,
+            live,
         };
+        if let Some(live) = &mut host.live {
+            live.begin(&host.sequencer);
+        }
         if let Some((report, seconds)) = &recovery {
             log::recovery(host.engine(), report, *seconds);
         }
@@ -258,6 +265,9 @@ impl AccountHost {
         for event in self.sequencer.journal_events() {
             log::journal(&event);
         }
+        if let Some(live) = &mut self.live {
+            live.outputs(&self.sequencer, self.released.clone());
+        }
         for NumberedOutput { output, .. } in self.released.drain(..) {
             self.tally.add(&output);
             let for_the_log = match &mut self.view {
@@ -273,6 +283,11 @@ impl AccountHost {
     fn show(&mut self, now: Instant) {
         if self.view.as_mut().is_some_and(|view| !view.refresh(now, &self.sequencer, &self.tally)) {
             self.view = None;
+        }
+        if let Some(live) = &mut self.live
+            && let Err(error) = live.refresh(now, &self.sequencer, &self.tally)
+        {
+            tracing::warn!(%error, "the account can't be shown to those who watch it");
         }
     }
 
@@ -333,8 +348,11 @@ impl AccountHost {
             }
             let input = input.clone();
             self.next += 1;
-            if matches!(input.kind, InputKind::Bar(_)) {
+            if let InputKind::Bar(bar) = input.kind {
                 self.tally.bars += 1;
+                if let Some(live) = &mut self.live {
+                    live.bar(bar);
+                }
             }
             self.sequencer.step(input);
         }
