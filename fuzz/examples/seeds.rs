@@ -19,7 +19,7 @@ use bulkhead_core::order::Side;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_fuzz::strategy::{Source, VERSION};
 use bulkhead_sequencer::snapshot::ShardSnapshot;
-use bulkhead_store::journal::{NumberedOutput, Opening, Sequence, encode, encode_market};
+use bulkhead_store::journal::{ENCODING, NumberedOutput, Opening, Sequence, encode, encode_market};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -44,7 +44,7 @@ fn plain(first: &[u8], content: &impl Serialize) -> Vec<u8> {
 
 /// A payload as it is in the database.
 fn compressed(first: &[u8], content: &impl Serialize) -> Vec<u8> {
-    [first, &[1], &encode(content).unwrap()].concat()
+    [first, &[u8::try_from(ENCODING).unwrap()], &encode(content).unwrap()].concat()
 }
 
 fn settings() -> EngineSettings {
@@ -62,14 +62,17 @@ fn actor() -> Actor {
 }
 
 fn deploy(slot: &str, mode: StrategyMode) -> InputKind {
-    InputKind::Command(Command::Deploy(Deployment {
-        slot: slot.to_owned(),
-        version: VERSION,
-        mode,
-        weight: Decimal::new(5, 1),
-        instruments: Vec::new(),
-        parameters: BTreeMap::new(),
-    }))
+    InputKind::command(
+        actor(),
+        Command::Deploy(Deployment {
+            slot: slot.to_owned(),
+            version: VERSION,
+            mode,
+            weight: Decimal::new(5, 1),
+            instruments: Vec::new(),
+            parameters: BTreeMap::new(),
+        }),
+    )
 }
 
 /// Two strategies, then bars of both instruments and what else there is.
@@ -77,7 +80,10 @@ fn inputs() -> Vec<Input> {
     let mut inputs: Vec<Input> = [
         deploy("first", StrategyMode::Live),
         deploy("shadow", StrategyMode::Shadow),
-        InputKind::Command(Command::SetWeights(BTreeMap::from([("first".to_owned(), Decimal::ONE)]))),
+        InputKind::command(
+            actor(),
+            Command::SetWeights(BTreeMap::from([("first".to_owned(), Decimal::ONE)])),
+        ),
     ]
     .into_iter()
     .map(|kind| Input { time: Timestamp::EPOCH, kind })
@@ -110,20 +116,19 @@ fn inputs() -> Vec<Input> {
             InputKind::Trade(trade),
             InputKind::Signal(Signal { instrument, id: SignalId(0), time, value: 0.5 }),
             InputKind::Timer,
-            InputKind::Command(Command::Halt {
-                reason: "a look".to_owned(),
-                actor: actor(),
-                action: HaltAction::Flatten,
-            }),
-            InputKind::Command(Command::Resume { actor: actor() }),
-            InputKind::Command(Command::ChangeSettings(Box::new(SettingsChange {
-                actor: actor(),
-                settings: settings().changeable(),
-            }))),
-            InputKind::Command(Command::Close { slot: slot(), instrument }),
-            InputKind::Command(Command::SetMode { slot: slot(), mode: StrategyMode::Off }),
-            InputKind::Command(Command::Release { slot: slot() }),
-            InputKind::Command(Command::Remove { slot: slot() }),
+            InputKind::command(
+                actor(),
+                Command::Halt { reason: "a look".to_owned(), action: HaltAction::Flatten },
+            ),
+            InputKind::command(actor(), Command::Resume {}),
+            InputKind::command(
+                actor(),
+                Command::ChangeSettings(Box::new(SettingsChange { settings: settings().changeable() })),
+            ),
+            InputKind::command(actor(), Command::Close { slot: slot(), instrument }),
+            InputKind::command(actor(), Command::SetMode { slot: slot(), mode: StrategyMode::Off }),
+            InputKind::command(actor(), Command::Release { slot: slot() }),
+            InputKind::command(actor(), Command::Remove { slot: slot() }),
             InputKind::Checkpoint,
         ]
         .map(|kind| Input { time, kind }),

@@ -56,7 +56,7 @@ fn inputs(engine: &Engine) -> Vec<InputKind> {
     let start = engine.now().max(Timestamp::EPOCH);
     let slot = engine.slots().first().map_or_else(|| "new".to_owned(), |slot| slot.name().to_owned());
     let last = |id| engine.prices().market(id).and_then(InstrumentMarket::last).unwrap_or(100.0);
-    let mut inputs = vec![InputKind::Timer, InputKind::Command(deployment("new"))];
+    let mut inputs = vec![InputKind::Timer, InputKind::command(actor(), deployment("new"))];
     for instrument in (0..engine.settings().instruments.len().min(2)).filter_map(|at| u32::try_from(at).ok())
     {
         let id = InstrumentId(instrument);
@@ -82,19 +82,19 @@ fn inputs(engine: &Engine) -> Vec<InputKind> {
             taker: Side::Buy,
         }));
         inputs.push(InputKind::Signal(Signal { instrument: id, id: SignalId(0), time, value: 0.5 }));
-        inputs.push(InputKind::Command(Command::Close { slot: slot.clone(), instrument: id }));
+        inputs.push(InputKind::command(actor(), Command::Close { slot: slot.clone(), instrument: id }));
     }
     inputs.extend([
-        InputKind::Command(Command::SetWeights(BTreeMap::from([(slot.clone(), Decimal::ONE)]))),
-        InputKind::Command(Command::SetMode { slot: slot.clone(), mode: StrategyMode::Shadow }),
-        InputKind::Command(Command::Release { slot: slot.clone() }),
+        InputKind::command(actor(), Command::SetWeights(BTreeMap::from([(slot.clone(), Decimal::ONE)]))),
+        InputKind::command(actor(), Command::SetMode { slot: slot.clone(), mode: StrategyMode::Shadow }),
+        InputKind::command(actor(), Command::Release { slot: slot.clone() }),
         halt(HaltAction::CancelOrders),
-        InputKind::Command(Command::Resume { actor: actor() }),
+        InputKind::command(actor(), Command::Resume {}),
         halt(HaltAction::Flatten),
-        InputKind::Command(Command::ChangeSettings(Box::new(change(engine)))),
-        InputKind::Command(deployment(&slot)),
+        InputKind::command(actor(), Command::ChangeSettings(Box::new(change(engine)))),
+        InputKind::command(actor(), deployment(&slot)),
         InputKind::Checkpoint,
-        InputKind::Command(Command::Remove { slot }),
+        InputKind::command(actor(), Command::Remove { slot }),
         InputKind::Timer,
     ]);
     inputs
@@ -105,14 +105,14 @@ fn actor() -> Actor {
 }
 
 fn halt(action: HaltAction) -> InputKind {
-    InputKind::Command(Command::Halt { reason: "a check".to_owned(), actor: actor(), action })
+    InputKind::command(actor(), Command::Halt { reason: "a check".to_owned(), action })
 }
 
 /// One more instrument, and all else as it is.
 fn change(engine: &Engine) -> SettingsChange {
     let mut settings = engine.settings().changeable();
     settings.instruments.push(Instrument::new("NEW-USD", 2, 4));
-    SettingsChange { actor: actor(), settings }
+    SettingsChange { settings }
 }
 
 fn deployment(slot: &str) -> Command {

@@ -39,10 +39,30 @@ pub enum InputKind {
     /// follows is the same whether or not the process ends here. Comes before a snapshot.
     Checkpoint,
     /// Somebody wants something changed.
-    Command(Command),
+    Command(Box<AttributedCommand>),
+}
+
+impl InputKind {
+    /// A command of this actor's.
+    #[must_use]
+    pub fn command(actor: Actor, command: Command) -> Self {
+        Self::Command(Box::new(AttributedCommand { actor, command }))
+    }
+}
+
+/// A command and who asks for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttributedCommand {
+    /// Who asks.
+    pub actor: Actor,
+    /// For what.
+    pub command: Command,
 }
 
 /// What operators and the plugin directory can change.
+///
+/// Written as JSON in the table of requests and by position in the journal: fields and variants are only ever
+/// added, variants at the end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
@@ -73,17 +93,12 @@ pub enum Command {
     Halt {
         /// For people.
         reason: String,
-        /// Who asks.
-        actor: Actor,
         /// What else to do.
         action: HaltAction,
     },
     /// Ends a halt, and closes the breakers that tripped. Losses count from here. What a halt was selling
     /// stays on its way.
-    Resume {
-        /// Who asks.
-        actor: Actor,
-    },
+    Resume {},
     /// Replaces what can be changed of the settings, as a whole, or refuses all of it and names every problem.
     ///
     /// Everything decided after this command is decided by the new settings. What was decided before stays:
@@ -105,11 +120,9 @@ pub enum Command {
     },
 }
 
-/// New settings, and who wants them.
+/// New settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SettingsChange {
-    /// Who asks.
-    pub actor: Actor,
     /// What is to hold from now on.
     pub settings: ChangeableSettings,
 }

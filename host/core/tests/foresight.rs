@@ -165,10 +165,7 @@ fn what_a_halt_sells_is_told_on_its_own_bar() {
         let time = inputs[place].time;
         inputs.insert(place, Input { time, ..command(halt(HaltAction::Flatten)) });
         let later = place + 60;
-        inputs.insert(
-            later,
-            Input { time: inputs[later].time, ..command(Command::Resume { actor: person() }) },
-        );
+        inputs.insert(later, Input { time: inputs[later].time, ..command(Command::Resume {}) });
     }
     let batches = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let source = || {

@@ -9,7 +9,7 @@ use bulkhead_core::output::{Output, SlotEvent};
 use bulkhead_core::strategy::StrategySource;
 use bulkhead_store::journal::{
     Chain, ChainBreak, NumberedOutput, Opening, PayloadError, Record, RecordKind, RecordNumber, Sequence,
-    ShardId, decode, decode_market,
+    ShardId, decode, decode_commands, decode_market,
 };
 use bulkhead_store::storage::{SnapshotHead, Storage, StoreError};
 
@@ -339,7 +339,8 @@ impl<'a> Replay<'a> {
     }
 
     fn step(&mut self, sequence: Sequence, input: &Input, recorded: Vec<Output>) -> Result<(), ReplayError> {
-        if let InputKind::Command(Command::Deploy(deployment)) = &input.kind
+        if let InputKind::Command(asked) = &input.kind
+            && let Command::Deploy(deployment) = &asked.command
             && let Err(reason) = self.versions.prepare(&deployment.version)
             && recorded.iter().any(is_deployment)
         {
@@ -380,7 +381,7 @@ fn read_inputs(record: &Record) -> Result<Vec<Input>, ReplayError> {
         RecordKind::Market => {
             decode_market(record.encoding, payload(record)?).map_err(|error| unreadable(record, error))
         }
-        _ => read(record),
+        _ => decode_commands(record.encoding, payload(record)?).map_err(|error| unreadable(record, error)),
     }
 }
 

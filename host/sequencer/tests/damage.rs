@@ -21,7 +21,7 @@ use bulkhead_store::journal::{
 };
 use bulkhead_store::storage::StoreError;
 use support::database::{Database, rehash};
-use support::market::{bars, deployments, settings};
+use support::market::{bars, deployments, host, settings};
 use support::strategy::{Source, Unsteady};
 
 const SHARD: ShardId = ShardId(3);
@@ -42,7 +42,7 @@ fn recorded(versions: &dyn Versions) -> (Database, String) {
     let mut handed_out = Vec::new();
     let commands = deployments().into_iter();
     let commands =
-        commands.map(|command| Input { time: Default::default(), kind: InputKind::Command(command) });
+        commands.map(|command| Input { time: Default::default(), kind: InputKind::command(host(), command) });
     for input in commands.chain(bars(7, 100)) {
         while !sequencer.has_room() {
             sequencer.wait(Duration::from_secs(1), &mut handed_out).unwrap();
@@ -244,7 +244,7 @@ fn a_deployment_that_was_refused_needs_no_version() {
     let policy = Policy { snapshot_inputs: 1_000, ..Policy::default() };
     position.since_snapshot = 0;
     let mut sequencer = Sequencer::start(position, Box::new(database.clone()), policy).unwrap();
-    sequencer.step(Input { time, kind: InputKind::Command(Command::Deploy(deployment)) });
+    sequencer.step(Input { time, kind: InputKind::command(host(), Command::Deploy(deployment)) });
     let mut handed_out = Vec::new();
     while handed_out.is_empty() {
         sequencer.wait(Duration::from_secs(1), &mut handed_out).unwrap();

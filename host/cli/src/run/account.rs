@@ -41,6 +41,10 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// The longest wait for the journal before the start of the run goes on looking.
 const LONGEST_STALL: Duration = Duration::from_millis(20);
 
+/// The parts of the host that command something, as the audit names them.
+const CONFIGURATION: &str = "configuration";
+const DIRECTORY: &str = "strategies directory";
+
 /// How an account got on.
 pub(super) enum Progress {
     /// It has more to do at once.
@@ -114,8 +118,8 @@ impl AccountHost {
         host.answer_waiting()?;
         if let Some(settings) = settings {
             tracing::info!("the configuration changed while the host was not running");
-            let actor = Actor::Host("configuration".to_owned());
-            host.command(Command::ChangeSettings(Box::new(SettingsChange { actor, settings })))?;
+            let change = Command::ChangeSettings(Box::new(SettingsChange { settings }));
+            host.command(CONFIGURATION, change)?;
         }
         host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
         host.load_directory(files)?;
@@ -141,7 +145,7 @@ impl AccountHost {
         let gone: Vec<_> = gone.filter(|name| files.iter().all(|file| file.slot != *name)).collect();
         for slot in gone {
             tracing::info!(slot, "its file was taken away while the host was not running");
-            self.command(Command::Remove { slot })?;
+            self.command(DIRECTORY, Command::Remove { slot })?;
         }
         for file in files {
             self.show(Instant::now());
@@ -168,8 +172,7 @@ impl AccountHost {
         for order in recovery.map_or(&[][..], |report| &report.orders) {
             if let Resolution::Contradiction(what) = &order.resolution {
                 let reason = format!("order {}: {what}", order.id.0);
-                let actor = Actor::Host("recovery".to_owned());
-                self.command(Command::Halt { reason, actor, action: HaltAction::StopEntries })?;
+                self.command("recovery", Command::Halt { reason, action: HaltAction::StopEntries })?;
             }
         }
         Ok(())
@@ -184,7 +187,7 @@ impl AccountHost {
         let next = Sequence(self.sequencer.sequence().0 + 1);
         let row = shard::version_row(&self.sandbox, &version, self.account.shard, next)?;
         self.sequencer.note(row);
-        self.command(Command::Deploy(self.deployment(slot, version)))
+        self.command(DIRECTORY, Command::Deploy(self.deployment(slot, version)))
     }
 
     /// What the configuration says of a version in a slot.
@@ -208,9 +211,11 @@ impl AccountHost {
         Deployment { slot, version, mode, weight, instruments, parameters }
     }
 
-    fn command(&mut self, command: Command) -> Result<()> {
+    /// A command of a part of the host.
+    fn command(&mut self, part: &str, command: Command) -> Result<()> {
         self.wait_for_room()?;
-        let input = Input { time: self.engine().now(), kind: InputKind::Command(command) };
+        let kind = InputKind::command(Actor::Host(part.to_owned()), command);
+        let input = Input { time: self.engine().now(), kind };
         self.sequencer.step(input);
         self.hand_out()
     }
@@ -225,7 +230,8 @@ impl AccountHost {
         match serde_json::from_str(&request.command) {
             Ok(command) => {
                 tracing::info!(request = request.id, actor = request.actor, "request");
-                self.sequencer.answer(request.id, command);
+                let actor = Actor::Person(request.actor.clone());
+                self.sequencer.answer(request.id, actor, command);
             }
             Err(error) => {
                 tracing::error!(request = request.id, actor = request.actor, %error, "a request can't be read");
@@ -380,7 +386,7 @@ impl AccountHost {
         match message {
             Message::Prepared { slot, version } if !self.runs(&slot, &version) => self.deploy(slot, version),
             Message::Removed { slot } if self.engine().slot(&slot).is_some() => {
-                self.command(Command::Remove { slot })
+                self.command(DIRECTORY, Command::Remove { slot })
             }
             Message::Request { request, .. } => self.answer(&request),
             Message::Prepared { .. } | Message::Removed { .. } | Message::Tick | Message::Stop => Ok(()),

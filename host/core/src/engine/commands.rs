@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::foresight::Foresight;
 use super::{Engine, Slot, SlotStatus, StepError};
 use crate::identifier::{InstrumentId, SignalId, StrategyId};
-use crate::input::{Command, Deployment, StrategyMode};
+use crate::input::{AttributedCommand, Command, Deployment, StrategyMode};
 use crate::output::{MachineFault, Output, SlotChange, SlotEvent};
 use crate::sizing::TradeRecord;
 use crate::strategy::{Description, Fault, FaultKind, InstanceConfig, SavedState, Strategy};
@@ -16,9 +16,10 @@ use crate::time::Span;
 impl Engine {
     pub(super) fn on_command(
         &mut self,
-        command: &Command,
+        asked: &AttributedCommand,
         outputs: &mut Vec<Output>,
     ) -> Result<(), StepError> {
+        let AttributedCommand { actor, command } = asked;
         match command {
             Command::Deploy(deployment) => self.deploy(deployment, outputs),
             Command::Remove { slot } => {
@@ -41,12 +42,12 @@ impl Engine {
                 self.restart(index, outputs);
                 Ok(())
             }
-            Command::Halt { reason, actor, action } => {
+            Command::Halt { reason, action } => {
                 self.stop_trading(reason, actor, *action, outputs);
                 Ok(())
             }
-            Command::Resume { actor } => self.resume_trading(actor, outputs),
-            Command::ChangeSettings(change) => self.change_settings(change, outputs),
+            Command::Resume {} => self.resume_trading(actor, outputs),
+            Command::ChangeSettings(change) => self.change_settings(change, actor, outputs),
             Command::Close { slot, instrument } => {
                 let index = self.slot_index(slot)?;
                 self.close_position(index, *instrument, outputs)

@@ -225,9 +225,9 @@ impl Engine {
                 self.checkpoint(outputs);
                 Ok(())
             }
-            InputKind::Command(command) => {
+            InputKind::Command(asked) => {
                 self.pass_time(input.time, outputs);
-                let done = self.on_command(command, outputs);
+                let done = self.on_command(asked, outputs);
                 // Time has passed for the strategies, also when the command could not be carried out.
                 self.dispatch(&[], outputs);
                 done

@@ -60,7 +60,7 @@ impl Scenario {
             let weight = Decimal::ONE / Decimal::from(slots);
             let weight = if random.chance(0.1) { Decimal::ZERO } else { weight.round_dp(2).min(weight) };
             let command = deploy(&mut random, format!("s{slot}"), weight, GOOD_VERSIONS + BAD_VERSIONS);
-            steps.push(Step { input: market.input(InputKind::Command(command)), unusable: false });
+            steps.push(Step { input: market.input(InputKind::command(actor(), command)), unusable: false });
         }
         let minutes = random.integer(30, 150);
         let mut aside = random.aside(3);
@@ -69,16 +69,22 @@ impl Scenario {
             market.minute(&mut random, &mut steps);
             if aside.chance(0.04) {
                 let command = change_settings(&mut aside, &mut current, &mut market);
-                steps.push(Step { input: market.input(InputKind::Command(command)), unusable: false });
+                steps.push(Step {
+                    input: market.input(InputKind::command(actor(), command)),
+                    unusable: false,
+                });
             }
             // More halts and resumes than the commands below hold.
             if aside.chance(0.04) {
-                let halt = if aside.chance(0.5) { halt(&aside) } else { Command::Resume { actor: actor() } };
-                steps.push(Step { input: market.input(InputKind::Command(halt)), unusable: false });
+                let halt = if aside.chance(0.5) { halt(&aside) } else { Command::Resume {} };
+                steps.push(Step { input: market.input(InputKind::command(actor(), halt)), unusable: false });
             }
             if random.chance(0.12) {
                 let command = command(&mut random, &settings);
-                steps.push(Step { input: market.input(InputKind::Command(command)), unusable: false });
+                steps.push(Step {
+                    input: market.input(InputKind::command(actor(), command)),
+                    unusable: false,
+                });
             }
         }
         Self { settings, profiles, steps, extreme }
@@ -119,7 +125,7 @@ impl Scenario {
         let mut steps = Vec::new();
         let mut start = |name: String, version: usize, market: &MarketMaker| {
             let deployment = Deployment { version: self::version(version), ..shadow(name) };
-            let input = market.input(InputKind::Command(Command::Deploy(deployment)));
+            let input = market.input(InputKind::command(actor(), Command::Deploy(deployment)));
             steps.push(Step { input, unusable: false });
         };
         for number in 0..GOOD_VERSIONS {
@@ -139,7 +145,10 @@ impl Scenario {
                         mode: *random.pick(&[StrategyMode::Off, StrategyMode::Shadow]),
                     },
                 };
-                steps.push(Step { input: market.input(InputKind::Command(command)), unusable: false });
+                steps.push(Step {
+                    input: market.input(InputKind::command(actor(), command)),
+                    unusable: false,
+                });
             }
         }
         Self { settings, profiles, steps, extreme: false }
@@ -159,7 +168,7 @@ impl Scenario {
             .map(|(number, slot)| {
                 let deployment =
                     Deployment { version: version(number), mode: StrategyMode::Live, ..shadow(slot) };
-                let input = market.input(InputKind::Command(Command::Deploy(deployment)));
+                let input = market.input(InputKind::command(actor(), Command::Deploy(deployment)));
                 Step { input, unusable: false }
             })
             .collect();
@@ -167,7 +176,10 @@ impl Scenario {
             market.minute(&mut random, &mut steps);
             if random.chance(0.1) {
                 let release = Command::Release { slot: HOSTILE_SLOT.to_owned() };
-                steps.push(Step { input: market.input(InputKind::Command(release)), unusable: false });
+                steps.push(Step {
+                    input: market.input(InputKind::command(actor(), release)),
+                    unusable: false,
+                });
             }
         }
         Self { settings, profiles, steps, extreme: false }
@@ -183,10 +195,13 @@ impl Scenario {
     /// The same without the slot that misbehaves.
     pub(crate) fn without_hostile(&self) -> Self {
         let concerns = |step: &Step| match &step.input.kind {
-            InputKind::Command(Command::Deploy(deployment)) => deployment.slot == HOSTILE_SLOT,
-            InputKind::Command(
-                Command::Release { slot } | Command::Remove { slot } | Command::SetMode { slot, .. },
-            ) => slot == HOSTILE_SLOT,
+            InputKind::Command(asked) => match &asked.command {
+                Command::Deploy(deployment) => deployment.slot == HOSTILE_SLOT,
+                Command::Release { slot } | Command::Remove { slot } | Command::SetMode { slot, .. } => {
+                    slot == HOSTILE_SLOT
+                }
+                _ => false,
+            },
             _ => false,
         };
         let steps = self
@@ -420,7 +435,7 @@ fn command(random: &mut Random, settings: &EngineSettings) -> Command {
         5 | 6 => Command::SetMode { slot, mode: mode(random) },
         7 => Command::Release { slot },
         8 => halt(random),
-        9 => Command::Resume { actor: actor() },
+        9 => Command::Resume {},
         _ => {
             let most = settings.instruments.len() as u64 + 1;
             Command::Close { slot, instrument: InstrumentId(u32::try_from(random.below(most)).unwrap()) }
@@ -450,7 +465,7 @@ fn change_settings(random: &mut Random, current: &mut EngineSettings, market: &m
             }
         }
     }
-    Command::ChangeSettings(Box::new(SettingsChange { actor: actor(), settings: changed }))
+    Command::ChangeSettings(Box::new(SettingsChange { settings: changed }))
 }
 
 fn actor() -> Actor {
@@ -460,7 +475,7 @@ fn actor() -> Actor {
 fn halt(random: &Random) -> Command {
     let action =
         *random.aside(1).pick(&[HaltAction::StopEntries, HaltAction::CancelOrders, HaltAction::Flatten]);
-    Command::Halt { reason: "random".to_owned(), actor: actor(), action }
+    Command::Halt { reason: "random".to_owned(), action }
 }
 
 /// Makes the market's inputs, minute by minute.

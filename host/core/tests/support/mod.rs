@@ -192,7 +192,7 @@ pub(crate) fn deploy_as(slot: &str, name: &str, weight: Decimal, mode: StrategyM
 }
 
 pub(crate) fn command(command: Command) -> Input {
-    Input { time: Timestamp::EPOCH, kind: InputKind::Command(command) }
+    Input { time: Timestamp::EPOCH, kind: InputKind::command(person(), command) }
 }
 
 pub(crate) fn person() -> Actor {
@@ -200,7 +200,7 @@ pub(crate) fn person() -> Actor {
 }
 
 pub(crate) fn halt(action: HaltAction) -> Command {
-    Command::Halt { reason: "test".to_owned(), actor: person(), action }
+    Command::Halt { reason: "test".to_owned(), action }
 }
 
 pub(crate) fn engine(settings: EngineSettings, source: NativeSource) -> Engine {
