@@ -3,12 +3,15 @@ use std::collections::BTreeMap;
 use bulkhead_core::engine::{Engine, EngineSnapshot};
 use bulkhead_core::identifier::{InstrumentId, SignalId};
 use bulkhead_core::input::{
-    Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange, StrategyMode,
+    Actor, Command, Deployment, HaltAction, Input, InputKind, ManualAmount, ManualOrder, SettingsChange,
+    StrategyMode,
 };
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::{Bar, MarketTrade, Quote, Signal};
-use bulkhead_core::order::Side;
+use bulkhead_core::money::Quantity;
+use bulkhead_core::order::{Pricing, Side};
 use bulkhead_core::price_board::InstrumentMarket;
+use bulkhead_core::strategy::ExitPlan;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_sequencer::snapshot::ShardSnapshot;
 use rust_decimal::Decimal;
@@ -82,6 +85,9 @@ fn inputs(engine: &Engine) -> Vec<InputKind> {
             taker: Side::Buy,
         }));
         inputs.push(InputKind::Signal(Signal { instrument: id, id: SignalId(0), time, value: 0.5 }));
+        inputs.push(InputKind::command(actor(), order(&slot, id)));
+        let exits = Command::ChangeExits { slot: slot.clone(), instrument: id, plan: ExitPlan::default() };
+        inputs.push(InputKind::command(actor(), exits));
         inputs.push(InputKind::command(actor(), Command::Close { slot: slot.clone(), instrument: id }));
     }
     inputs.extend([
@@ -93,6 +99,10 @@ fn inputs(engine: &Engine) -> Vec<InputKind> {
         halt(HaltAction::Flatten),
         InputKind::command(actor(), Command::ChangeSettings(Box::new(change(engine)))),
         InputKind::command(actor(), deployment(&slot)),
+        InputKind::command(
+            actor(),
+            Command::SetParameters { slot: slot.clone(), parameters: BTreeMap::new() },
+        ),
         InputKind::Checkpoint,
         InputKind::command(actor(), Command::Remove { slot }),
         InputKind::Timer,
@@ -113,6 +123,17 @@ fn change(engine: &Engine) -> SettingsChange {
     let mut settings = engine.settings().changeable();
     settings.instruments.push(Instrument::new("NEW-USD", 2, 4));
     SettingsChange { settings }
+}
+
+fn order(slot: &str, instrument: InstrumentId) -> Command {
+    Command::PlaceOrder(Box::new(ManualOrder {
+        slot: slot.to_owned(),
+        instrument,
+        side: Side::Buy,
+        amount: ManualAmount::Quantity(Quantity(Decimal::ONE)),
+        pricing: Pricing::Market,
+        exits: None,
+    }))
 }
 
 fn deployment(slot: &str) -> Command {

@@ -7,9 +7,11 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::ChangeableSettings;
-use crate::identifier::{ContentHash, InstrumentId, StrategyId};
+use crate::identifier::{ContentHash, InstrumentId, OrderId, StrategyId};
 use crate::market::{Bar, MarketTrade, Quote, Signal};
-use crate::strategy::ParameterValue;
+use crate::money::{Money, Quantity};
+use crate::order::{Pricing, Side};
+use crate::strategy::{ExitPlan, ParameterValue};
 use crate::time::Timestamp;
 
 /// One input, with the moment at which it became known. Moments never go back.
@@ -118,6 +120,65 @@ pub enum Command {
         /// The position.
         instrument: InstrumentId,
     },
+    /// Orders by hand, whatever the slot's strategy does: it may be off, quarantined or removed. The gate looks at
+    /// it as at a strategy's; when it says no, the command is refused with its code and numbers, and nothing has
+    /// changed.
+    PlaceOrder(Box<ManualOrder>),
+    /// Takes a working order back, a strategy's own as well as another person's.
+    CancelOrder {
+        /// Which.
+        order: OrderId,
+    },
+    /// Replaces the exits of an open position. A plan that is looser than the operator's bounds is refused; an
+    /// empty one leaves the position unguarded where no bound demands an exit. Profit tiers that were taken stay
+    /// taken as long as the tiers are the same.
+    ChangeExits {
+        /// The slot.
+        slot: String,
+        /// The position.
+        instrument: InstrumentId,
+        /// From now on.
+        plan: ExitPlan,
+    },
+    /// Restarts a slot's version with other parameters; its state is carried over as with another version, and a
+    /// quarantine ends. What is not named gets the version's default.
+    SetParameters {
+        /// The slot.
+        slot: String,
+        /// From now on.
+        parameters: BTreeMap<String, ParameterValue>,
+    },
+}
+
+/// An order by hand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ManualOrder {
+    /// In whose books.
+    pub slot: String,
+    /// What to trade.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// How much.
+    pub amount: ManualAmount,
+    /// At what price. Limits are moved to the tick grid, a purchase's down and a sale's up.
+    pub pricing: Pricing,
+    /// What guards a purchase; the operator's default, or what guards the position already, when absent. Plans
+    /// that are looser than the operator's bounds are refused.
+    #[serde(default)]
+    pub exits: Option<ExitPlan>,
+}
+
+/// How much a person orders. Quantities are moved down to the lot grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ManualAmount {
+    /// Units of the base asset. A sale of more than is held and free is refused.
+    Quantity(Quantity),
+    /// Money, at the limit or else the last price.
+    Notional(Money),
+    /// The whole position; only for sales. Its working sales are taken back.
+    All,
 }
 
 /// New settings.

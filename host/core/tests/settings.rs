@@ -10,7 +10,7 @@ mod support;
 
 use bulkhead_core::engine::{ChangeableSettings, Engine, EngineSettings};
 use bulkhead_core::identifier::{InstrumentId, StrategyId};
-use bulkhead_core::input::{Actor, Command, HaltAction, Input, InputKind, SettingsChange};
+use bulkhead_core::input::{Command, HaltAction, Input, InputKind, SettingsChange};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::money::{Money, Quantity};
 use bulkhead_core::output::Output;

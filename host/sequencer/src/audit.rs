@@ -2,9 +2,10 @@
 
 use bulkhead_core::engine::EngineSettings;
 use bulkhead_core::identifier::InstrumentId;
-use bulkhead_core::input::{Actor, AttributedCommand, Command, Deployment};
+use bulkhead_core::input::{Actor, AttributedCommand, Command, Deployment, ManualAmount, ManualOrder};
+use bulkhead_core::order::Pricing;
 use bulkhead_core::output::Output;
-use bulkhead_core::strategy::ParameterValue;
+use bulkhead_core::strategy::{ExitPlan, ParameterValue};
 use bulkhead_core::time::Timestamp;
 use bulkhead_store::journal::{Sequence, ShardId};
 use bulkhead_store::read_models::{AuditRow, Change, SettingsRow};
@@ -84,6 +85,17 @@ fn in_words(command: &Command, settings: &EngineSettings) -> (&'static str, Stri
         Command::Halt { reason, action } => ("halt", String::new(), format!("{}: {reason}", action.name())),
         Command::Resume {} => ("resume", String::new(), String::new()),
         Command::ChangeSettings(_) => ("change-settings", String::new(), String::new()),
+        Command::PlaceOrder(order) => ("place-order", order.slot.clone(), ordered(order, settings)),
+        Command::CancelOrder { order } => ("cancel-order", String::new(), order.to_string()),
+        Command::ChangeExits { slot, instrument, plan } => {
+            let detail = format!("{}: {}", symbol(*instrument, settings), exits(plan));
+            ("change-exits", slot.clone(), detail)
+        }
+        Command::SetParameters { slot, parameters } => {
+            let parameters: Vec<String> =
+                parameters.iter().map(|(name, value)| parameter(name, value)).collect();
+            ("set-parameters", slot.clone(), parameters.join(", "))
+        }
         Command::Close { slot, instrument } => ("close", slot.clone(), symbol(*instrument, settings)),
     }
 }
@@ -95,6 +107,37 @@ fn deployed(deployment: &Deployment) -> String {
         detail.push_str(&format!(", {}", parameter(name, value)));
     }
     detail
+}
+
+fn ordered(order: &ManualOrder, settings: &EngineSettings) -> String {
+    let symbol = symbol(order.instrument, settings);
+    let amount = match order.amount {
+        ManualAmount::Quantity(quantity) => format!("{quantity} {symbol}"),
+        ManualAmount::Notional(notional) => format!("{symbol} for {notional}"),
+        ManualAmount::All => format!("all {symbol}"),
+    };
+    let price = match order.pricing {
+        Pricing::Market => "at the market".to_owned(),
+        Pricing::Limit(limit) => format!("at {limit} or better"),
+    };
+    let exits = order.exits.as_ref().map(|plan| format!(", {}", exits(plan))).unwrap_or_default();
+    format!("{} {amount} {price}{exits}", order.side.name())
+}
+
+fn exits(plan: &ExitPlan) -> String {
+    let fraction = |name: &str, value: Option<f64>| value.map(|value| format!("{name} {value}"));
+    let tiers = plan.take_profits.iter().map(|tier| Some(format!("take {} at {}", tier.share, tier.gain)));
+    let parts: Vec<String> = [
+        fraction("stop-loss", plan.stop_loss),
+        fraction("breakeven", plan.breakeven),
+        fraction("trailing", plan.trailing),
+        plan.max_holding.map(|span| format!("max-holding {span}")),
+    ]
+    .into_iter()
+    .chain(tiers)
+    .flatten()
+    .collect();
+    if parts.is_empty() { "no exits".to_owned() } else { parts.join(", ") }
 }
 
 fn parameter(name: &str, value: &ParameterValue) -> String {
@@ -127,10 +170,13 @@ fn one_line(text: &str) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use bulkhead_core::identifier::ContentHash;
+    use bulkhead_core::identifier::{ContentHash, OrderId};
     use bulkhead_core::input::{HaltAction, StrategyMode};
     use bulkhead_core::instrument::Instrument;
-    use bulkhead_core::money::Money;
+    use bulkhead_core::money::{Money, Price};
+    use bulkhead_core::order::Side;
+    use bulkhead_core::strategy::TakeProfit;
+    use bulkhead_core::time::Span;
     use rust_decimal::Decimal;
 
     use super::*;
@@ -156,7 +202,7 @@ mod tests {
         };
         let deployment = Deployment {
             slot: slot(),
-            version: ContentHash([0xab; 32]),
+            version: ContentHash::new([0xab; 32]),
             mode: StrategyMode::Live,
             weight: Decimal::new(5, 1),
             instruments: Vec::new(),
@@ -176,6 +222,48 @@ mod tests {
         let halt = Command::Halt { reason: "a\nlook".to_owned(), action: HaltAction::Flatten };
         assert_eq!(told(halt), ["halt", "", "flatten: a look"]);
         assert_eq!(told(Command::Resume {}), ["resume", "", ""]);
+        let order = ManualOrder {
+            slot: slot(),
+            instrument: InstrumentId(0),
+            side: Side::Buy,
+            amount: ManualAmount::Notional(Money(Decimal::ONE_HUNDRED)),
+            pricing: Pricing::Limit(Price(Decimal::TEN)),
+            exits: Some(ExitPlan { stop_loss: Some(0.1), ..ExitPlan::default() }),
+        };
+        let market = ManualOrder {
+            side: Side::Sell,
+            amount: ManualAmount::All,
+            pricing: Pricing::Market,
+            exits: None,
+            ..order.clone()
+        };
+        assert_eq!(
+            told(Command::PlaceOrder(Box::new(order))),
+            ["place-order", "momentum", "buy X-USD for 100 at 10 or better, stop-loss 0.1"]
+        );
+        assert_eq!(
+            told(Command::PlaceOrder(Box::new(market))),
+            ["place-order", "momentum", "sell all X-USD at the market"]
+        );
+        let cancel = Command::CancelOrder { order: OrderId(7) };
+        assert_eq!(told(cancel), ["cancel-order", "", "order-7"]);
+        let plan = ExitPlan {
+            take_profits: vec![TakeProfit { gain: 0.5, share: 0.25 }],
+            max_holding: Some(Span::MINUTE),
+            ..ExitPlan::default()
+        };
+        let change = |plan| Command::ChangeExits { slot: slot(), instrument: InstrumentId(0), plan };
+        assert_eq!(
+            told(change(plan)),
+            ["change-exits", "momentum", "X-USD: max-holding 1m, take 0.25 at 0.5"]
+        );
+        assert_eq!(told(change(ExitPlan::default())), ["change-exits", "momentum", "X-USD: no exits"]);
+        let parameters = [
+            ("fast".to_owned(), ParameterValue::Integer(3)),
+            ("mood".to_owned(), ParameterValue::Text("calm".to_owned())),
+        ];
+        let set = Command::SetParameters { slot: slot(), parameters: parameters.into() };
+        assert_eq!(told(set), ["set-parameters", "momentum", "fast = 3, mood = \"calm\""]);
         let close = |instrument| Command::Close { slot: slot(), instrument: InstrumentId(instrument) };
         assert_eq!(told(close(0)), ["close", "momentum", "X-USD"]);
     }

@@ -476,9 +476,11 @@ impl Sequencer {
     }
 }
 
-/// Why a deployment did not come about. The engine has used the command then: what ran before goes on.
+/// Why a version was not started. The engine has used the command then: what ran before goes on.
 fn failed_deployment(command: &Command, outputs: &[Output]) -> Option<String> {
-    let Command::Deploy(Deployment { slot, .. }) = command else { return None };
+    let (Command::Deploy(Deployment { slot, .. }) | Command::SetParameters { slot, .. }) = command else {
+        return None;
+    };
     outputs.iter().find_map(|output| match output {
         Output::SlotChanged(change) if change.slot == *slot => match &change.event {
             SlotEvent::DeploymentFailed { reason, .. } => Some(reason.clone()),

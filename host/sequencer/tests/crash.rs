@@ -10,14 +10,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bulkhead_core::identifier::ContentHash;
-use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, StrategyMode};
+use bulkhead_core::identifier::{ContentHash, InstrumentId, OrderId};
+use bulkhead_core::input::{
+    Actor, Command, Deployment, HaltAction, Input, InputKind, ManualAmount, ManualOrder, StrategyMode,
+};
+use bulkhead_core::money::Quantity;
+use bulkhead_core::order::{Pricing, Side};
 use bulkhead_sequencer::recovery::{begin, recover};
 use bulkhead_sequencer::replay::Replay;
 use bulkhead_sequencer::sequencer::{JournalEvent, JournalStatus, Policy, Position, Sequencer};
 use bulkhead_store::journal::{NumberedOutput, Opening, Sequence, ShardId};
 use bulkhead_store::storage::{Outcome, Request, Storage as _, StoreError};
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 use support::database::{Database, Trouble};
 use support::market::{bars, deployments, host, settings};
 use support::strategy::Source;
@@ -92,7 +97,7 @@ fn run(
 
 /// Before which input of the market a request is taken up.
 fn moment(request: i64) -> usize {
-    7 * usize::try_from(request).unwrap()
+    5 * usize::try_from(request).unwrap()
 }
 
 /// As the host does it. Whether the process lived on.
@@ -131,7 +136,22 @@ fn requests() -> Vec<(String, &'static str)> {
         (json(&deploy), "refused"),
         (json(&off), "applied"),
         ("no command".to_owned(), "unreadable"),
+        (json(&by_hand("slow", Side::Buy)), "applied"),
+        (json(&by_hand("nobody", Side::Buy)), "refused"),
+        (json(&Command::CancelOrder { order: OrderId(1) }), "refused"),
     ]
+}
+
+/// A small order.
+fn by_hand(slot: &str, side: Side) -> Command {
+    Command::PlaceOrder(Box::new(ManualOrder {
+        slot: slot.to_owned(),
+        instrument: InstrumentId(0),
+        side,
+        amount: ManualAmount::Quantity(Quantity(Decimal::ONE)),
+        pricing: Pricing::Market,
+        exits: None,
+    }))
 }
 
 /// Every request has one outcome, the right one, and the input that it names is the request's command.

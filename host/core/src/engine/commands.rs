@@ -10,7 +10,9 @@ use crate::identifier::{InstrumentId, SignalId, StrategyId};
 use crate::input::{AttributedCommand, Command, Deployment, StrategyMode};
 use crate::output::{MachineFault, Output, SlotChange, SlotEvent};
 use crate::sizing::TradeRecord;
-use crate::strategy::{Description, Fault, FaultKind, InstanceConfig, SavedState, Strategy};
+use crate::strategy::{
+    Description, Fault, FaultKind, InstanceConfig, InvalidParameter, ParameterValue, SavedState, Strategy,
+};
 use crate::time::Span;
 
 impl Engine {
@@ -52,6 +54,16 @@ impl Engine {
                 let index = self.slot_index(slot)?;
                 self.close_position(index, *instrument, outputs)
             }
+            Command::PlaceOrder(order) => self.place_order(order, actor, outputs),
+            Command::CancelOrder { order } => self.cancel_order(*order, actor, outputs),
+            Command::ChangeExits { slot, instrument, plan } => {
+                let index = self.slot_index(slot)?;
+                self.change_exits(index, *instrument, plan)
+            }
+            Command::SetParameters { slot, parameters } => {
+                let index = self.slot_index(slot)?;
+                self.set_parameters(index, parameters, outputs)
+            }
         }
     }
 
@@ -80,6 +92,16 @@ impl Engine {
         for id in &deployment.instruments {
             self.instrument(*id)?;
         }
+        self.start_or_report(deployment, existing, outputs)
+    }
+
+    /// Runs a version in a slot that there is or in a new one, or makes known why it can't.
+    fn start_or_report(
+        &mut self,
+        deployment: &Deployment,
+        existing: Option<usize>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
         match self.start(deployment, existing, outputs) {
             Ok((description, instance)) => match existing {
                 Some(index) => self.take_over(index, deployment, description, instance, outputs),
@@ -100,6 +122,25 @@ impl Engine {
                 Ok(())
             }
         }
+    }
+
+    /// The slot's version again, with other parameters and the state that it has.
+    fn set_parameters(
+        &mut self,
+        index: usize,
+        parameters: &BTreeMap<String, ParameterValue>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        let slot = &self.slots[index];
+        if slot.status == SlotStatus::Removed {
+            let name = slot.name();
+            return Err(StepError::Input(format!(
+                "\"{name}\" was removed; nothing runs with parameters there"
+            )));
+        }
+        slot.description.settings(parameters).map_err(|errors| invalid_parameters(&errors))?;
+        let deployment = Deployment { parameters: parameters.clone(), ..slot.deployment.clone() };
+        self.start_or_report(&deployment, Some(index), outputs)
     }
 
     fn next_strategy(&self) -> StrategyId {
@@ -218,9 +259,8 @@ impl Engine {
         deployment: &Deployment,
         description: &Description,
     ) -> Result<InstanceConfig, StepError> {
-        let settings = description.settings(&deployment.parameters).map_err(|errors| {
-            StepError::Input(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        })?;
+        let settings =
+            description.settings(&deployment.parameters).map_err(|errors| invalid_parameters(&errors))?;
         let traded =
             |id: &InstrumentId| deployment.instruments.is_empty() || deployment.instruments.contains(id);
         let instruments: Vec<_> = (0..)
@@ -332,6 +372,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Each that can't be.
+fn invalid_parameters(errors: &[InvalidParameter]) -> StepError {
+    StepError::Input(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
 /// Why a version was not started.

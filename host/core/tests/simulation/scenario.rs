@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bulkhead_core::engine::{ChangeableSettings, EngineSettings, FaultPolicy};
 use bulkhead_core::exits::ExitPolicy;
-use bulkhead_core::identifier::{InstrumentId, SignalId};
+use bulkhead_core::identifier::{InstrumentId, OrderId, SignalId};
 use bulkhead_core::input::{
-    Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange, StrategyMode,
+    Actor, Command, Deployment, HaltAction, Input, InputKind, ManualAmount, ManualOrder, SettingsChange,
+    StrategyMode,
 };
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::{Bar, MarketTrade, Quote, Signal};
 use bulkhead_core::money::{Money, Price, Quantity};
-use bulkhead_core::order::Side;
+use bulkhead_core::order::{Pricing, Side};
 use bulkhead_core::risk::{
     BreakerSettings, ErrorRateSettings, LosingStreakSettings, ProbingSettings, RiskLimits, StaleDataSettings,
 };
 use bulkhead_core::sizing::{FractionSizing, Sizing};
+use bulkhead_core::strategy::ParameterValue;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_core::venue::paper::{FillTiming, PaperSettings};
 use rust_decimal::Decimal;
@@ -64,6 +66,7 @@ impl Scenario {
         }
         let minutes = random.integer(30, 150);
         let mut aside = random.aside(3);
+        let mut by_hand = random.aside(5);
         let mut current = settings.clone();
         for _ in 0..minutes {
             market.minute(&mut random, &mut steps);
@@ -78,6 +81,14 @@ impl Scenario {
             if aside.chance(0.04) {
                 let halt = if aside.chance(0.5) { halt(&aside) } else { Command::Resume {} };
                 steps.push(Step { input: market.input(InputKind::command(actor(), halt)), unusable: false });
+            }
+            // What people trade by hand.
+            if by_hand.chance(0.25) {
+                let command = trade_by_hand(&mut by_hand, &settings);
+                steps.push(Step {
+                    input: market.input(InputKind::command(actor(), command)),
+                    unusable: false,
+                });
             }
             if random.chance(0.12) {
                 let command = command(&mut random, &settings);
@@ -439,6 +450,36 @@ fn command(random: &mut Random, settings: &EngineSettings) -> Command {
         _ => {
             let most = settings.instruments.len() as u64 + 1;
             Command::Close { slot, instrument: InstrumentId(u32::try_from(random.below(most)).unwrap()) }
+        }
+    }
+}
+
+/// Orders of every kind in any slot, orders taken back, exits and parameters changed; some make no sense.
+fn trade_by_hand(random: &mut Random, settings: &EngineSettings) -> Command {
+    let slot = format!("s{}", random.below(6));
+    let instrument =
+        InstrumentId(u32::try_from(random.below(settings.instruments.len() as u64 + 1)).unwrap());
+    match random.below(10) {
+        0 | 1 => Command::CancelOrder { order: OrderId(random.below(60)) },
+        2 => Command::ChangeExits { slot, instrument, plan: plan(random) },
+        3 => {
+            let unknown = random.chance(0.3).then(|| ("colour".to_owned(), ParameterValue::Flag(true)));
+            Command::SetParameters { slot, parameters: unknown.into_iter().collect() }
+        }
+        _ => {
+            let side = if random.chance(0.6) { Side::Buy } else { Side::Sell };
+            let amount = match random.below(4) {
+                0 => ManualAmount::All,
+                1 => ManualAmount::Quantity(Quantity(Decimal::new(random.integer(-10, 5_000), 3))),
+                _ => ManualAmount::Notional(Money(Decimal::new(random.integer(-100, 200_000), 2))),
+            };
+            let pricing = if random.chance(0.5) {
+                Pricing::Market
+            } else {
+                Pricing::Limit(Price(Decimal::new(random.integer(-10, 30_000), 2)))
+            };
+            let exits = random.chance(0.3).then(|| plan(random));
+            Command::PlaceOrder(Box::new(ManualOrder { slot, instrument, side, amount, pricing, exits }))
         }
     }
 }

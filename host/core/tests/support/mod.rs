@@ -9,8 +9,8 @@ use bulkhead_core::identifier::{ContentHash, InstrumentId, OrderTag};
 use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, StrategyMode};
 use bulkhead_core::market::Bar;
 use bulkhead_core::strategy::{
-    Action, Amount, Description, Event, Fault, FaultKind, InstanceConfig, Intent, Needs, OrderKind, Proposal,
-    SavedState, Strategy, StrategySource, Submit,
+    Action, Amount, Description, Event, Fault, FaultKind, InstanceConfig, Intent, Needs, OrderKind,
+    Parameter, Proposal, SavedState, Strategy, StrategySource, Submit,
 };
 use bulkhead_core::time::{Span, Timestamp};
 use rust_decimal::Decimal;
@@ -30,6 +30,17 @@ impl NativeSource {
         maker: impl Fn(&InstanceConfig) -> Box<dyn Strategy> + Send + 'static,
     ) -> Self {
         self.makers.insert(version(name), (description(name), Box::new(maker)));
+        self
+    }
+
+    pub(crate) fn with_parameters(
+        mut self,
+        name: &str,
+        parameters: Vec<Parameter>,
+        maker: impl Fn(&InstanceConfig) -> Box<dyn Strategy> + Send + 'static,
+    ) -> Self {
+        let description = Description { parameters, ..description(name) };
+        self.makers.insert(version(name), (description, Box::new(maker)));
         self
     }
 
