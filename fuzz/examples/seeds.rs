@@ -8,14 +8,16 @@ use std::path::Path;
 
 use bulkhead_configuration::Layers;
 use bulkhead_core::engine::{Engine, EngineSettings};
-use bulkhead_core::identifier::{InstrumentId, SignalId};
+use bulkhead_core::identifier::{InstrumentId, OrderId, SignalId};
 use bulkhead_core::input::{
-    Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange, StrategyMode,
+    Actor, Command, Deployment, HaltAction, Input, InputKind, ManualAmount, ManualOrder, SettingsChange,
+    StrategyMode,
 };
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::{Bar, MarketTrade, Quote, Signal};
 use bulkhead_core::money::Money;
-use bulkhead_core::order::Side;
+use bulkhead_core::order::{Pricing, Side};
+use bulkhead_core::strategy::ExitPlan;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_fuzz::strategy::{Source, VERSION};
 use bulkhead_sequencer::snapshot::ShardSnapshot;
@@ -75,6 +77,17 @@ fn deploy(slot: &str, mode: StrategyMode) -> InputKind {
     )
 }
 
+fn order(side: Side, amount: ManualAmount) -> Command {
+    Command::PlaceOrder(Box::new(ManualOrder {
+        slot: "first".to_owned(),
+        instrument: InstrumentId(0),
+        side,
+        amount,
+        pricing: Pricing::Market,
+        exits: None,
+    }))
+}
+
 /// Two strategies, then bars of both instruments and what else there is.
 fn inputs() -> Vec<Input> {
     let mut inputs: Vec<Input> = [
@@ -125,6 +138,18 @@ fn inputs() -> Vec<Input> {
                 actor(),
                 Command::ChangeSettings(Box::new(SettingsChange { settings: settings().changeable() })),
             ),
+            InputKind::command(
+                actor(),
+                order(Side::Buy, ManualAmount::Notional(Money(Decimal::ONE_HUNDRED))),
+            ),
+            InputKind::command(actor(), order(Side::Sell, ManualAmount::All)),
+            InputKind::command(actor(), Command::CancelOrder { order: OrderId(1) }),
+            InputKind::command(
+                actor(),
+                Command::ChangeExits { slot: slot(), instrument, plan: ExitPlan::default() },
+            ),
+            InputKind::command(actor(), Command::SetParameters { slot: slot(), parameters: BTreeMap::new() }),
+            InputKind::command(actor(), Command::Replace { slot: slot(), version: VERSION }),
             InputKind::command(actor(), Command::Close { slot: slot(), instrument }),
             InputKind::command(actor(), Command::SetMode { slot: slot(), mode: StrategyMode::Off }),
             InputKind::command(actor(), Command::Release { slot: slot() }),
@@ -182,7 +207,8 @@ fn snapshots() {
         ("positions", 14),
         ("many-bars", 27),
         ("failed", 29),
-        ("closed", 34),
+        ("by-hand", 40),
+        ("closed", 41),
         ("removed", inputs.len()),
     ] {
         let mut engine = Engine::new(settings(), Box::new(Source)).unwrap();
@@ -197,10 +223,11 @@ fn snapshots() {
             write("snapshot", "positions-compressed", &compressed(&[], &snapshot));
         }
         if name == "fresh" {
-            // It ends with an empty list of slots to be told something, and the number of inputs.
+            // It ends with empty lists of slots to be told something and of configured ones, and the number of
+            // inputs.
             let mut bytes = plain(&[], &snapshot);
-            bytes.truncate(bytes.len() - 2);
-            bytes.extend([1, 99, 0]);
+            bytes.truncate(bytes.len() - 3);
+            bytes.extend([1, 99, 0, 0]);
             write("snapshot", "slot-that-is-not-there", &bytes);
         }
     }

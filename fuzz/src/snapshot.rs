@@ -14,9 +14,10 @@ use bulkhead_core::price_board::InstrumentMarket;
 use bulkhead_core::strategy::ExitPlan;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_sequencer::snapshot::ShardSnapshot;
+use bulkhead_store::journal::{ENCODING, encode};
 use rust_decimal::Decimal;
 
-use crate::payload::Written;
+use crate::payload::{Written, check_same};
 use crate::strategy::{Source, VERSION};
 
 /// The first byte says how the payload is written: 0 means that it is not compressed yet, any other is the
@@ -24,7 +25,12 @@ use crate::strategy::{Source, VERSION};
 ///
 /// Whatever decodes is written and read again to the same, and an engine goes on from it or refuses it.
 pub fn check(bytes: &[u8]) {
-    let Some(snapshot) = Written::from(bytes).and_then(Written::decoded::<ShardSnapshot>) else { return };
+    let Some(written) = Written::from(bytes) else { return };
+    let (encoding, payload) = written.payload();
+    let Ok(snapshot) = ShardSnapshot::decode(encoding, &payload) else { return };
+    let payload = encode(&snapshot).expect("what was read can be written");
+    let again = ShardSnapshot::decode(ENCODING, &payload).expect("what was written can be read");
+    check_same(&snapshot, &again);
     let Ok(mut engine) = Engine::restore(snapshot.engine, Box::new(Source)) else { return };
     // A snapshot of what it is now can be taken, and gone on from by another engine.
     let taken: EngineSnapshot = engine.snapshot();
@@ -99,6 +105,7 @@ fn inputs(engine: &Engine) -> Vec<InputKind> {
         halt(HaltAction::Flatten),
         InputKind::command(actor(), Command::ChangeSettings(Box::new(change(engine)))),
         InputKind::command(actor(), deployment(&slot)),
+        InputKind::command(actor(), Command::Replace { slot: slot.clone(), version: VERSION }),
         InputKind::command(
             actor(),
             Command::SetParameters { slot: slot.clone(), parameters: BTreeMap::new() },

@@ -69,9 +69,11 @@ pub struct AttributedCommand {
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// Runs a strategy version in the slot of this name: a new slot, or a replacement that takes over state
-    /// and positions of the version before.
+    /// and positions of the version before. What a part of the host deploys is what the configuration asks for,
+    /// and the slot remembers it: see [`Slot::configured`](crate::engine::Slot::configured).
     Deploy(Deployment),
-    /// Stops the strategy in a slot. Its positions stay, guarded by their exits.
+    /// Stops the strategy in a slot. Its positions stay, guarded by their exits. When a part of the host asks, the
+    /// slot forgets what the configuration asked for: it begins anew with the next deployment.
     Remove {
         /// The slot.
         slot: String,
@@ -148,6 +150,36 @@ pub enum Command {
         /// From now on.
         parameters: BTreeMap<String, ParameterValue>,
     },
+    /// Runs another version in a slot that there is, which takes over state and positions. All else that was
+    /// deployed stays: mode, weight, instruments and parameters, wherever they are from.
+    Replace {
+        /// The slot.
+        slot: String,
+        /// From now on.
+        version: ContentHash,
+    },
+}
+
+impl Command {
+    /// The version that the command puts to work.
+    #[must_use]
+    pub const fn version(&self) -> Option<&ContentHash> {
+        match self {
+            Self::Deploy(Deployment { version, .. }) | Self::Replace { version, .. } => Some(version),
+            _ => None,
+        }
+    }
+
+    /// The slot whose strategy the command starts.
+    #[must_use]
+    pub fn starts(&self) -> Option<&str> {
+        match self {
+            Self::Deploy(Deployment { slot, .. })
+            | Self::Replace { slot, .. }
+            | Self::SetParameters { slot, .. } => Some(slot),
+            _ => None,
+        }
+    }
 }
 
 /// An order by hand.
@@ -196,6 +228,14 @@ pub enum Actor {
     Person(String),
     /// A part of the host, by its name.
     Host(String),
+}
+
+impl Actor {
+    /// Whether the host itself asks.
+    #[must_use]
+    pub const fn is_host(&self) -> bool {
+        matches!(self, Self::Host(_))
+    }
 }
 
 impl fmt::Display for Actor {

@@ -96,6 +96,7 @@ fn in_words(command: &Command, settings: &EngineSettings) -> (&'static str, Stri
                 parameters.iter().map(|(name, value)| parameter(name, value)).collect();
             ("set-parameters", slot.clone(), parameters.join(", "))
         }
+        Command::Replace { slot, version } => ("replace", slot.clone(), format!("version {version}")),
         Command::Close { slot, instrument } => ("close", slot.clone(), symbol(*instrument, settings)),
     }
 }
@@ -264,6 +265,8 @@ mod tests {
         ];
         let set = Command::SetParameters { slot: slot(), parameters: parameters.into() };
         assert_eq!(told(set), ["set-parameters", "momentum", "fast = 3, mood = \"calm\""]);
+        let replace = Command::Replace { slot: slot(), version: ContentHash::new([0xab; 32]) };
+        assert_eq!(told(replace), ["replace", "momentum", &format!("version {version}")]);
         let close = |instrument| Command::Close { slot: slot(), instrument: InstrumentId(instrument) };
         assert_eq!(told(close(0)), ["close", "momentum", "X-USD"]);
     }

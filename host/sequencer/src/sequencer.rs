@@ -4,7 +4,7 @@ use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use bulkhead_core::engine::{Engine, Taken};
-use bulkhead_core::input::{Actor, Command, Deployment, Input, InputKind};
+use bulkhead_core::input::{Actor, Command, Input, InputKind};
 use bulkhead_core::output::{Output, SlotEvent};
 use bulkhead_core::time::Span;
 use bulkhead_store::journal::{Chain, NumberedOutput, Sequence, ShardId};
@@ -478,11 +478,9 @@ impl Sequencer {
 
 /// Why a version was not started. The engine has used the command then: what ran before goes on.
 fn failed_deployment(command: &Command, outputs: &[Output]) -> Option<String> {
-    let (Command::Deploy(Deployment { slot, .. }) | Command::SetParameters { slot, .. }) = command else {
-        return None;
-    };
+    let slot = command.starts()?;
     outputs.iter().find_map(|output| match output {
-        Output::SlotChanged(change) if change.slot == *slot => match &change.event {
+        Output::SlotChanged(change) if change.slot == slot => match &change.event {
             SlotEvent::DeploymentFailed { reason, .. } => Some(reason.clone()),
             _ => None,
         },

@@ -16,8 +16,7 @@ use bulkhead_sequencer::replay::{Replay, ReplayError, Versions};
 use bulkhead_sequencer::sequencer::{Policy, Sequencer};
 use bulkhead_sequencer::snapshot::ShardSnapshot;
 use bulkhead_store::journal::{
-    ChainBreak, NumberedOutput, Opening, PayloadError, RecordKind, RecordNumber, Sequence, ShardId, decode,
-    encode,
+    ChainBreak, NumberedOutput, Opening, PayloadError, RecordKind, RecordNumber, Sequence, ShardId, encode,
 };
 use bulkhead_store::storage::StoreError;
 use support::database::{Database, rehash};
@@ -106,7 +105,7 @@ fn a_snapshot_that_is_truncated_but_has_the_right_hash_is_no_snapshot() {
 fn a_snapshot_that_does_not_hold_together_falls_back_to_the_one_before() {
     let (database, expected) = recorded(&Source);
     database.edit_snapshot(0, |snapshot| {
-        let read: ShardSnapshot = decode(snapshot.head.encoding, &snapshot.payload).unwrap();
+        let read = ShardSnapshot::decode(snapshot.head.encoding, &snapshot.payload).unwrap();
         let mut written = serde_json::to_value(&read).unwrap();
         written["engine"]["ready"] = serde_json::json!([99]);
         let edited: ShardSnapshot = serde_json::from_value(written).unwrap();

@@ -66,6 +66,10 @@ fn a_journal_of_the_first_encoding_is_recovered_from_its_snapshot() {
     assert_eq!(engine.halted(), Some("enough"));
     assert_eq!(engine.slot("slow").unwrap().status().name(), "removed");
     assert_eq!(engine.settings().instruments.len(), 3);
+    // Nothing else is known of what the configuration asked for.
+    let quick = engine.slot("quick").unwrap();
+    assert_eq!(quick.configured(), Some(quick.deployment()));
+    assert_eq!(engine.slot("slow").unwrap().configured(), None);
 }
 
 #[test]

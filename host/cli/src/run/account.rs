@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bulkhead_configuration::Slot;
-use bulkhead_core::engine::{Engine, SlotStatus};
+use bulkhead_core::engine::{self, Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange};
 use bulkhead_core::venue::inquiry::Resolution;
@@ -140,7 +140,10 @@ impl AccountHost {
 
     /// Loads what is in the strategies directory at the start, in the order of the names.
     fn load_directory(&mut self, files: &[PluginFile]) -> Result<()> {
-        let gone = self.engine().slots().iter().filter(|slot| slot.status() != SlotStatus::Removed);
+        // One that a person removed is to begin anew when its file comes back.
+        let is_asked_for =
+            |slot: &&engine::Slot| slot.status() != SlotStatus::Removed || slot.configured().is_some();
+        let gone = self.engine().slots().iter().filter(is_asked_for);
         let gone = gone.map(|slot| slot.name().to_owned());
         let gone: Vec<_> = gone.filter(|name| files.iter().all(|file| file.slot != *name)).collect();
         for slot in gone {
@@ -149,10 +152,8 @@ impl AccountHost {
         }
         for file in files {
             self.show(Instant::now());
-            if let Some(version) = file.version()
-                && !self.runs_as_configured(&file.slot, &version)
-            {
-                self.deploy(file.slot.clone(), version)?;
+            if let Some(version) = file.version() {
+                self.load(file.slot.clone(), version)?;
             }
         }
         Ok(())
@@ -182,12 +183,43 @@ impl AccountHost {
         self.sequencer.engine()
     }
 
-    fn deploy(&mut self, slot: String, version: ContentHash) -> Result<()> {
+    /// Has a file's version run, if it does not yet. What people changed about the slot at run time stays until
+    /// the configuration of the slot changes.
+    fn load(&mut self, slot: String, version: ContentHash) -> Result<()> {
+        let command = match self.engine().slot(&slot) {
+            Some(there) if self.is_configured(there) => {
+                // A person may have stopped it.
+                if there.deployment().version == version {
+                    return Ok(());
+                }
+                Command::Replace { slot, version }
+            }
+            _ => Command::Deploy(self.deployment(slot, version)),
+        };
         self.wait_for_room()?;
         let next = Sequence(self.sequencer.sequence().0 + 1);
         let row = shard::version_row(&self.sandbox, &version, self.account.shard, next)?;
         self.sequencer.note(row);
-        self.command(DIRECTORY, Command::Deploy(self.deployment(slot, version)))
+        self.command(DIRECTORY, command)
+    }
+
+    /// Whether the slot runs just this version already.
+    fn runs(&self, slot: &str, version: &ContentHash) -> bool {
+        self.engine()
+            .slot(slot)
+            .is_some_and(|slot| slot.deployment().version == *version && slot.status() != SlotStatus::Removed)
+    }
+
+    /// Whether the configuration asks for nothing about the slot but what it asked for before.
+    fn is_configured(&self, slot: &engine::Slot) -> bool {
+        let name = slot.name();
+        match slot.configured() {
+            Some(before) => *before == self.deployment(name.to_owned(), before.version),
+            // A person deployed it, and the configuration does not speak of it.
+            None => {
+                slot.status() != SlotStatus::Removed && !self.account.configuration.slots.contains_key(name)
+            }
+        }
     }
 
     /// What the configuration says of a version in a slot.
@@ -384,28 +416,13 @@ impl AccountHost {
 
     fn handle(&mut self, message: Message) -> Result<()> {
         match message {
-            Message::Prepared { slot, version } if !self.runs(&slot, &version) => self.deploy(slot, version),
+            // What was loaded at the start is reported again.
+            Message::Prepared { slot, version } if !self.runs(&slot, &version) => self.load(slot, version),
             Message::Removed { slot } if self.engine().slot(&slot).is_some() => {
                 self.command(DIRECTORY, Command::Remove { slot })
             }
             Message::Request { request, .. } => self.answer(&request),
             Message::Prepared { .. } | Message::Removed { .. } | Message::Tick | Message::Stop => Ok(()),
         }
-    }
-
-    /// Whether a slot that the journal brought back is just what the configuration asks for.
-    fn runs_as_configured(&self, slot: &str, version: &ContentHash) -> bool {
-        self.runs(slot, version)
-            && self
-                .engine()
-                .slot(slot)
-                .is_some_and(|running| *running.deployment() == self.deployment(slot.to_owned(), *version))
-    }
-
-    /// Whether the slot runs just this version already.
-    fn runs(&self, slot: &str, version: &ContentHash) -> bool {
-        self.engine()
-            .slot(slot)
-            .is_some_and(|slot| slot.deployment().version == *version && slot.status() != SlotStatus::Removed)
     }
 }

@@ -23,10 +23,20 @@ impl Engine {
     ) -> Result<(), StepError> {
         let AttributedCommand { actor, command } = asked;
         match command {
-            Command::Deploy(deployment) => self.deploy(deployment, outputs),
+            Command::Deploy(deployment) => {
+                let started = self.deploy(deployment, outputs)?;
+                if started && actor.is_host() {
+                    let index = self.slot_index(&deployment.slot)?;
+                    self.slots[index].configured = Some(deployment.clone());
+                }
+                Ok(())
+            }
             Command::Remove { slot } => {
                 let index = self.slot_index(slot)?;
                 self.remove(index, outputs);
+                if actor.is_host() {
+                    self.slots[index].configured = None;
+                }
                 Ok(())
             }
             Command::SetWeights(weights) => self.set_weights(weights, outputs),
@@ -64,6 +74,12 @@ impl Engine {
                 let index = self.slot_index(slot)?;
                 self.set_parameters(index, parameters, outputs)
             }
+            Command::Replace { slot, version } => {
+                let index = self.slot_index(slot)?;
+                let deployment = Deployment { version: *version, ..self.slots[index].deployment.clone() };
+                self.deploy(&deployment, outputs)?;
+                Ok(())
+            }
         }
     }
 
@@ -77,7 +93,8 @@ impl Engine {
         }));
     }
 
-    fn deploy(&mut self, deployment: &Deployment, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+    /// Whether the version was started.
+    fn deploy(&mut self, deployment: &Deployment, outputs: &mut Vec<Output>) -> Result<bool, StepError> {
         let existing = self.slots.iter().position(|slot| slot.name() == deployment.slot);
         check_weight(deployment.weight)?;
         let others = (0..self.slots.len()).filter(|index| Some(*index) != existing);
@@ -95,18 +112,21 @@ impl Engine {
         self.start_or_report(deployment, existing, outputs)
     }
 
-    /// Runs a version in a slot that there is or in a new one, or makes known why it can't.
+    /// Runs a version in a slot that there is or in a new one, or makes known why it can't. Whether it runs.
     fn start_or_report(
         &mut self,
         deployment: &Deployment,
         existing: Option<usize>,
         outputs: &mut Vec<Output>,
-    ) -> Result<(), StepError> {
+    ) -> Result<bool, StepError> {
         match self.start(deployment, existing, outputs) {
-            Ok((description, instance)) => match existing {
-                Some(index) => self.take_over(index, deployment, description, instance, outputs),
-                None => self.open_slot(deployment, description, instance, outputs),
-            },
+            Ok((description, instance)) => {
+                match existing {
+                    Some(index) => self.take_over(index, deployment, description, instance, outputs)?,
+                    None => self.open_slot(deployment, description, instance, outputs)?,
+                }
+                Ok(true)
+            }
             Err(NotStarted { reason, fault }) => {
                 let fault = fault.and_then(|fault| {
                     let call = self.calls.to_record(&fault)?;
@@ -119,7 +139,7 @@ impl Engine {
                     time: self.now,
                     event: SlotEvent::DeploymentFailed { version: deployment.version, reason, fault },
                 }));
-                Ok(())
+                Ok(false)
             }
         }
     }
@@ -140,7 +160,8 @@ impl Engine {
         }
         slot.description.settings(parameters).map_err(|errors| invalid_parameters(&errors))?;
         let deployment = Deployment { parameters: parameters.clone(), ..slot.deployment.clone() };
-        self.start_or_report(&deployment, Some(index), outputs)
+        self.start_or_report(&deployment, Some(index), outputs)?;
+        Ok(())
     }
 
     fn next_strategy(&self) -> StrategyId {
@@ -228,6 +249,7 @@ impl Engine {
         self.slots.push(Slot {
             id,
             deployment: deployment.clone(),
+            configured: None,
             description,
             status: SlotStatus::Running,
             instance: None,

@@ -459,7 +459,11 @@ fn trade_by_hand(random: &mut Random, settings: &EngineSettings) -> Command {
     let slot = format!("s{}", random.below(6));
     let instrument =
         InstrumentId(u32::try_from(random.below(settings.instruments.len() as u64 + 1)).unwrap());
-    match random.below(10) {
+    match random.below(11) {
+        10 => {
+            let number = usize::try_from(random.below((GOOD_VERSIONS + BAD_VERSIONS + 1) as u64)).unwrap();
+            Command::Replace { slot, version: version(number) }
+        }
         0 | 1 => Command::CancelOrder { order: OrderId(random.below(60)) },
         2 => Command::ChangeExits { slot, instrument, plan: plan(random) },
         3 => {
