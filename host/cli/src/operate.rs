@@ -13,7 +13,7 @@ use crate::configuration;
 use crate::shard::{self, database_url};
 
 /// How long a running host may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Stops trading.
 pub(crate) fn halt(arguments: &HaltArguments) -> Result<()> {
@@ -35,7 +35,7 @@ pub(crate) fn resume(arguments: &ResumeArguments) -> Result<()> {
 }
 
 /// The user of the operating system.
-fn operator() -> String {
+pub(crate) fn operator() -> String {
     std::env::var("USER").unwrap_or_else(|_| "operator".to_owned())
 }
 
