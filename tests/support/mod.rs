@@ -28,6 +28,13 @@ pub(crate) fn plugin(name: &str) -> PathBuf {
     path
 }
 
+/// The plugin as another version: a custom section more makes another hash and changes nothing else.
+pub(crate) fn another_version(name: &str) -> Vec<u8> {
+    let mut bytes = std::fs::read(plugin(name)).unwrap();
+    bytes.extend([0, 6, 4, b'n', b'o', b't', b'e', b'!']);
+    bytes
+}
+
 /// A built plugin that is for tests alone.
 pub(crate) fn test_plugin(name: &str) -> PathBuf {
     let path = plugin("sma-crossover").with_file_name("../test-plugins").join(format!("{name}.wasm"));

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod backtest;
+mod by_hand;
 mod configuration;
 mod database;
 mod log_lines;
@@ -93,6 +94,9 @@ fn execute(command: &Command) -> Result<()> {
         Command::Replay(arguments) => replay::replay(arguments),
         Command::Halt(arguments) => operate::halt(arguments),
         Command::Resume(arguments) => operate::resume(arguments),
+        Command::Order(command) => by_hand::order(command),
+        Command::Close(arguments) => by_hand::close(arguments),
+        Command::Cancel(arguments) => by_hand::cancel(arguments),
         Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Token(command) => token::token(command),
