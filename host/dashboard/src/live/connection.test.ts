@@ -49,7 +49,15 @@ class FakeBrowser {
 
   begin(): void {
     this.connection.start();
-    this.say({ kind: 'hello', stream: 's 1', sequence: 5, resumed: false, heartbeat_seconds: 2 });
+    this.say({
+      kind: 'hello',
+      stream: 's 1',
+      sequence: 5,
+      resumed: false,
+      topics: ['fills'],
+      last: [5],
+      heartbeat_seconds: 2,
+    });
     this.say({ kind: 'snapshot', sequence: 5, view: {} as LiveView });
   }
 
@@ -87,14 +95,29 @@ describe('the live connection', () => {
     expect(browser.last()).toMatchObject({ kind: 'reconnecting', at: 500 });
     browser.pass(600);
     expect(browser.paths.at(-1)).toBe('accounts/main/live?after=5&stream=s%201');
-    browser.say({ kind: 'hello', stream: 's 1', sequence: 5, resumed: true, heartbeat_seconds: 2 });
+    browser.say({
+      kind: 'hello',
+      stream: 's 1',
+      sequence: 5,
+      resumed: true,
+      topics: ['fills'],
+      last: [5],
+      heartbeat_seconds: 2,
+    });
     expect(browser.last()).toEqual({ kind: 'live' });
   });
 
   it('asks for a new snapshot after a gap', () => {
     const browser = new FakeBrowser();
     browser.begin();
-    browser.say({ kind: 'view', sequence: 9, previous: 8, view: {} as LiveView });
+    browser.say({
+      kind: 'event',
+      sequence: 9,
+      previous: 8,
+      topic: 'fills',
+      time: '',
+      event: { kind: 'filled' },
+    });
     expect(browser.last()?.kind).toBe('reconnecting');
     browser.pass(600);
     expect(browser.paths.at(-1)).toBe('accounts/main/live');
@@ -127,11 +150,11 @@ describe('the live connection', () => {
   it('shows silence as stale, and then connects anew', () => {
     const browser = new FakeBrowser();
     browser.begin();
-    browser.pass(5_000);
+    browser.pass(3_000);
     expect(browser.last()).toEqual({ kind: 'stale' });
-    browser.say({ kind: 'heartbeat', sequence: 5, time: '' });
+    browser.say({ kind: 'heartbeat', sequence: 5 });
     expect(browser.last()).toEqual({ kind: 'live' });
-    browser.pass(10_001);
+    browser.pass(5_100);
     expect(browser.last()?.kind).toBe('reconnecting');
   });
 

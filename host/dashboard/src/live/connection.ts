@@ -34,7 +34,7 @@ export interface Listener {
 }
 
 /** Silence is stale after this many heartbeats. */
-const STALE_HEARTBEATS = 2.5;
+const STALE_HEARTBEATS = 1.25;
 
 export class LiveConnection {
   private readonly account: string;

@@ -16,28 +16,35 @@ export interface LiveStrategy {
   readonly capital: string;
   readonly funded: string;
   readonly pnl: string;
+  readonly realised?: string;
+  /** Since the host started, as are the refusals. */
   readonly fills: number;
   readonly refusals: number;
   readonly faults: number;
-  readonly calls: number;
-  readonly fuel: number;
-  readonly latency_us: number;
+  /** Events that it was told over its life. */
+  readonly events?: number;
+  /** Of the last calls, where the host measures it. */
+  readonly fuel?: number;
+  readonly latency_us?: number;
 }
 
 export interface Tier {
   readonly price: string;
-  readonly fraction: string;
+  /** The part of what was bought that is sold there, 0 to 1. */
+  readonly share: number;
   readonly taken: boolean;
 }
 
 export interface LivePosition {
   readonly strategy: string;
   readonly instrument: string;
+  readonly shadow?: boolean;
   readonly quantity: string;
   readonly entry: string;
   readonly last: string | null;
+  /** The price at which it is sold whole, the highest of its stops, and which stop that is. */
   readonly stop: string | null;
-  readonly trailing: string | null;
+  readonly stop_kind?: string | null;
   readonly tiers: readonly Tier[];
   readonly expires: string | null;
   readonly cost: string;
@@ -46,10 +53,19 @@ export interface LivePosition {
 }
 
 export interface Feed {
+  readonly source?: string;
   readonly bars: number;
   readonly bars_per_second: number;
-  readonly rejected: number;
-  readonly gaps: number;
+  readonly newest?: string | null;
+  readonly rejected?: number;
+  readonly gaps?: number;
+}
+
+export interface Halt {
+  readonly reason: string;
+  readonly actor?: string;
+  readonly action?: string | null;
+  readonly since?: string;
 }
 
 /** An account as it stands. */
@@ -72,6 +88,8 @@ export interface LiveView {
   readonly feed: Feed;
   readonly strategies: readonly LiveStrategy[];
   readonly positions: readonly LivePosition[];
+  readonly working_orders?: number;
+  readonly settings_version?: number;
 }
 
 /** A base bar. Market data are floats. */
@@ -92,9 +110,10 @@ export interface LiveEvent {
   readonly [key: string]: unknown;
 }
 
-interface Chained {
+/** Messages with a number say which came before them in their topic, so that a gap is noticed. */
+interface Numbered {
   readonly sequence: number;
-  /** The sequence of the message before it on this connection. */
+  /** The number before in the topic; 0 for the first. */
   readonly previous: number;
 }
 
@@ -103,19 +122,22 @@ export type Message =
       readonly kind: 'hello';
       readonly stream: string;
       readonly sequence: number;
+      /** The number of the newest message of each topic, in their order. */
+      readonly topics: readonly string[];
+      readonly last: readonly number[];
       readonly resumed: boolean;
       readonly heartbeat_seconds: number;
     }
-  | { readonly kind: 'snapshot'; readonly sequence: number; readonly view: LiveView }
-  | (Chained & {
+  | { readonly kind: 'snapshot'; readonly sequence: number; readonly view: LiveView | null }
+  | (Numbered & {
       readonly kind: 'event';
       readonly topic: string;
       readonly time: string;
       readonly event: LiveEvent;
     })
-  | (Chained & { readonly kind: 'view'; readonly view: LiveView })
-  | (Chained & { readonly kind: 'bars'; readonly bars: readonly LiveBar[] })
-  | { readonly kind: 'heartbeat'; readonly sequence: number; readonly time: string }
+  | (Numbered & { readonly kind: 'bars'; readonly bars: readonly LiveBar[] })
+  | { readonly kind: 'view'; readonly sequence: number; readonly view: LiveView }
+  | { readonly kind: 'heartbeat'; readonly sequence: number }
   | { readonly kind: 'lagging' };
 
 /** Close codes of the host's own. */

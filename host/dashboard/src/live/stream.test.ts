@@ -8,6 +8,8 @@ const hello = (stream: string, resumed = false): Message => ({
   kind: 'hello',
   stream,
   sequence: 10,
+  topics: ['fills', 'bars'],
+  last: [10, 9],
   resumed,
   heartbeat_seconds: 5,
 });
@@ -36,16 +38,27 @@ const started = (): StreamState =>
   after(EMPTY, hello('a'), { kind: 'snapshot', sequence: 10, view: view('100') });
 
 describe('the live stream', () => {
-  it('starts with a snapshot and follows the chain', () => {
-    const state = after(started(), event(12, 10, 'filled'), {
-      kind: 'view',
-      sequence: 12,
-      previous: 12,
-      view: view('101'),
-    });
+  it('starts with a snapshot and follows the chain of each topic', () => {
+    const state = after(
+      started(),
+      event(12, 10, 'filled'),
+      { kind: 'bars', sequence: 13, previous: 9, bars: [] },
+      event(14, 12, 'filled'),
+      { kind: 'view', sequence: 14, view: view('101') },
+    );
     expect(state.view?.equity).toBe('101');
-    expect(state.fills).toHaveLength(1);
-    expect(state.sequence).toBe(12);
+    expect(state.fills).toHaveLength(2);
+    expect(state.sequence).toBe(14);
+  });
+
+  it('counts the first message of a topic that was silent so far', () => {
+    const first: Message = { ...event(11, 0, 'refused'), topic: 'refusals' } as Message;
+    expect(after(started(), first).refusals).toHaveLength(1);
+  });
+
+  it('keeps the view that it has when the host has none yet', () => {
+    const state = after(started(), hello('b'), { kind: 'snapshot', sequence: 0, view: null });
+    expect(state.view?.equity).toBe('100');
   });
 
   it('takes a break in the chain for a gap and applies nothing of it', () => {
@@ -82,7 +95,7 @@ describe('the live stream', () => {
 
   it('is not moved by heartbeats', () => {
     const state = started();
-    expect(reduce(state, { kind: 'heartbeat', sequence: 99, time: '' }).state).toBe(state);
+    expect(reduce(state, { kind: 'heartbeat', sequence: 99 }).state).toBe(state);
   });
 
   it('bounds its lists, the newest first', () => {

@@ -16,8 +16,10 @@ export interface SeenEvent {
 export interface StreamState {
   /** Which life of the host's stream this is; sequences of another mean nothing. */
   readonly stream: string | null;
-  /** The last message's sequence; null before the first snapshot and after a gap. */
+  /** The number of the last message; null before the first snapshot and after a gap. */
   readonly sequence: number | null;
+  /** The number of the last message of each topic. */
+  readonly last: Readonly<Record<string, number>>;
   readonly heartbeatSeconds: number;
   readonly view: LiveView | null;
   /** The newest first, bounded per list. */
@@ -28,11 +30,14 @@ export interface StreamState {
   /** Counts up with each event of a kind, for lists that are read from the API and want to be read again. */
   readonly counts: Readonly<Record<string, number>>;
   readonly received: number;
+  /** Counts up with each snapshot: what was read from the API before it may have missed something. */
+  readonly snapshots: number;
 }
 
 export const EMPTY: StreamState = {
   stream: null,
   sequence: null,
+  last: {},
   heartbeatSeconds: 15,
   view: null,
   fills: [],
@@ -41,6 +46,7 @@ export const EMPTY: StreamState = {
   logs: [],
   counts: {},
   received: 0,
+  snapshots: 0,
 };
 
 const KEPT = 60;
@@ -66,42 +72,49 @@ export interface Reduced {
 
 export function reduce(state: StreamState, message: Message): Reduced {
   switch (message.kind) {
-    case 'hello': {
-      const sameStream = message.resumed && state.stream === message.stream;
-      const kept = sameStream ? state : { ...EMPTY, counts: state.counts, view: state.view };
-      return {
-        gap: message.resumed && !sameStream,
-        state: {
-          ...kept,
-          stream: message.stream,
-          sequence: message.resumed ? kept.sequence : null,
-          heartbeatSeconds: message.heartbeat_seconds,
-        },
-      };
+    case 'hello':
+      return greeted(state, message);
+    case 'snapshot': {
+      const view = message.view ?? state.view;
+      const snapshots = state.snapshots + 1;
+      return { gap: false, state: { ...state, sequence: message.sequence, view, snapshots } };
     }
-    case 'snapshot':
-      return { gap: false, state: { ...state, sequence: message.sequence, view: message.view } };
-    case 'view':
-      return chained(state, message, { view: message.view });
-    case 'bars':
-      return chained(state, message, {});
     case 'event':
-      return chained(state, message, withEvent(state, message));
+      return numbered(state, message, message.topic, () => withEvent(state, message));
+    case 'bars':
+      return numbered(state, message, 'bars', () => ({}));
+    case 'view':
+      if (state.sequence === null) return { state, gap: true };
+      return { gap: false, state: { ...state, view: message.view } };
     case 'heartbeat':
     case 'lagging':
       return { state, gap: false };
   }
 }
 
-function chained(
+function greeted(state: StreamState, message: Extract<Message, { kind: 'hello' }>): Reduced {
+  const { stream, resumed, heartbeat_seconds: heartbeatSeconds } = message;
+  if (resumed) {
+    // What follows continues what is here, if it is of the same stream.
+    const gap = state.stream !== stream || state.sequence === null;
+    return { gap, state: { ...state, stream, heartbeatSeconds } };
+  }
+  const { counts, view, snapshots } = state;
+  const last = Object.fromEntries(message.topics.map((topic, place) => [topic, message.last[place] ?? 0]));
+  return { gap: false, state: { ...EMPTY, counts, view, snapshots, stream, last, heartbeatSeconds } };
+}
+
+function numbered(
   state: StreamState,
   message: { readonly sequence: number; readonly previous: number },
-  change: Partial<StreamState>,
+  topic: string,
+  change: () => Partial<StreamState>,
 ): Reduced {
-  if (state.sequence === null || message.previous !== state.sequence) {
+  if (state.sequence === null || message.previous !== (state.last[topic] ?? 0)) {
     return { gap: true, state: { ...state, sequence: null } };
   }
-  return { gap: false, state: { ...state, ...change, sequence: message.sequence } };
+  const last = { ...state.last, [topic]: message.sequence };
+  return { gap: false, state: { ...state, ...change(), last, sequence: message.sequence } };
 }
 
 function withEvent(state: StreamState, message: Extract<Message, { kind: 'event' }>): Partial<StreamState> {
