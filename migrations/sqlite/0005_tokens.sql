@@ -5,6 +5,8 @@ CREATE TABLE tokens (
     -- Unlike all others, and for ever: the audit names who did something by it.
     name TEXT NOT NULL UNIQUE,
     role TEXT NOT NULL,
+    -- The only account that it is for; NULL for one that is for all.
+    account TEXT,
     created INTEGER NOT NULL,
     -- Not valid from this moment on; NULL for a token that does not expire.
     expires INTEGER,

@@ -2,31 +2,126 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts};
 use bulkhead_core::time::Timestamp;
+use bulkhead_store::database::TokenRow;
+use tokio::sync::{Semaphore, watch};
 
+use crate::authorisation::Caller;
 use crate::limits::Limits;
+use crate::live::{Hub, Stream};
 use crate::metrics::RequestCounts;
+use crate::plugins::PluginDirectory;
 use crate::problem::Problem;
 use crate::readers::Readers;
+use crate::server::{Host, Settings};
+use crate::sessions::Sessions;
+use crate::tokens;
+
+/// How often it is looked whether tokens were taken back.
+const LOOK_AT_TOKENS: Duration = Duration::from_secs(2);
+
+/// Tokens by name.
+type Tokens = Arc<BTreeMap<String, TokenRow>>;
 
 /// Shared by all requests.
 #[derive(Clone)]
 pub(crate) struct Api(Arc<Shared>);
 
 pub(crate) struct Shared {
+    pub(crate) settings: Settings,
     pub(crate) readers: Readers,
     pub(crate) limits: Limits,
     pub(crate) counts: RequestCounts,
+    pub(crate) sessions: Sessions,
+    pub(crate) hub: Hub,
+    pub(crate) plugins: Arc<dyn PluginDirectory>,
+    /// Makes the host look at once for what was asked of it.
+    pub(crate) poke: Arc<dyn Fn() + Send + Sync>,
+    /// One upload at a time.
+    pub(crate) uploads: Arc<Semaphore>,
     /// When the last use of each token was written down.
     pub(crate) noted: Mutex<BTreeMap<String, Timestamp>>,
+    /// The tokens as they were a moment ago; `None` before the first look.
+    tokens: watch::Sender<Option<Tokens>>,
 }
 
 impl Api {
-    pub(crate) fn new(readers: Readers, limits: Limits, counts: RequestCounts) -> Self {
-        Self(Arc::new(Shared { readers, limits, counts, noted: Mutex::default() }))
+    pub(crate) fn new(settings: Settings, host: &Host, readers: Readers, counts: RequestCounts) -> Self {
+        Self(Arc::new(Shared {
+            limits: Limits::new(settings.requests_per_minute),
+            settings,
+            readers,
+            counts,
+            sessions: Sessions::default(),
+            hub: host.hub.clone(),
+            plugins: Arc::clone(&host.plugins),
+            poke: Arc::clone(&host.poke),
+            uploads: Arc::new(Semaphore::new(1)),
+            noted: Mutex::default(),
+            tokens: watch::Sender::new(None),
+        }))
+    }
+
+    /// An account's live updates.
+    pub(crate) fn stream(&self, account: &str) -> Result<Arc<Stream>, Problem> {
+        let stream = self.hub.stream(account).cloned();
+        stream.ok_or_else(|| Problem::unknown("account at work", account, "/api/v1/accounts"))
+    }
+
+    /// Looks at the tokens for ever, for those whose connections last.
+    pub(crate) async fn look_at_tokens(self) {
+        loop {
+            // Without an answer those that were known stay good until it comes.
+            if let Ok(rows) = self.readers.ask(|database| Ok(database.tokens()?)).await {
+                let tokens: BTreeMap<_, _> = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
+                self.tokens.send_if_modified(|known| {
+                    let same = |before: &Tokens| {
+                        before.len() == tokens.len()
+                            && before
+                                .values()
+                                .zip(tokens.values())
+                                .all(|(before, now)| before.name == now.name && before.revoked == now.revoked)
+                    };
+                    let modified = !known.as_ref().is_some_and(same);
+                    *known = Some(Arc::new(tokens));
+                    modified
+                });
+            }
+            tokio::time::sleep(LOOK_AT_TOKENS).await;
+        }
+    }
+
+    /// Waits until the caller may not be here any more.
+    pub(crate) async fn ended(&self, caller: &Caller) {
+        let expired = async {
+            match caller.expires {
+                Some(expires) => {
+                    let left = expires.since(now()).nanos();
+                    tokio::time::sleep(Duration::from_nanos(u64::try_from(left).unwrap_or(0))).await;
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let mut tokens = self.tokens.subscribe();
+        // The host does not end before its callers do, so somebody goes on looking.
+        let taken_back = async {
+            let gone = tokens.wait_for(|tokens| {
+                tokens.as_ref().is_some_and(|tokens| {
+                    tokens.get(&caller.name).is_none_or(|token| tokens::role(token, now()).is_none())
+                })
+            });
+            if gone.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = expired => {}
+            () = taken_back => {}
+        }
     }
 }
 

@@ -1,16 +1,17 @@
-//! Who asks, and whether they may. Everything but the two routes that say whether the host is alive needs a token.
+//! Who asks, and whether they may. What is open to anybody is marked so in the table of routes; all else needs a
+//! token, or the cookie that a browser got for one.
 
 use std::sync::PoisonError;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, header};
+use axum::extract::{RawPathParams, Request, State};
+use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use bulkhead_core::time::Span;
+use bulkhead_core::time::{Span, Timestamp};
 
 use crate::api::{Api, now};
 use crate::problem::{Kind, Problem};
-use crate::tokens::{Role, Shown};
+use crate::tokens::{self, Role, Shown};
 
 /// How exact a token's last use is kept.
 const NOTED_EVERY: Span = Span::from_seconds(60);
@@ -20,17 +21,42 @@ const NOTED_EVERY: Span = Span::from_seconds(60);
 pub(crate) struct Caller {
     /// The token's name.
     pub(crate) name: String,
+    /// What its holder may do.
+    pub(crate) role: Role,
+    /// The only account that it is for; all when there is none.
+    pub(crate) account: Option<String>,
+    /// When the token or the login ends.
+    pub(crate) expires: Option<Timestamp>,
 }
 
-/// Lets those pass whose token has this role or a higher one.
+impl Caller {
+    /// Whether the caller may know of this account.
+    pub(crate) fn may_see(&self, account: &str) -> bool {
+        self.account.as_deref().is_none_or(|only| only == account)
+    }
+}
+
+/// What a route asks of its callers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Needed {
+    pub(crate) role: Role,
+    /// Whether it tells of all accounts, which is not for a token that is for one.
+    pub(crate) all_accounts: bool,
+}
+
+/// Lets those pass whose token has the role or a higher one.
 pub(crate) async fn authorise(
-    State((api, needed)): State<(Api, Role)>,
+    State((api, needed)): State<(Api, Needed)>,
+    parameters: RawPathParams,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
-    let (name, role) = identify(&api, request.headers().clone()).await?;
-    api.limits.token(&name)?;
-    if role < needed {
+    let account = parameters.iter().find(|(name, _)| *name == "account").map(|(_, value)| value.to_owned());
+    let caller = identify(&api, request.method().clone(), request.headers().clone()).await?;
+    api.limits.token(&caller.name)?;
+    let Caller { name, role, .. } = &caller;
+    if *role < needed.role {
+        let needed = needed.role;
         return Err(Problem::new(
             Kind::Forbidden,
             format!(
@@ -39,12 +65,21 @@ pub(crate) async fn authorise(
             ),
         ));
     }
-    note_use(&api, &name);
-    request.extensions_mut().insert(Caller { name });
+    if let Some(only) = &caller.account
+        && (needed.all_accounts || account.is_some_and(|account| account != *only))
+    {
+        return Err(Problem::new(
+            Kind::Forbidden,
+            format!("the token \"{name}\" is for the account \"{only}\" alone; use one that is for all"),
+        ));
+    }
+    note_use(&api, name);
+    request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
-async fn identify(api: &Api, headers: HeaderMap) -> Result<(String, Role), Problem> {
+/// Who sent these headers.
+pub(crate) async fn identify(api: &Api, method: Method, headers: HeaderMap) -> Result<Caller, Problem> {
     // One answer for all that is wrong with a token, so that nobody learns which names there are.
     let refused = || {
         Problem::new(
@@ -52,16 +87,54 @@ async fn identify(api: &Api, headers: HeaderMap) -> Result<(String, Role), Probl
             "send a valid token as \"Authorization: Bearer TOKEN\"; `bulkhead token create` makes one",
         )
     };
-    let header = headers.get(header::AUTHORIZATION).ok_or_else(refused)?;
-    let (scheme, secret) = header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(refused)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(refused());
+    if let Some(header) = headers.get(header::AUTHORIZATION) {
+        let (scheme, secret) =
+            header.to_str().ok().and_then(|text| text.split_once(' ')).ok_or_else(refused)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(refused());
+        }
+        return holder(api, secret.trim()).await?.ok_or_else(refused);
     }
-    let shown = Shown::read(secret.trim()).ok_or_else(refused)?;
+    let (_, session) = api.sessions.find(&headers, now()).ok_or_else(refused)?;
+    // A page of another site must not do anything with it, should a browser send it along.
+    if method != Method::GET || headers.contains_key(header::UPGRADE) {
+        from_own_page(api, &headers)?;
+    }
+    let name = session.token;
+    let token = api.readers.ask(move |database| Ok(database.token(&name)?)).await?.ok_or_else(refused)?;
+    let role = tokens::role(&token, now()).ok_or_else(refused)?;
+    let expires = token.expires.map_or(session.expires, |expires| expires.min(session.expires));
+    Ok(Caller { name: token.name, role, account: token.account, expires: Some(expires) })
+}
+
+/// Whose secret it is; `None` when it is no valid token.
+pub(crate) async fn holder(api: &Api, secret: &str) -> Result<Option<Caller>, Problem> {
+    let Some(shown) = Shown::read(secret) else { return Ok(None) };
     let name = shown.name.clone();
     let known = api.readers.ask(move |database| Ok(database.token(&name)?)).await?;
-    let role = shown.role(known.as_ref(), now()).ok_or_else(refused)?;
-    Ok((shown.name, role))
+    let role = shown.role(known.as_ref(), now());
+    Ok(known.zip(role).map(|(token, role)| Caller {
+        name: token.name,
+        role,
+        account: token.account,
+        expires: token.expires,
+    }))
+}
+
+/// Refuses what a browser sends on behalf of a page that is neither the dashboard nor allowed.
+pub(crate) fn from_own_page(api: &Api, headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let origin = origin.to_str().unwrap_or_default();
+    let of_page = origin.split_once("://").map(|(_, host)| host);
+    let allowed = api.settings.origins.iter().any(|allowed| allowed == origin);
+    if allowed || (of_page.is_some() && of_page == host) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Kind::Forbidden,
+        "the page that asks is of another origin; put its origin into api.origins if it may use this host",
+    ))
 }
 
 /// Writes down that a token was used, beside the request, which does not wait for it.

@@ -19,13 +19,13 @@ use crate::api::{Answer, Api, At, Body};
 use crate::authorisation::Caller;
 use crate::names::Names;
 use crate::paging;
-use crate::problem::{Kind, Problem, ProblemDocument};
+use crate::problem::{Kind, Problem};
 
 /// How long a change may take before its caller is told to look later.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the host has answered.
-const INTERVAL: Duration = Duration::from_millis(50);
+const INTERVAL: Duration = Duration::from_millis(20);
 
 /// Longest idempotency key, in bytes.
 const LONGEST_KEY: usize = 128;
@@ -138,22 +138,12 @@ pub(crate) struct ModeBody {
     post,
     path = "/api/v1/accounts/{account}/halt",
     tag = "changing",
-    params(("account" = String, Path, description = "The account's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    params(("account" = String, Path, description = "The account's name")),
     request_body = HaltBody,
     responses(
         (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
         (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
-        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn halt(
     State(api): State<Api>,
@@ -175,21 +165,11 @@ pub(crate) async fn halt(
     post,
     path = "/api/v1/accounts/{account}/resume",
     tag = "changing",
-    params(("account" = String, Path, description = "The account's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    params(("account" = String, Path, description = "The account's name")),
     responses(
         (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
         (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
-        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn resume(
     State(api): State<Api>,
@@ -206,22 +186,12 @@ pub(crate) async fn resume(
     post,
     path = "/api/v1/accounts/{account}/weights",
     tag = "changing",
-    params(("account" = String, Path, description = "The account's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    params(("account" = String, Path, description = "The account's name")),
     request_body = WeightsBody,
     responses(
         (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
         (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
-        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn set_weights(
     State(api): State<Api>,
@@ -255,22 +225,12 @@ pub(crate) async fn set_weights(
     post,
     path = "/api/v1/accounts/{account}/strategies/{strategy}/mode",
     tag = "changing",
-    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name")),
     request_body = ModeBody,
     responses(
         (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
         (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
-        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn set_mode(
     State(api): State<Api>,
@@ -292,21 +252,11 @@ pub(crate) async fn set_mode(
     post,
     path = "/api/v1/accounts/{account}/strategies/{strategy}/release",
     tag = "changing",
-    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name")),
     responses(
         (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
         (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
-        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn release(
     State(api): State<Api>,
@@ -326,21 +276,11 @@ pub(crate) async fn release(
     post,
     path = "/api/v1/accounts/{account}/strategies/{strategy}/remove",
     tag = "changing",
-    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name")),
     responses(
         (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
         (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
-        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn remove(
     State(api): State<Api>,
@@ -360,21 +300,11 @@ pub(crate) async fn remove(
     post,
     path = "/api/v1/accounts/{account}/strategies/{strategy}/positions/{instrument}/close",
     tag = "changing",
-    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name"), ("instrument" = String, Path, description = "The symbol"), ("idempotency-key" = String, Header, description = "1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once")),
+    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name"), ("instrument" = String, Path, description = "The symbol")),
     responses(
         (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
         (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
-        (status = 400, description = "The body or the idempotency key can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 409, description = "The idempotency key belongs to another request", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 422, description = "The engine refused it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn close(
     State(api): State<Api>,
@@ -398,19 +328,28 @@ pub(crate) async fn close(
     params(("request" = i64, Path, description = "The request's number")),
     responses(
         (status = 200, description = "What became of it", body = ChangeState),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
-pub(crate) async fn request(State(api): State<Api>, At(request): At<String>) -> Answer<ChangeState> {
+pub(crate) async fn request(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    At(request): At<String>,
+) -> Answer<ChangeState> {
     let unknown =
         || Problem::new(Kind::Unknown, "there is no such request; the answer to a change tells its number");
     let number = paging::number(Some(&request)).ok().flatten().and_then(|number| i64::try_from(number).ok());
     let number = number.ok_or_else(unknown)?;
+    let visible = api
+        .readers
+        .ask(move |database| {
+            let shard = database.request_shard(number)?;
+            let mut of = database.account_names()?.into_iter().filter(|row| Some(row.shard) == shard);
+            Ok(of.any(|row| caller.may_see(&row.name)))
+        })
+        .await?;
+    if !visible {
+        return Err(unknown());
+    }
     state(&api, number).await?.map(Json).ok_or_else(unknown)
 }
 
@@ -454,6 +393,7 @@ async fn change(
         Ok(database.request(names.shard, &caller.name, &command, Some(&key))?)
     };
     let request = api.readers.ask(leave).await?;
+    (api.poke)();
     let answered = async {
         loop {
             match state(api, request).await? {

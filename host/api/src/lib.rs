@@ -1,30 +1,40 @@
 //! The admin API: what operators, their programs and their monitoring ask of a running host over HTTP.
 //!
-//! All that it tells comes from the read models of the database, through connections of its own; all that it is
-//! asked to change becomes a request in that database, which the host carries out as an input. So it can be slow,
-//! flooded or stopped, and trading does not notice.
+//! All that it tells comes from the read models of the database, through connections of its own, or from the hub of
+//! live updates, which the threads that trade feed and never wait for; all that it is asked to change becomes a
+//! request in that database, which the host carries out as an input. So it can be slow, flooded or stopped, and trading
+//! does not notice.
 //!
-//! What this crate must never do: decide about money, write to the journal, speak to an engine, keep or show a
-//! token's secret, or answer without a token but to say that it is alive.
+//! What this crate must never do: decide about money, write to the journal, change an engine, keep or show a
+//! token's secret, or tell anything of an account without a token.
 //!
-//! Where to start reading: `routes` for all that can be asked and by whom, [`serve`] for how it is started.
+//! Where to start reading: `routes` for all that can be asked and by whom, [`serve`] for how it is started, [`live`]
+//! for what is told as it happens.
 
 mod api;
 mod authorisation;
 mod changes;
+mod connections;
 mod documents;
 mod limits;
+pub mod live;
+mod login;
 mod metrics;
 mod names;
 mod openapi;
+mod pages;
 mod paging;
+mod plugins;
 mod problem;
 mod readers;
 mod reads;
 mod routes;
 mod server;
+mod sessions;
+mod token_routes;
 mod tokens;
 
 pub use self::openapi::document;
-pub use self::server::{ServeError, Settings, serve};
+pub use self::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
+pub use self::server::{Host, ServeError, Settings, serve};
 pub use self::tokens::{NewToken, Role, TokenError, create};

@@ -12,12 +12,16 @@ use crate::problem::{Kind, Problem};
 /// An address may ask as much as so many tokens, as several programs may share it.
 const TOKENS_BEHIND_AN_ADDRESS: u32 = 4;
 
+/// Logins of an address in a minute, whether or not they succeed.
+const LOGINS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).unwrap();
+
 /// After so many requests the limiters forget whoever has not asked for a while.
 const FORGET_EVERY: u32 = 1024;
 
 pub(crate) struct Limits {
     tokens: DefaultKeyedRateLimiter<String>,
     addresses: DefaultKeyedRateLimiter<IpAddr>,
+    logins: DefaultKeyedRateLimiter<IpAddr>,
     asked: AtomicU32,
 }
 
@@ -28,6 +32,7 @@ impl Limits {
         Self {
             tokens: RateLimiter::keyed(Quota::per_minute(requests_per_minute)),
             addresses: RateLimiter::keyed(Quota::per_minute(of_address)),
+            logins: RateLimiter::keyed(Quota::per_minute(LOGINS_PER_MINUTE)),
             asked: AtomicU32::new(0),
         }
     }
@@ -37,8 +42,16 @@ impl Limits {
         if self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(FORGET_EVERY) {
             self.tokens.retain_recent();
             self.addresses.retain_recent();
+            self.logins.retain_recent();
         }
         self.addresses.check_key(&address).map_err(|_| too_many("this address"))
+    }
+
+    /// Counts a login from an address.
+    pub(crate) fn login(&self, address: IpAddr) -> Result<(), Problem> {
+        self.logins.check_key(&address).map_err(|_| {
+            Problem::new(Kind::TooManyRequests, "too many logins from this address; try again in a minute")
+        })
     }
 
     /// Counts a request of a token.

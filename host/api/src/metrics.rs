@@ -1,30 +1,43 @@
 //! Figures for Prometheus. They are read when they are asked for; only the requests to this API are counted here.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use bulkhead_store::database::Database;
-use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 
 use crate::api::Api;
+use crate::live::Hub;
 use crate::names::Names;
-use crate::problem::{Kind, Problem, ProblemDocument};
+use crate::problem::{Kind, Problem};
 
 /// Requests to the API, by route and status.
 #[derive(Clone)]
-pub(crate) struct RequestCounts(IntCounterVec);
+pub(crate) struct RequestCounts {
+    requests: IntCounterVec,
+    seconds: HistogramVec,
+}
 
 impl RequestCounts {
     pub(crate) fn new() -> Result<Self, prometheus::Error> {
         let options = Opts::new("bulkhead_api_requests_total", "Requests to the admin API.");
-        IntCounterVec::new(options, &["method", "route", "status"]).map(Self)
+        let requests = IntCounterVec::new(options, &["method", "route", "status"])?;
+        let options = HistogramOpts::new("bulkhead_api_request_seconds", "Time until the answer began.")
+            .buckets(vec![0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0]);
+        let seconds = HistogramVec::new(options, &["method", "route"])?;
+        Ok(Self { requests, seconds })
     }
 
     /// Counts one. `route` is its pattern, so that there are few of them.
-    pub(crate) fn count(&self, method: &str, route: &str, status: u16) {
-        self.0.with_label_values(&[method, route, &status.to_string()]).inc();
+    pub(crate) fn count(&self, method: &str, route: &str, status: u16, took: Duration) {
+        self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
+        self.seconds.with_label_values(&[method, route]).observe(took.as_secs_f64());
     }
 }
 
@@ -35,17 +48,14 @@ impl RequestCounts {
     tag = "monitoring",
     responses(
         (status = 200, description = "Prometheus' text format", body = String, content_type = "text/plain"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let registry = Registry::new();
     let figures = Figures::new(&registry).map_err(unmeasured)?;
-    registry.register(Box::new(api.counts.0.clone())).map_err(unmeasured)?;
+    registry.register(Box::new(api.counts.requests.clone())).map_err(unmeasured)?;
+    registry.register(Box::new(api.counts.seconds.clone())).map_err(unmeasured)?;
+    figures.read_live(&api.hub);
     api.readers.ask(move |database| figures.read(database)).await?;
     let text = TextEncoder::new().encode_to_string(&registry.gather()).map_err(unmeasured)?;
     Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
@@ -67,7 +77,16 @@ struct Figures {
     orders: IntGaugeVec,
     fills: IntCounterVec,
     faults: IntCounterVec,
+    capital: GaugeVec,
+    events: IntCounterVec,
+    refusals: IntCounterVec,
+    breakers: IntGaugeVec,
+    journal_waits: IntGaugeVec,
+    bars: IntCounterVec,
+    subscribers: IntGaugeVec,
 }
+
+const OF_STRATEGY: &[&str] = &["account", "strategy"];
 
 impl Figures {
     fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
@@ -79,8 +98,8 @@ impl Figures {
             let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(gauges.clone())).map(|()| gauges)
         };
-        let total = |name, help| {
-            let counters = IntCounterVec::new(Opts::new(name, help), &["account", "strategy"])?;
+        let total = |name, help, labels: &[&str]| {
+            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(counters.clone())).map(|()| counters)
         };
         let build = Gauge::with_opts(
@@ -98,9 +117,57 @@ impl Figures {
             sequence: number("bulkhead_sequence", "The last input that is shown.", &["account"])?,
             positions: number("bulkhead_open_positions", "Open positions.", &["account"])?,
             orders: number("bulkhead_orders", "Orders by where they stand.", &["account", "status"])?,
-            fills: total("bulkhead_fills_total", "Fills.")?,
-            faults: total("bulkhead_strategy_faults_total", "Faults since first deployed.")?,
+            fills: total("bulkhead_fills_total", "Fills.", OF_STRATEGY)?,
+            faults: total("bulkhead_strategy_faults_total", "Faults since first deployed.", OF_STRATEGY)?,
+            events: total("bulkhead_strategy_events_total", "Events told to a strategy.", OF_STRATEGY)?,
+            capital: {
+                let options = Opts::new("bulkhead_strategy_capital", "Cash and positions of a strategy.");
+                let gauges = GaugeVec::new(options, OF_STRATEGY)?;
+                registry.register(Box::new(gauges.clone()))?;
+                gauges
+            },
+            refusals: total(
+                "bulkhead_refusals_total",
+                "Proposals that the risk gate refused since the host started.",
+                &["account", "strategy", "code"],
+            )?,
+            breakers: number(
+                "bulkhead_breaker_open",
+                "1 while a breaker is not closed.",
+                &["account", "breaker"],
+            )?,
+            journal_waits: number(
+                "bulkhead_journal_waiting",
+                "1 while the journal can't be written.",
+                &["account"],
+            )?,
+            bars: total("bulkhead_feed_bars_total", "Bars since the host started.", &["account"])?,
+            subscribers: number("bulkhead_live_subscribers", "Clients of live updates.", &["account"])?,
         })
+    }
+
+    /// What only the running host knows.
+    fn read_live(&self, hub: &Hub) {
+        for (name, stream) in hub.streams() {
+            let subscribers = i64::try_from(stream.subscribers()).unwrap_or(i64::MAX);
+            self.subscribers.with_label_values(&[name]).set(subscribers);
+            for refused in stream.recent(crate::live::Recent::refusals) {
+                let labels = [name, &refused.strategy, &refused.code];
+                self.refusals.with_label_values(&labels).inc_by(refused.count);
+            }
+            let Some(view) = stream.view() else { continue };
+            self.journal_waits.with_label_values(&[name]).set(i64::from(view.journal.state != "writing"));
+            self.bars.with_label_values(&[name]).inc_by(view.feed.bars);
+            for breaker in &view.breakers {
+                let open = i64::from(breaker.state != "closed");
+                self.breakers.with_label_values(&[name, &breaker.name]).set(open);
+            }
+            for strategy in &view.strategies {
+                let labels = [name, strategy.name.as_str()];
+                self.capital.with_label_values(&labels).set(amount(strategy.capital));
+                self.events.with_label_values(&labels).inc_by(strategy.events);
+            }
+        }
     }
 
     fn read(&self, database: &mut Database) -> Result<(), Problem> {

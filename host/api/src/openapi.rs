@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 
 use axum::Json;
 use axum::response::Html;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::OpenApi;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 
 use crate::problem::{Kind, Problem};
-use crate::routes::{LIVENESS, routes};
-use crate::{changes, metrics, reads, routes};
+use crate::routes::{Access, Route, routes};
+use crate::{changes, live, login, metrics, plugins, reads, routes, token_routes};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -47,6 +47,22 @@ use crate::{changes, metrics, reads, routes};
         changes::remove,
         changes::close,
         changes::request,
+        login::log_in,
+        login::session,
+        login::log_out,
+        live::socket::live,
+        live::event_stream::events,
+        live::reads::view,
+        live::reads::bars,
+        live::reads::refusals,
+        live::reads::parameters,
+        live::reads::faults,
+        live::reads::logs,
+        plugins::install,
+        plugins::roll_back,
+        token_routes::tokens,
+        token_routes::make_token,
+        token_routes::revoke_token,
     )
 )]
 struct Description;
@@ -64,14 +80,75 @@ pub fn document() -> Result<String, serde_json::Error> {
         .build();
     let components = description.components.get_or_insert_default();
     components.add_security_scheme("token", SecurityScheme::Http(token));
+    let session = ApiKey::Cookie(ApiKeyValue::with_description(
+        "bulkhead_session",
+        "What a browser gets for a token at /api/v1/session.",
+    ));
+    components.add_security_scheme("session", SecurityScheme::ApiKey(session));
     let mut document = serde_json::to_value(&description)?;
     for route in routes() {
         let place = format!("/paths/{}/{}", route.path.replace('/', "~1"), route.method);
-        if let (Some(role), Some(Value::Object(operation))) = (route.role, document.pointer_mut(&place)) {
-            operation.insert("x-role".to_owned(), role.name().into());
+        if let Some(Value::Object(operation)) = document.pointer_mut(&place) {
+            add_what_all_have(&route, operation);
         }
     }
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+/// What follows from a route's place in the table: who may use it, and the problems that can come of that.
+fn add_what_all_have(route: &Route, operation: &mut serde_json::Map<String, Value>) {
+    let mut problems = vec![
+        (408, "It took too long"),
+        (429, "Too many requests"),
+        (503, "The database does not answer, or too much is asked at once"),
+    ];
+    if let Access::Holder(needed) = route.access {
+        operation.insert("x-role".to_owned(), needed.role.name().into());
+        operation.insert("security".to_owned(), json!([{ "token": [] }, { "session": [] }]));
+        problems.extend([(401, "No valid token"), (403, "The token's role or account does not allow it")]);
+    }
+    if route.path.contains('{') {
+        problems.push((404, "There is no such thing"));
+    }
+    let empty = Vec::new();
+    let parameters = operation.get("parameters").and_then(Value::as_array).unwrap_or(&empty);
+    if parameters.iter().any(|parameter| parameter["in"] == "query") {
+        problems.push((400, "A query parameter can't be understood"));
+    }
+    if operation.get("tags").is_some_and(|tags| tags[0] == "changing") && route.method == "post" {
+        problems.extend([
+            (400, "The body or the idempotency key can't be understood"),
+            (409, "The idempotency key belongs to another request"),
+            (413, "The body is too large"),
+            (422, "The engine refused it"),
+        ]);
+        let key = json!({
+            "name": "idempotency-key",
+            "in": "header",
+            "required": true,
+            "description": "1 to 128 visible characters of the caller's own, a new one for each change; the same \
+                            change with the same key is carried out once",
+            "schema": { "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$" },
+        });
+        let parameters = operation.entry("parameters").or_insert_with(|| json!([]));
+        if let Some(parameters) = parameters.as_array_mut() {
+            parameters.push(key);
+        }
+    }
+    if route.path.ends_with("/live") {
+        problems.push((426, "It was not asked for as a WebSocket"));
+    }
+    let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) else { return };
+    for (status, description) in problems {
+        responses.entry(status.to_string()).or_insert_with(|| {
+            json!({
+                "description": description,
+                "content": {
+                    "application/problem+json": { "schema": { "$ref": "#/components/schemas/ProblemDocument" } },
+                },
+            })
+        });
+    }
 }
 
 fn unwritten(error: serde_json::Error) -> Problem {
@@ -102,8 +179,7 @@ fn html(document: &Value) -> String {
     let _ = write!(page, "<p>{}", text(&document["info"]["description"]));
     let _ = write!(
         page,
-        "<p>Every route but {} needs a token of its role or a higher one.",
-        LIVENESS.join(" and ")
+        "<p>A route with a role needs a token of that role or a higher one; the others are open to anybody."
     );
     for (path, operations) in document["paths"].as_object().into_iter().flatten() {
         for (method, operation) in operations.as_object().into_iter().flatten() {

@@ -1,6 +1,6 @@
 //! Errors as they are told: problem details for HTTP APIs, RFC 9457.
 
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bulkhead_store::storage::StoreError;
@@ -21,6 +21,10 @@ pub(crate) enum Kind {
     BodyTooLarge,
     MissingKey,
     KeyReused,
+    Exists,
+    BadName,
+    PluginRefused,
+    UpgradeRequired,
     Refused,
     TimedOut,
     Busy,
@@ -55,6 +59,14 @@ impl Kind {
                 "The idempotency key belongs to another request",
                 StatusCode::CONFLICT,
             ),
+            Self::Exists => ("exists", "There is such a thing already", StatusCode::CONFLICT),
+            Self::BadName => ("bad-name", "This can't be a name", StatusCode::BAD_REQUEST),
+            Self::PluginRefused => {
+                ("plugin-refused", "The plugin can't run here", StatusCode::UNPROCESSABLE_ENTITY)
+            }
+            Self::UpgradeRequired => {
+                ("upgrade-required", "This route speaks WebSocket", StatusCode::UPGRADE_REQUIRED)
+            }
             Self::Refused => ("refused", "The engine refused it", StatusCode::UNPROCESSABLE_ENTITY),
             Self::TimedOut => ("timed-out", "It took too long", StatusCode::REQUEST_TIMEOUT),
             Self::Busy => ("busy", "Too much is asked at once", StatusCode::SERVICE_UNAVAILABLE),
@@ -164,6 +176,16 @@ impl From<JsonRejection> for Problem {
             _ => Kind::BadBody,
         };
         Self::new(kind, format!("{}; see /api/v1/openapi.json", rejection.body_text()))
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        let kind = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Kind::BodyTooLarge,
+            _ => Kind::BadBody,
+        };
+        Self::new(kind, rejection.body_text())
     }
 }
 

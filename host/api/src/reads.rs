@@ -1,8 +1,8 @@
 //! Reading: what there is, from the read models.
 #![expect(unused_qualifications, reason = "the macro that describes routes makes them")]
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use bulkhead_core::identifier::OrderId;
 use bulkhead_core::order::OrderState;
 use bulkhead_store::journal::Sequence;
@@ -11,13 +11,14 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::{Answer, Api, At, Query};
+use crate::authorisation::Caller;
 use crate::documents::{
     Account, AccountSummary, AuditEntry, Charge, Equity, Fill, Instrument, Order, OrderDetail, PluginVersion,
     Position, Settings, Strategy, Trade, Transition,
 };
 use crate::names::{Names, shard};
 use crate::paging::{self, Page};
-use crate::problem::{Kind, Problem, ProblemDocument};
+use crate::problem::{Kind, Problem};
 
 /// Fills that are shown with an order.
 const FILLS_OF_ORDER: usize = 1000;
@@ -87,21 +88,18 @@ fn state(text: Option<&str>) -> Result<Option<OrderState>, Problem> {
     get,
     path = "/api/v1/accounts",
     tag = "reading",
-    params(),
     responses(
         (status = 200, description = "What there is", body = Vec<AccountSummary>),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
-pub(crate) async fn accounts(State(api): State<Api>) -> Answer<Vec<AccountSummary>> {
+pub(crate) async fn accounts(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+) -> Answer<Vec<AccountSummary>> {
     api.readers
         .ask(move |database| {
             let mut accounts = Vec::new();
-            for row in database.account_names()? {
+            for row in database.account_names()?.into_iter().filter(|row| caller.may_see(&row.name)) {
                 let account = database.account(row.shard)?.map(|found| Account::of(found, &row.name));
                 accounts.push(AccountSummary { name: row.name, account });
             }
@@ -119,13 +117,7 @@ pub(crate) async fn accounts(State(api): State<Api>) -> Answer<Vec<AccountSummar
     params(("account" = String, Path, description = "The account's name")),
     responses(
         (status = 200, description = "What there is", body = AccountSummary),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn account(State(api): State<Api>, At(account): At<String>) -> Answer<AccountSummary> {
     api.readers
@@ -146,13 +138,7 @@ pub(crate) async fn account(State(api): State<Api>, At(account): At<String>) -> 
     params(("account" = String, Path, description = "The account's name")),
     responses(
         (status = 200, description = "What there is", body = Vec<Instrument>),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn instruments(State(api): State<Api>, At(account): At<String>) -> Answer<Vec<Instrument>> {
     api.readers
@@ -173,13 +159,7 @@ pub(crate) async fn instruments(State(api): State<Api>, At(account): At<String>)
     params(("account" = String, Path, description = "The account's name")),
     responses(
         (status = 200, description = "What there is", body = Vec<Strategy>),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn strategies(State(api): State<Api>, At(account): At<String>) -> Answer<Vec<Strategy>> {
     api.readers
@@ -199,13 +179,7 @@ pub(crate) async fn strategies(State(api): State<Api>, At(account): At<String>) 
     params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name")),
     responses(
         (status = 200, description = "What there is", body = Strategy),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn strategy(
     State(api): State<Api>,
@@ -231,13 +205,7 @@ pub(crate) async fn strategy(
     params(("account" = String, Path, description = "The account's name")),
     responses(
         (status = 200, description = "What there is", body = Vec<Position>),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn positions(State(api): State<Api>, At(account): At<String>) -> Answer<Vec<Position>> {
     api.readers
@@ -258,14 +226,7 @@ pub(crate) async fn positions(State(api): State<Api>, At(account): At<String>) -
     params(("account" = String, Path, description = "The account's name"), OrdersQuery),
     responses(
         (status = 200, description = "What there is", body = Page<Order>),
-        (status = 400, description = "A query parameter can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn orders(
     State(api): State<Api>,
@@ -298,13 +259,7 @@ pub(crate) async fn orders(
     params(("account" = String, Path, description = "The account's name"), ("order" = u64, Path, description = "The order's number")),
     responses(
         (status = 200, description = "What there is", body = OrderDetail),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn order(
     State(api): State<Api>,
@@ -340,14 +295,7 @@ pub(crate) async fn order(
     params(("account" = String, Path, description = "The account's name"), ExecutionsQuery),
     responses(
         (status = 200, description = "What there is", body = Page<Fill>),
-        (status = 400, description = "A query parameter can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn fills(
     State(api): State<Api>,
@@ -384,14 +332,7 @@ pub(crate) async fn fills(
     params(("account" = String, Path, description = "The account's name"), ExecutionsQuery),
     responses(
         (status = 200, description = "What there is", body = Page<Trade>),
-        (status = 400, description = "A query parameter can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn trades(
     State(api): State<Api>,
@@ -428,14 +369,7 @@ pub(crate) async fn trades(
     params(("account" = String, Path, description = "The account's name"), Paging),
     responses(
         (status = 200, description = "What there is", body = Page<Charge>),
-        (status = 400, description = "A query parameter can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn charges(
     State(api): State<Api>,
@@ -467,14 +401,7 @@ pub(crate) async fn charges(
     params(("account" = String, Path, description = "The account's name"), Paging),
     responses(
         (status = 200, description = "What there is", body = Page<Equity>),
-        (status = 400, description = "A query parameter can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn equity(
     State(api): State<Api>,
@@ -501,14 +428,7 @@ pub(crate) async fn equity(
     params(("account" = String, Path, description = "The account's name"), Paging),
     responses(
         (status = 200, description = "What there is", body = Page<Settings>),
-        (status = 400, description = "A query parameter can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn settings(
     State(api): State<Api>,
@@ -535,14 +455,7 @@ pub(crate) async fn settings(
     params(("account" = String, Path, description = "The account's name"), Paging),
     responses(
         (status = 200, description = "What there is", body = Page<AuditEntry>),
-        (status = 400, description = "A query parameter can't be understood", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 404, description = "There is no such thing", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn audit(
     State(api): State<Api>,
@@ -566,15 +479,9 @@ pub(crate) async fn audit(
     get,
     path = "/api/v1/plugin-versions",
     tag = "reading",
-    params(),
     responses(
         (status = 200, description = "What there is", body = Vec<PluginVersion>),
-        (status = 401, description = "No valid token", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 403, description = "The token's role does not allow it", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 429, description = "Too many requests", body = ProblemDocument, content_type = "application/problem+json"),
-        (status = 503, description = "The database does not answer, or too much is asked at once", body = ProblemDocument, content_type = "application/problem+json"),
     ),
-    security(("token" = [])),
 )]
 pub(crate) async fn plugin_versions(State(api): State<Api>) -> Answer<Vec<PluginVersion>> {
     api.readers

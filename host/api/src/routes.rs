@@ -1,78 +1,106 @@
 //! All that can be asked, and by whom: the one table that the router is built from.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::ToSchema;
 
 use crate::api::{Answer, Api};
-use crate::authorisation::authorise;
+use crate::authorisation::{Needed, authorise};
 use crate::problem::{Kind, Problem, ProblemDocument};
 use crate::tokens::Role;
-use crate::{changes, metrics, openapi, reads};
+use crate::{changes, live, login, metrics, openapi, pages, plugins, reads, token_routes};
 
-/// Largest body, in bytes.
+/// Largest body but for plugin files, in bytes.
 const LARGEST_BODY: usize = 64 * 1024;
 
-/// How long an answer may take: more than a change waits for.
-const LONGEST_ANSWER: Duration = Duration::from_secs(15);
+/// How long an answer may take: more than a change waits for, and enough to upload and compile a plugin.
+const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 
-/// The routes that need no token.
-pub(crate) const LIVENESS: [&str; 2] = ["/healthz", "/readyz"];
+/// Who may use a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Everybody, without a token.
+    Anybody,
+    /// Holders of a token with enough of a role.
+    Holder(Needed),
+}
 
 /// Something that can be asked.
 pub(crate) struct Route {
     /// In lower case.
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
-    /// Who may ask; anybody when `None`.
-    pub(crate) role: Option<Role>,
+    pub(crate) access: Access,
     handler: MethodRouter<Api>,
 }
 
 macro_rules! table {
-    ($($method:ident $path:literal $role:expr => $handler:path),+ $(,)?) => {
-        vec![$(Route { method: stringify!($method), path: $path, role: $role, handler: $method($handler) }),+]
+    ($($method:ident $path:literal $access:expr => $handler:path),+ $(,)?) => {
+        vec![$(Route { method: stringify!($method), path: $path, access: $access, handler: $method($handler) }),+]
     };
 }
 
 /// All of it.
 pub(crate) fn routes() -> Vec<Route> {
-    const ANYBODY: Option<Role> = None;
-    const VIEWER: Option<Role> = Some(Role::Viewer);
-    const TRADER: Option<Role> = Some(Role::Trader);
-    const OPERATOR: Option<Role> = Some(Role::Operator);
+    const fn from(role: Role) -> Access {
+        Access::Holder(Needed { role, all_accounts: false })
+    }
+    const fn all_from(role: Role) -> Access {
+        Access::Holder(Needed { role, all_accounts: true })
+    }
+    const ANYBODY: Access = Access::Anybody;
+    // Of one account, or the same for all.
+    const VIEWER: Access = from(Role::Viewer);
+    const TRADER: Access = from(Role::Trader);
+    const OPERATOR: Access = from(Role::Operator);
+    // Of all accounts together.
+    const VIEWER_OF_ALL: Access = all_from(Role::Viewer);
+    const OPERATOR_OF_ALL: Access = all_from(Role::Operator);
+    const ADMIN_OF_ALL: Access = all_from(Role::Admin);
 
     table! {
         get "/healthz" ANYBODY => healthz,
         get "/readyz" ANYBODY => readyz,
-        get "/metrics" VIEWER => metrics::metrics,
+        post "/api/v1/session" ANYBODY => login::log_in,
+        get "/api/v1/session" VIEWER => login::session,
+        delete "/api/v1/session" VIEWER => login::log_out,
+        get "/metrics" VIEWER_OF_ALL => metrics::metrics,
         get "/api/v1/openapi.json" VIEWER => openapi::openapi,
         get "/api/v1/docs" VIEWER => openapi::page,
         get "/api/v1/accounts" VIEWER => reads::accounts,
         get "/api/v1/accounts/{account}" VIEWER => reads::account,
+        get "/api/v1/accounts/{account}/view" VIEWER => live::reads::view,
+        get "/api/v1/accounts/{account}/live" VIEWER => live::socket::live,
+        get "/api/v1/accounts/{account}/events" VIEWER => live::event_stream::events,
         get "/api/v1/accounts/{account}/instruments" VIEWER => reads::instruments,
+        get "/api/v1/accounts/{account}/instruments/{instrument}/bars" VIEWER => live::reads::bars,
         get "/api/v1/accounts/{account}/strategies" VIEWER => reads::strategies,
         get "/api/v1/accounts/{account}/strategies/{strategy}" VIEWER => reads::strategy,
+        get "/api/v1/accounts/{account}/strategies/{strategy}/parameters" VIEWER => live::reads::parameters,
+        get "/api/v1/accounts/{account}/strategies/{strategy}/faults" VIEWER => live::reads::faults,
+        get "/api/v1/accounts/{account}/strategies/{strategy}/logs" VIEWER => live::reads::logs,
         get "/api/v1/accounts/{account}/positions" VIEWER => reads::positions,
         get "/api/v1/accounts/{account}/orders" VIEWER => reads::orders,
         get "/api/v1/accounts/{account}/orders/{order}" VIEWER => reads::order,
         get "/api/v1/accounts/{account}/fills" VIEWER => reads::fills,
         get "/api/v1/accounts/{account}/trades" VIEWER => reads::trades,
+        get "/api/v1/accounts/{account}/refusals" VIEWER => live::reads::refusals,
         get "/api/v1/accounts/{account}/charges" VIEWER => reads::charges,
         get "/api/v1/accounts/{account}/equity" VIEWER => reads::equity,
         get "/api/v1/accounts/{account}/settings" VIEWER => reads::settings,
         get "/api/v1/accounts/{account}/audit" VIEWER => reads::audit,
-        get "/api/v1/plugin-versions" VIEWER => reads::plugin_versions,
         get "/api/v1/requests/{request}" VIEWER => changes::request,
+        get "/api/v1/plugin-versions" VIEWER => reads::plugin_versions,
         post "/api/v1/accounts/{account}/strategies/{strategy}/positions/{instrument}/close" TRADER
             => changes::close,
         post "/api/v1/accounts/{account}/halt" OPERATOR => changes::halt,
@@ -81,35 +109,70 @@ pub(crate) fn routes() -> Vec<Route> {
         post "/api/v1/accounts/{account}/strategies/{strategy}/mode" OPERATOR => changes::set_mode,
         post "/api/v1/accounts/{account}/strategies/{strategy}/release" OPERATOR => changes::release,
         post "/api/v1/accounts/{account}/strategies/{strategy}/remove" OPERATOR => changes::remove,
+        put "/api/v1/plugins/{plugin}" OPERATOR_OF_ALL => plugins::install,
+        post "/api/v1/plugins/{plugin}/rollback" OPERATOR_OF_ALL => plugins::roll_back,
+        get "/api/v1/tokens" ADMIN_OF_ALL => token_routes::tokens,
+        post "/api/v1/tokens" ADMIN_OF_ALL => token_routes::make_token,
+        delete "/api/v1/tokens/{token}" ADMIN_OF_ALL => token_routes::revoke_token,
     }
 }
 
 /// The router of the table.
 pub(crate) fn router(api: &Api) -> Router {
     let mut router = Router::new();
-    for Route { path, role, handler, .. } in routes() {
-        let handler = match role {
-            Some(role) => handler.route_layer(from_fn_with_state((api.clone(), role), authorise)),
-            None => handler,
+    for Route { method, path, access, handler } in routes() {
+        let handler = match access {
+            Access::Holder(needed) => {
+                handler.route_layer(from_fn_with_state((api.clone(), needed), authorise))
+            }
+            Access::Anybody => handler,
+        };
+        let handler = match (method, path) {
+            ("put", "/api/v1/plugins/{plugin}") => {
+                handler.layer(DefaultBodyLimit::max(api.settings.largest_upload))
+            }
+            _ => handler,
         };
         router = router.route(path, handler);
     }
     router
-        .fallback(async || {
-            Problem::new(Kind::UnknownRoute, "there is nothing here; /api/v1/openapi.json lists all routes")
-        })
+        .fallback(elsewhere)
         .method_not_allowed_fallback(async || {
             Problem::new(
                 Kind::WrongMethod,
-                "the method does not fit the route: reading is GET, changing is POST; see /api/v1/openapi.json",
+                "the method does not fit the route; /api/v1/openapi.json lists all routes with theirs",
             )
         })
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(Kind::Internal, "the host failed to answer; its log says more").into_response()
         }))
+        .layer(cross_origin(api))
         .layer(from_fn_with_state(api.clone(), around))
         .with_state(api.clone())
+}
+
+/// All that is not in the table: a file of the dashboard, or nothing.
+async fn elsewhere(method: Method, uri: Uri) -> Result<Response, Problem> {
+    if method == Method::GET && !uri.path().starts_with("/api/") {
+        return pages::page(uri).await;
+    }
+    Err(Problem::new(Kind::UnknownRoute, "there is nothing here; /api/v1/openapi.json lists all routes"))
+}
+
+/// Lets the pages of allowed origins use the API, and no others.
+fn cross_origin(api: &Api) -> CorsLayer {
+    let origins = api.settings.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            HeaderName::from_static("idempotency-key"),
+            HeaderName::from_static("last-event-id"),
+        ])
+        .expose_headers([HeaderName::from_static("x-request-id")])
 }
 
 /// What is done around every request: it gets a number, a limit and a time; its answer gets the headers that keep
@@ -119,25 +182,22 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
-        (header::CACHE_CONTROL, "no-store"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        ),
+        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
+        (header::CONTENT_SECURITY_POLICY, pages::CONTENT_SECURITY_POLICY),
     ];
 
     let id = request_id();
+    let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let allowed = address.map_or(Ok(()), |address| api.limits.address(address));
-    let answered = match allowed {
+    let mut response = match allowed {
         Ok(()) => tokio::time::timeout(LONGEST_ANSWER, next.run(request)).await.unwrap_or_else(|_| {
             Problem::new(Kind::TimedOut, "it took too long; ask for less, or again later").into_response()
         }),
         Err(problem) => problem.into_response(),
     };
-    let mut response = answered;
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         tracing::debug!(request = id, problem = problem.detail, "a request to the API failed");
         response = problem.document(&id);
@@ -146,13 +206,19 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     // A method can be any word that a stranger thinks of.
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str());
     let counted = if known { method.as_str() } else { "other" };
-    api.counts.count(counted, route.as_deref().unwrap_or("none"), status);
+    api.counts.count(counted, route.as_deref().unwrap_or("none"), status, started.elapsed());
     tracing::debug!(request = id, method = counted, route, status, "API");
+    let headers = response.headers_mut();
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if api.settings.certificate.is_some() {
+        let always = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, always);
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert("x-request-id", id);
+        headers.insert("x-request-id", id);
     }
     response
 }
@@ -201,19 +267,50 @@ pub(crate) async fn readyz(State(api): State<Api>) -> Result<Response, Problem> 
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU32;
+    use std::sync::Arc;
 
     use axum::body::{Body, to_bytes};
     use axum::http::Method;
+    use bulkhead_core::identifier::ContentHash;
+    use bulkhead_core::time::Span;
     use bulkhead_store::database::{Database, DatabaseUrl, Options};
     use serde_json::Value;
     use tower::ServiceExt as _;
 
     use super::*;
     use crate::api::now;
-    use crate::limits::Limits;
+    use crate::live::Hub;
     use crate::metrics::RequestCounts;
+    use crate::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
     use crate::readers::Readers;
+    use crate::server::{Host, Settings};
     use crate::tokens::create;
+
+    /// Takes nothing.
+    struct NoDirectory;
+
+    impl PluginDirectory for NoDirectory {
+        fn install(&self, _: &str, _: &[u8]) -> Result<InstalledPlugin, PluginProblem> {
+            Err(PluginProblem::Refused("it is no plugin".to_owned()))
+        }
+
+        fn roll_back(&self, _: &str, version: &ContentHash) -> Result<InstalledPlugin, PluginProblem> {
+            Err(PluginProblem::Unknown(version.to_string()))
+        }
+    }
+
+    fn settings(requests_per_minute: u32) -> Settings {
+        Settings {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            allow_remote: false,
+            requests_per_minute: NonZeroU32::new(requests_per_minute).unwrap(),
+            connections: 10,
+            session: Span::from_seconds(3_600),
+            origins: vec!["https://desk.example.org".to_owned()],
+            certificate: None,
+            largest_upload: 1_000,
+        }
+    }
 
     /// A router on a database with one account, and a token of each role.
     struct Setup {
@@ -229,12 +326,16 @@ mod tests {
         let url = DatabaseUrl::file(&folder.path().join("bulkhead.db"));
         let mut writer = Database::open(&url, Options::writer().migrating()).unwrap();
         writer.register_accounts(&["main".to_owned()]).unwrap();
-        let token = |role: Role| (role, create(&mut writer, role.name(), role, now(), None).unwrap().secret);
-        let tokens = Role::ALL.map(token).to_vec();
+        let mut tokens = Vec::new();
+        for role in Role::ALL {
+            tokens.push((role, create(&mut writer, role.name(), role, None, now(), None).unwrap().secret));
+        }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let limits = Limits::new(NonZeroU32::new(requests_per_minute).unwrap());
         let counts = RequestCounts::new().unwrap();
-        let api = Api::new(Readers::start(&url).unwrap(), limits, counts);
+        let (hub, _) = Hub::start(&["main".to_owned()]).unwrap();
+        let host = Host { url: url.clone(), hub, plugins: Arc::new(NoDirectory), poke: Arc::new(|| {}) };
+        let readers = Readers::start(&url).unwrap();
+        let api = Api::new(settings(requests_per_minute), &host, readers, counts);
         Setup { router: router(&api), tokens, writer, runtime, _folder: folder }
     }
 
@@ -259,6 +360,10 @@ mod tests {
             let status = response.status();
             let headers = response.headers().clone();
             assert_eq!(headers["x-content-type-options"], "nosniff");
+            if headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == "text/event-stream") {
+                // It does not end.
+                return (status.as_u16(), Value::Null);
+            }
             let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
             let value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
             if status.is_client_error() || status.is_server_error() {
@@ -282,16 +387,18 @@ mod tests {
         for route in routes() {
             let (method, path) = (route.method.to_uppercase(), filled(route.path));
             let (anybody, _) = setup.ask(&method, &path, None, "{}");
-            let Some(needed) = route.role else {
-                assert!(LIVENESS.contains(&route.path), "{path} is open to anybody");
-                assert_eq!(anybody, 200, "{path}");
+            let Access::Holder(Needed { role: needed, .. }) = route.access else {
+                let open = ["/healthz", "/readyz", "/api/v1/session"];
+                assert!(open.contains(&route.path), "{path} is open to anybody");
                 continue;
             };
             assert_eq!(anybody, 401, "{path}");
             for (role, token) in &setup.tokens {
                 let (status, _) = setup.ask(&method, &path, Some(token), "{}");
                 assert_eq!(status == 403, *role < needed, "{role} {method} {path}: {status}");
-                assert!(status != 401 && status < 500, "{role} {method} {path}: {status}");
+                // The account is not at work here, so there is nothing to view.
+                let well = status < 500 || path.ends_with("/view");
+                assert!(status != 401 && well, "{role} {method} {path}: {status}");
             }
         }
     }

@@ -3,25 +3,71 @@
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+use bulkhead_core::time::Span;
 use bulkhead_store::database::DatabaseUrl;
-use tokio::net::TcpListener;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::api::Api;
-use crate::limits::Limits;
+use crate::connections::Limited;
+use crate::live::Hub;
 use crate::metrics::RequestCounts;
+use crate::plugins::PluginDirectory;
 use crate::readers::Readers;
 use crate::routes::router;
+
+/// How long a client may take to send the head of a request.
+const LONGEST_HEAD: Duration = Duration::from_secs(10);
+
+/// Most bytes of a request's head.
+const LARGEST_HEAD: usize = 32 * 1024;
 
 /// How the API is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Where it listens; port 0 takes any that is free.
     pub listen: SocketAddr,
-    /// Whether it may listen where other machines reach it. It does not encrypt.
+    /// Whether it may listen where other machines reach it.
     pub allow_remote: bool,
     /// Most requests of one token in a minute.
     pub requests_per_minute: NonZeroU32,
+    /// Most connections at a time.
+    pub connections: usize,
+    /// How long a login lasts.
+    pub session: Span,
+    /// Origins of pages of others that may use it from a browser.
+    pub origins: Vec<String>,
+    /// Files with a certificate chain and its private key in PEM; without them it does not encrypt.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Largest plugin file, in bytes.
+    pub largest_upload: usize,
+}
+
+impl Settings {
+    /// Whether cookies are for encrypted connections only: who allows others in is to encrypt, here or in a proxy.
+    pub(crate) const fn secure_cookies(&self) -> bool {
+        self.certificate.is_some() || self.allow_remote
+    }
+}
+
+/// What the API needs of the host.
+#[derive(Clone)]
+pub struct Host {
+    /// The database.
+    pub url: DatabaseUrl,
+    /// The live updates.
+    pub hub: Hub,
+    /// The strategies directory.
+    pub plugins: Arc<dyn PluginDirectory>,
+    /// Makes the host look at once for what was asked of it.
+    pub poke: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Why the API is not served.
@@ -30,7 +76,7 @@ pub enum ServeError {
     /// Other machines could reach it, and nobody said that they may.
     #[error(
         "{0} can be reached by other machines; set api.listen to 127.0.0.1 with a port, or api.allow_remote = true \
-         with an encrypting proxy before it"
+         with api.certificate or an encrypting proxy before it"
     )]
     Remote(SocketAddr),
     /// It can't listen there.
@@ -42,6 +88,14 @@ pub enum ServeError {
         address: SocketAddr,
         /// Why not.
         error: io::Error,
+    },
+    /// The certificate or its key can't be used.
+    #[error("{path} can't be used: {why}", path = .path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Why not; nothing of what is in it.
+        why: String,
     },
     /// The system has no room for it.
     #[error("it can't be started: {0}")]
@@ -56,28 +110,63 @@ pub enum ServeError {
 /// # Errors
 ///
 /// [`ServeError`], with what to do.
-pub fn serve(
-    settings: &Settings,
-    url: &DatabaseUrl,
-    listening: impl FnOnce(SocketAddr),
-) -> Result<(), ServeError> {
+pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr)) -> Result<(), ServeError> {
     let address = settings.listen;
     if !settings.allow_remote && !address.ip().is_loopback() {
         return Err(ServeError::Remote(address));
     }
+    let certificate =
+        settings.certificate.as_ref().map(|(chain, key)| certificate(chain, key)).transpose()?;
+    let listener =
+        std::net::TcpListener::bind(address).map_err(|error| ServeError::Listen { address, error })?;
+    let bound = listener.local_addr().map_err(ServeError::Start)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("api")
         .enable_all()
         .build()
         .map_err(ServeError::Start)?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.map_err(|error| ServeError::Listen { address, error })?;
-        let readers = Readers::start(url).map_err(ServeError::Start)?;
-        let api = Api::new(readers, Limits::new(settings.requests_per_minute), RequestCounts::new()?);
-        let service = router(&api).into_make_service_with_connect_info::<SocketAddr>();
-        listening(listener.local_addr().map_err(ServeError::Start)?);
-        axum::serve(listener, service).await.map_err(ServeError::Start)
-    })
+    let readers = Readers::start(&host.url).map_err(ServeError::Start)?;
+    let api = Api::new(settings.clone(), host, readers, RequestCounts::new()?);
+    let service = router(&api).into_make_service_with_connect_info::<SocketAddr>();
+    let served = runtime.block_on(async {
+        tokio::spawn(api.look_at_tokens());
+        let mut server = axum_server::from_tcp(listener)?.first_request_timeout(LONGEST_HEAD);
+        server.http_builder().http1().header_read_timeout(LONGEST_HEAD).max_buf_size(LARGEST_HEAD);
+        listening(bound);
+        let connections = settings.connections;
+        match certificate {
+            Some(certificate) => {
+                let inner = RustlsAcceptor::new(certificate).acceptor(NoDelayAcceptor::new());
+                server.acceptor(Limited::new(inner, connections)).serve(service).await
+            }
+            None => {
+                let inner = NoDelayAcceptor::new();
+                server.acceptor(Limited::new(inner, connections)).serve(service).await
+            }
+        }
+    });
+    // Who is still connected is not waited for.
+    runtime.shutdown_background();
+    served.map_err(ServeError::Start)
+}
+
+fn certificate(chain: &Path, key: &Path) -> Result<RustlsConfig, ServeError> {
+    fn problem(path: &Path, why: impl ToString) -> ServeError {
+        ServeError::Certificate { path: path.to_owned(), why: why.to_string() }
+    }
+    let certificates = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| problem(chain, error))?;
+    if certificates.is_empty() {
+        return Err(problem(chain, "there is no certificate in it; PEM is expected"));
+    }
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| problem(key, error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, secret))
+        .map_err(|error| problem(chain, error))?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(RustlsConfig::from_config(Arc::new(config)))
 }

@@ -20,9 +20,9 @@ const LONGEST_NAME: usize = 64;
 pub enum Role {
     /// Read everything.
     Viewer,
-    /// Close positions.
+    /// Order, and close positions.
     Trader,
-    /// Halt and resume; change weights and modes; release and remove strategies.
+    /// Halt and resume; change weights, modes and parameters; bring strategies in, release and remove them.
     Operator,
     /// Everything.
     Admin,
@@ -95,6 +95,7 @@ pub fn create(
     database: &mut Database,
     name: &str,
     role: Role,
+    account: Option<&str>,
     now: Timestamp,
     expires: Option<Timestamp>,
 ) -> Result<NewToken, TokenError> {
@@ -110,6 +111,7 @@ pub fn create(
         hash: ContentHash::of(&bits),
         name: name.to_owned(),
         role: role.name().to_owned(),
+        account: account.map(str::to_owned),
         created: now,
         expires,
         revoked: None,
@@ -141,13 +143,17 @@ impl Shown {
         let nobody = ContentHash::new([0; 32]);
         let hash = known.map_or(&nobody, |token| &token.hash);
         let same: bool = self.hash.bytes().ct_eq(hash.bytes()).into();
-        let token = known.filter(|_| same)?;
-        let expired = token.expires.is_some_and(|expires| now >= expires);
-        if expired || token.revoked.is_some() {
-            return None;
-        }
-        Role::named(&token.role)
+        known.filter(|_| same).and_then(|token| role(token, now))
     }
+}
+
+/// What a token's holder may do now; `None` when it has expired or was taken back.
+pub(crate) fn role(token: &TokenRow, now: Timestamp) -> Option<Role> {
+    let expired = token.expires.is_some_and(|expires| now >= expires);
+    if expired || token.revoked.is_some() {
+        return None;
+    }
+    Role::named(&token.role)
 }
 
 #[cfg(test)]
@@ -159,6 +165,7 @@ mod tests {
             hash: ContentHash::of(&bits),
             name: "zoe".to_owned(),
             role: "trader".to_owned(),
+            account: None,
             created: Timestamp::from_seconds(0),
             expires: Some(Timestamp::from_seconds(10)),
             revoked: None,

@@ -10,6 +10,7 @@
 //! for what it means to the core.
 
 mod accounts;
+mod api;
 mod breakers;
 mod journal;
 mod layers;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub use self::accounts::OwnSettings;
+pub use self::api::Api;
 pub use self::breakers::Breakers;
 pub use self::journal::{Durability, Journal};
 pub use self::layers::Layers;
@@ -93,6 +95,9 @@ pub struct Configuration {
     /// What a strategy may use.
     #[serde(default)]
     pub sandbox: Limits,
+    /// Where the admin API and the dashboard are served.
+    #[serde(default)]
+    pub api: Api,
     /// What accounts have of their own, by their names; one called main when there are none.
     #[serde(default)]
     pub accounts: BTreeMap<String, OwnSettings>,
@@ -362,7 +367,7 @@ impl Layers {
             c.sizing.notional.0 > Decimal::ZERO,
             "an amount above 0 is expected",
         );
-        for (key, found, allowed) in c.journal.problems() {
+        for (key, found, allowed) in c.journal.problems().into_iter().chain(c.api.problems()) {
             check(key, found, false, allowed);
         }
         let plan = bulkhead_core::exits::ExitPolicy::from(&c.risk.exits).default_plan;

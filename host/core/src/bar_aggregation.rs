@@ -30,6 +30,12 @@ impl BarAggregator {
         self.interval
     }
 
+    /// The bar that is being built, as far as it is known: for charts, which show what is not complete.
+    #[must_use]
+    pub const fn unfinished(&self) -> Option<Bar> {
+        self.building
+    }
+
     /// Takes the next shorter bar; hands what is complete with it to `emit`, in order of time.
     ///
     /// A bar whose last minutes had no data is complete once a later one begins. A period that had begun

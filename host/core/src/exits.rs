@@ -170,6 +170,24 @@ impl Guard {
         self.stop.map(|(level, _)| level.price)
     }
 
+    /// Which of its stops that is.
+    #[must_use]
+    pub fn stop_kind(&self) -> Option<FillCause> {
+        self.stop.map(|(_, cause)| cause)
+    }
+
+    /// How many of its plan's profit tiers were taken.
+    #[must_use]
+    pub const fn tiers_done(&self) -> usize {
+        self.tiers_done
+    }
+
+    /// When its time stop closes it.
+    #[must_use]
+    pub const fn deadline(&self) -> Option<Timestamp> {
+        self.deadline
+    }
+
     /// The plan that it follows.
     #[must_use]
     pub const fn plan(&self) -> &ExitPlan {

@@ -54,6 +54,16 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// The stable name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Strategy => "strategy",
+            Self::Exit(cause) => cause.name(),
+            Self::Manual => "manual",
+        }
+    }
+
     /// Why a fill of such an order happened, as its strategy and the reports are told.
     #[must_use]
     pub const fn cause(self) -> FillCause {

@@ -20,6 +20,7 @@ fn token(name: &str) -> TokenRow {
         hash: ContentHash::of(name.as_bytes()),
         name: name.to_owned(),
         role: "viewer".to_owned(),
+        account: Some("main".to_owned()),
         created: Timestamp::from_seconds(1),
         expires: Some(Timestamp::from_seconds(100)),
         revoked: None,

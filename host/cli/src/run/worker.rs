@@ -119,16 +119,16 @@ fn trade(
         };
         let entered = span.clone().entered();
         if early.contains(&Message::Stop) {
-            let error = anyhow!("a signal ended the run before the account was opened; its journal is as it was");
+            let error =
+                anyhow!("a signal ended the run before the account was opened; its journal is as it was");
             ends.push(End { shard, outcome: Err(named(error, &name, terms.several)) });
             continue;
         }
         let waker = waker.clone();
         // Nobody waits any more when it can't be told.
         let wake = move || drop(waker.send(Message::Tick));
-        let open = || {
-            AccountHost::open(account, database, &terms.sandbox, &terms.files, &terms.data, view, wake)
-        };
+        let open =
+            || AccountHost::open(account, database, &terms.sandbox, &terms.files, &terms.data, view, wake);
         match guarded(open) {
             Ok(host) => running.push(Running { host, span: entered.exit() }),
             Err(error) => ends.push(failed(shard, &name, error, terms.several)),

@@ -73,6 +73,12 @@ impl BarHistory {
         }
     }
 
+    /// The last bars of an instrument as the feed delivered them, oldest first.
+    pub(super) fn base(&self, instrument: InstrumentId) -> impl Iterator<Item = &Bar> {
+        let bars = usize::try_from(instrument.0).ok().and_then(|index| self.instruments.get(index));
+        bars.into_iter().flat_map(|bars| &bars.base)
+    }
+
     /// The last bars of an instrument and interval, at most `most`, column by column.
     pub(super) fn recent(&self, instrument: InstrumentId, interval: Span, most: usize) -> Option<History> {
         let bars = self.instruments.get(usize::try_from(instrument.0).ok()?)?;

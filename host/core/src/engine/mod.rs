@@ -294,6 +294,17 @@ impl Engine {
         self.halted.as_ref().map(|halt| halt.reason.as_str())
     }
 
+    /// The last bars of an instrument as the feed delivered them, oldest first.
+    pub fn recent_bars(&self, instrument: InstrumentId) -> impl Iterator<Item = &crate::market::Bar> {
+        self.history.base(instrument)
+    }
+
+    /// What losses are reckoned from: the equity at the start of the UTC day, and the highest so far.
+    #[must_use]
+    pub const fn equity_marks(&self) -> (Money, Money) {
+        (self.day_start_equity, self.peak_equity)
+    }
+
     /// The digest over all orders and fills so far.
     #[must_use]
     pub const fn digest(&self) -> &RunDigest {

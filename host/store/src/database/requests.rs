@@ -93,6 +93,17 @@ impl Database {
         Ok(Some(RequestState::Answered(outcome)))
     }
 
+    /// The journal of the account that a request is for; `None` when there is no such request.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database can't be read.
+    pub fn request_shard(&mut self, id: i64) -> Result<Option<ShardId>, StoreError> {
+        let sql = "SELECT shard FROM requests WHERE id = $1";
+        let row = self.call(|session| session.query(sql, vec![id.to_value()]))?.pop();
+        row.map(|row| row.first("requests")).transpose()
+    }
+
     /// Waits until a request was answered, at most so long. `None` when it still waits then, as it does when no
     /// host runs, or when there is no such request.
     ///

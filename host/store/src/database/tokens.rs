@@ -21,6 +21,8 @@ table_row! {
         name: String,
         /// What its holder may do.
         role: String,
+        /// The only account that it is for; all when there is none.
+        account: Option<String>,
         /// When it was made.
         created: Timestamp,
         /// From when on it is not valid any more.

@@ -1,0 +1,513 @@
+//! The hub: from the threads that trade to all who subscribe.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::extract::ws::Utf8Bytes;
+use bulkhead_core::engine::{Engine, Slot};
+use bulkhead_core::identifier::InstrumentId;
+use bulkhead_core::input::Deployment;
+use bulkhead_core::market::Bar;
+use bulkhead_store::journal::NumberedOutput;
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+use super::event::{LiveEvent, LiveNames, Topic};
+use super::message::{LiveBar, LiveMessage, Topics};
+use super::recent::Recent;
+use super::view::{LiveView, StrategyDetail};
+
+/// What accounts may hand over before the hub has come to it; beyond that it is left out, which subscribers notice.
+const UNREAD: usize = 4_096;
+
+/// Messages that are kept for those who come back.
+const KEPT: usize = 4_096;
+
+/// How far a subscriber may lag behind.
+const LAG: usize = 1_024;
+
+/// Bars that are kept of an instrument, over all accounts together.
+const BARS: usize = 40_000;
+
+/// Fewest bars that are kept of an instrument.
+const FEWEST_BARS: usize = 1_000;
+
+/// Most bars that are kept of an instrument.
+const MOST_BARS: usize = 10_000;
+
+/// How often an account is viewed while somebody watches.
+const VIEW_WATCHED: Duration = Duration::from_millis(250);
+
+/// How often it is viewed while nobody does.
+const VIEW_UNWATCHED: Duration = Duration::from_secs(1);
+
+/// All accounts' live updates. Its copies are the same hub.
+#[derive(Clone, Default)]
+pub struct Hub(Arc<BTreeMap<String, Arc<Stream>>>);
+
+/// The way of one account into the hub. It never waits.
+pub struct Publisher {
+    stream: Arc<Stream>,
+    sender: SyncSender<(Arc<Stream>, Published)>,
+    names: LiveNames,
+    /// What runs where with which parameters, when that was last handed over.
+    deployed: Vec<Deployment>,
+}
+
+enum Published {
+    Names(LiveNames),
+    Strategies(Vec<StrategyDetail>),
+    Outputs(Vec<NumberedOutput>),
+    View(Box<LiveView>),
+    Bars(Vec<Bar>),
+    /// What was known before, which is no news.
+    Past(Vec<Bar>),
+}
+
+/// The live updates of one account.
+pub(crate) struct Stream {
+    /// Another one for each run of the host.
+    id: String,
+    state: Mutex<State>,
+    subscribers: broadcast::Sender<Arc<Message>>,
+    /// Whether something could not be handed over.
+    lost: AtomicBool,
+}
+
+struct State {
+    sequence: u64,
+    /// The number of each topic's newest message.
+    last: [u64; Topic::ALL.len()],
+    kept: VecDeque<Arc<Message>>,
+    /// Messages up to this number are not kept any more.
+    forgotten: u64,
+    view: Option<Arc<LiveView>>,
+    strategies: Vec<StrategyDetail>,
+    recent: Recent,
+    names: LiveNames,
+    /// Event time of the newest event.
+    time: String,
+}
+
+/// A message, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) sequence: u64,
+    pub(crate) topic: Topic,
+    pub(crate) text: Utf8Bytes,
+}
+
+/// Where a subscriber wants to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resume {
+    pub(crate) stream: String,
+    pub(crate) after: u64,
+}
+
+/// What a subscriber gets: first this, then what the receiver brings.
+pub(crate) struct Subscription {
+    pub(crate) first: Vec<Utf8Bytes>,
+    pub(crate) receiver: broadcast::Receiver<Arc<Message>>,
+}
+
+impl Hub {
+    /// A hub for these accounts, and the way in for each. Its thread ends when all publishers are gone.
+    ///
+    /// # Errors
+    ///
+    /// When the thread can't be started, or the system gives no random bits.
+    pub fn start(accounts: &[String]) -> io::Result<(Self, Vec<Publisher>)> {
+        let (sender, published) = sync_channel(UNREAD);
+        let most_bars = (BARS / accounts.len().max(1)).clamp(FEWEST_BARS, MOST_BARS);
+        let mut streams = BTreeMap::new();
+        let mut publishers = Vec::new();
+        for name in accounts {
+            let id = getrandom::u64().map_err(io::Error::other)?;
+            let stream = Arc::new(Stream::new(format!("{id:016x}"), most_bars));
+            streams.insert(name.clone(), Arc::clone(&stream));
+            publishers.push(Publisher {
+                stream,
+                sender: sender.clone(),
+                names: LiveNames::default(),
+                deployed: Vec::new(),
+            });
+        }
+        std::thread::Builder::new().name("live".to_owned()).spawn(move || pump(&published))?;
+        Ok((Self(Arc::new(streams)), publishers))
+    }
+
+    pub(crate) fn stream(&self, account: &str) -> Option<&Arc<Stream>> {
+        self.0.get(account)
+    }
+
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (&str, &Arc<Stream>)> {
+        self.0.iter().map(|(name, stream)| (name.as_str(), stream))
+    }
+}
+
+impl Publisher {
+    /// Hands over what became durable.
+    pub fn outputs(&mut self, engine: &Engine, outputs: Vec<NumberedOutput>) {
+        if !outputs.is_empty() {
+            self.refresh_names(engine);
+            self.send(Published::Outputs(outputs));
+        }
+    }
+
+    /// Hands over how the account stands, once that is durable.
+    pub fn view(&mut self, engine: &Engine, view: LiveView) {
+        self.refresh_names(engine);
+        let deployed = || engine.slots().iter().map(Slot::deployment);
+        if !deployed().eq(&self.deployed) {
+            self.deployed = deployed().cloned().collect();
+            let detail = |slot| StrategyDetail::of(engine, slot);
+            self.send(Published::Strategies(engine.slots().iter().map(detail).collect()));
+        }
+        self.send(Published::View(Box::new(view)));
+    }
+
+    /// Hands over bars that were completed.
+    pub fn bars(&mut self, engine: &Engine, bars: Vec<Bar>) {
+        if !bars.is_empty() {
+            self.refresh_names(engine);
+            self.send(Published::Bars(bars));
+        }
+    }
+
+    /// Hands over the bars that the engine knew when the run began.
+    pub fn past(&mut self, engine: &Engine) {
+        self.refresh_names(engine);
+        for (id, _) in (0..).map(InstrumentId).zip(&engine.settings().instruments) {
+            self.send(Published::Past(engine.recent_bars(id).copied().collect()));
+        }
+    }
+
+    /// How long to wait between two views: less while somebody watches.
+    #[must_use]
+    pub fn view_every(&self) -> Duration {
+        if self.stream.subscribers.receiver_count() > 0 { VIEW_WATCHED } else { VIEW_UNWATCHED }
+    }
+
+    fn refresh_names(&mut self, engine: &Engine) {
+        if !self.names.are_current(engine) {
+            self.names = LiveNames::read(engine);
+            self.send(Published::Names(self.names.clone()));
+        }
+    }
+
+    fn send(&self, published: Published) {
+        if self.sender.try_send((Arc::clone(&self.stream), published)).is_err() {
+            self.stream.lost.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn pump(published: &Receiver<(Arc<Stream>, Published)>) {
+    while let Ok((stream, published)) = published.recv() {
+        stream.take(published);
+    }
+}
+
+impl Stream {
+    fn new(id: String, most_bars: usize) -> Self {
+        let state = State {
+            sequence: 0,
+            last: [0; Topic::ALL.len()],
+            kept: VecDeque::new(),
+            forgotten: 0,
+            view: None,
+            strategies: Vec::new(),
+            recent: Recent::new(most_bars),
+            names: LiveNames::default(),
+            time: String::new(),
+        };
+        let (subscribers, _) = broadcast::channel(LAG);
+        Self { id, state: Mutex::new(state), subscribers, lost: AtomicBool::new(false) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, published: Published) {
+        let state = &mut *self.lock();
+        if self.lost.swap(false, Ordering::Relaxed) {
+            state.skip();
+        }
+        match published {
+            Published::Names(names) => state.names = names,
+            Published::Strategies(strategies) => state.strategies = strategies,
+            Published::Outputs(outputs) => {
+                for NumberedOutput { sequence: input, output } in outputs {
+                    let (event, time) = LiveEvent::of(output, &state.names);
+                    if let Some(time) = time {
+                        state.time = time;
+                    }
+                    state.recent.add(&event, &state.time);
+                    let topic = event.topic();
+                    let time = state.time.clone();
+                    self.send(state, topic, |sequence, previous| LiveMessage::Event {
+                        sequence,
+                        previous,
+                        topic,
+                        input: input.0,
+                        time: &time,
+                        event: &event,
+                    });
+                }
+            }
+            Published::View(view) => {
+                let view = Arc::new(*view);
+                state.view = Some(Arc::clone(&view));
+                let sequence = state.sequence;
+                let text = text(&LiveMessage::View { sequence, view: &view });
+                // It replaces the one before, so it is not kept.
+                self.hand_out(Message { sequence, topic: Topic::Account, text }.into());
+            }
+            Published::Bars(bars) => {
+                let live = bars.iter().map(|bar| LiveBar::of(bar, state.names.symbol(bar.instrument)));
+                let live: Vec<LiveBar> = live.collect();
+                for bar in bars {
+                    state.recent.add_bar(bar);
+                }
+                self.send(state, Topic::Bars, |sequence, previous| LiveMessage::Bars {
+                    sequence,
+                    previous,
+                    bars: live,
+                });
+            }
+            Published::Past(bars) => {
+                for bar in bars {
+                    state.recent.add_bar(bar);
+                }
+            }
+        }
+    }
+
+    fn send<'a>(&self, state: &mut State, topic: Topic, message: impl FnOnce(u64, u64) -> LiveMessage<'a>) {
+        state.sequence += 1;
+        let sequence = state.sequence;
+        let previous = std::mem::replace(&mut state.last[topic.place()], sequence);
+        let text = text(&message(sequence, previous));
+        let message = Arc::new(Message { sequence, topic, text });
+        if state.kept.len() == KEPT
+            && let Some(oldest) = state.kept.pop_front()
+        {
+            state.forgotten = oldest.sequence;
+        }
+        state.kept.push_back(Arc::clone(&message));
+        self.hand_out(message);
+    }
+
+    /// Nobody listens when there is nobody.
+    fn hand_out(&self, message: Arc<Message>) {
+        drop(self.subscribers.send(message));
+    }
+
+    /// Subscribes from where the subscriber says, if all since then is kept, or else from now.
+    pub(crate) fn subscribe(
+        &self,
+        topics: Topics,
+        resume: Option<&Resume>,
+        heartbeat: Duration,
+    ) -> Subscription {
+        let state = self.lock();
+        // Under the lock, so that nothing comes in between.
+        let receiver = self.subscribers.subscribe();
+        let resume = resume.filter(|resume| {
+            resume.stream == self.id && (state.forgotten..=state.sequence).contains(&resume.after)
+        });
+        let chosen = topics.list();
+        let hello = LiveMessage::Hello {
+            stream: &self.id,
+            sequence: state.sequence,
+            last: chosen.iter().map(|topic| state.last[topic.place()]).collect(),
+            topics: chosen,
+            resumed: resume.is_some(),
+            heartbeat_seconds: heartbeat.as_secs(),
+        };
+        let mut first = vec![text(&hello)];
+        match resume {
+            Some(resume) => {
+                let missed = state.kept.iter().filter(|message| message.sequence > resume.after);
+                let wanted = missed.filter(|message| topics.has(message.topic));
+                first.extend(wanted.map(|message| message.text.clone()));
+                if let Some(view) = state.view.as_ref().filter(|_| topics.has(Topic::Account)) {
+                    first.push(text(&LiveMessage::View { sequence: state.sequence, view }));
+                }
+            }
+            None => {
+                let view = state.view.as_deref();
+                first.push(text(&LiveMessage::Snapshot { sequence: state.sequence, view }));
+            }
+        }
+        Subscription { first, receiver }
+    }
+
+    /// A message's number with the stream's name, for those who go on from there.
+    pub(crate) fn place(&self, sequence: u64) -> String {
+        format!("{}.{sequence}", self.id)
+    }
+
+    pub(crate) fn heartbeat(&self) -> Utf8Bytes {
+        text(&LiveMessage::Heartbeat { sequence: self.lock().sequence })
+    }
+
+    pub(crate) fn lagging(missed: u64) -> Utf8Bytes {
+        text(&LiveMessage::Lagging { missed })
+    }
+
+    /// How the account stood when it was last viewed.
+    pub(crate) fn view(&self) -> Option<Arc<LiveView>> {
+        self.lock().view.clone()
+    }
+
+    /// What a strategy says of itself.
+    pub(crate) fn strategy(&self, name: &str) -> Option<StrategyDetail> {
+        self.lock().strategies.iter().find(|strategy| strategy.name == name).cloned()
+    }
+
+    /// How many listen.
+    pub(crate) fn subscribers(&self) -> usize {
+        self.subscribers.receiver_count()
+    }
+
+    /// Looks into what happened lately.
+    pub(crate) fn recent<T>(&self, look: impl FnOnce(&Recent) -> T) -> T {
+        look(&self.lock().recent)
+    }
+
+    /// The instrument of a symbol.
+    pub(crate) fn instrument(&self, symbol: &str) -> Option<InstrumentId> {
+        self.lock().names.instrument(symbol)
+    }
+}
+
+impl State {
+    /// Something is missing from here on: every topic's next message says so by the number before it.
+    fn skip(&mut self) {
+        self.sequence += 1;
+        self.last = [self.sequence; Topic::ALL.len()];
+        self.kept.clear();
+        self.forgotten = self.sequence;
+    }
+}
+
+fn text(message: &impl Serialize) -> Utf8Bytes {
+    serde_json::to_string(message).unwrap_or_default().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_core::identifier::StrategyId;
+    use bulkhead_core::output::Output;
+    use bulkhead_core::strategy::{LogLevel, LogLine};
+    use bulkhead_core::time::Timestamp;
+    use bulkhead_store::journal::Sequence;
+    use serde_json::Value;
+
+    use super::*;
+
+    const HEARTBEAT: Duration = Duration::from_secs(15);
+
+    fn log(input: u64) -> NumberedOutput {
+        let line = LogLine { level: LogLevel::Info, message: format!("line {input}") };
+        NumberedOutput {
+            sequence: Sequence(input),
+            output: Output::StrategyLog { strategy: StrategyId(0), line },
+        }
+    }
+
+    fn refused(input: u64) -> NumberedOutput {
+        let output = Output::InputRefused { time: Timestamp::from_seconds(5), reason: "no".to_owned() };
+        NumberedOutput { sequence: Sequence(input), output }
+    }
+
+    fn read(text: &Utf8Bytes) -> Value {
+        serde_json::from_str(text.as_str()).unwrap()
+    }
+
+    fn resume(stream: &Stream, after: u64) -> Option<Resume> {
+        Some(Resume { stream: stream.id.clone(), after })
+    }
+
+    #[test]
+    fn each_message_names_the_one_before_it_in_its_topic() {
+        let stream = Stream::new("s".to_owned(), 10);
+        let all = Topics::read(None).unwrap();
+        let Subscription { first, mut receiver } = stream.subscribe(all, None, HEARTBEAT);
+        assert_eq!(read(&first[0])["kind"], "hello");
+        assert_eq!(read(&first[1])["kind"], "snapshot");
+        stream.take(Published::Outputs(vec![log(7), refused(8), log(9)]));
+        let mut found = Vec::new();
+        while let Ok(message) = receiver.try_recv() {
+            let message = read(&message.text);
+            let numbers = ["sequence", "previous", "input"].map(|key| message[key].as_u64().unwrap());
+            found.push((message["topic"].as_str().unwrap().to_owned(), numbers));
+        }
+        let expected = [("strategies", [1, 0, 7]), ("account", [2, 0, 8]), ("strategies", [3, 1, 9])];
+        assert_eq!(found, expected.map(|(topic, numbers)| (topic.to_owned(), numbers)));
+    }
+
+    #[test]
+    fn who_comes_back_gets_what_was_missed_of_the_topics() {
+        let stream = Stream::new("s".to_owned(), 10);
+        stream.take(Published::Outputs(vec![log(1), refused(2), log(3)]));
+        let topics = Topics::read(Some("strategies")).unwrap();
+        let again = stream.subscribe(topics, resume(&stream, 1).as_ref(), HEARTBEAT);
+        let texts: Vec<Value> = again.first.iter().map(read).collect();
+        assert_eq!(texts[0]["resumed"], true);
+        assert_eq!(texts[0]["last"], serde_json::json!([3]));
+        assert_eq!(texts.len(), 2);
+        assert_eq!(texts[1]["input"], 3);
+        let up_to_date = stream.subscribe(topics, resume(&stream, 3).as_ref(), HEARTBEAT);
+        assert_eq!(up_to_date.first.len(), 1);
+    }
+
+    #[test]
+    fn who_can_not_go_on_gets_a_snapshot() {
+        let stream = Stream::new("s".to_owned(), 10);
+        stream.take(Published::Outputs((1..=5_000).map(log).collect()));
+        let topics = Topics::read(None).unwrap();
+        let of_another_run = Some(Resume { stream: "t".to_owned(), after: 4_999 });
+        for bad in [of_another_run, resume(&stream, 5_001), resume(&stream, 903)] {
+            let first = stream.subscribe(topics, bad.as_ref(), HEARTBEAT).first;
+            assert_eq!(read(&first[0])["resumed"], false, "{bad:?}");
+            assert_eq!(read(&first[1])["kind"], "snapshot");
+        }
+        let first = stream.subscribe(topics, resume(&stream, 904).as_ref(), HEARTBEAT).first;
+        assert_eq!(first.len(), 1 + KEPT);
+    }
+
+    #[test]
+    fn what_could_not_be_handed_over_is_noticed() {
+        let stream = Stream::new("s".to_owned(), 10);
+        let topics = Topics::read(None).unwrap();
+        stream.take(Published::Outputs(vec![log(1)]));
+        let mut receiver = stream.subscribe(topics, None, HEARTBEAT).receiver;
+        stream.lost.store(true, Ordering::Relaxed);
+        stream.take(Published::Outputs(vec![log(2)]));
+        let message = read(&receiver.try_recv().unwrap().text);
+        assert_ne!(message["previous"], 1, "what a subscriber has of the topic is not what came before");
+        let first = stream.subscribe(topics, resume(&stream, 1).as_ref(), HEARTBEAT).first;
+        assert_eq!(read(&first[0])["resumed"], false);
+    }
+
+    #[test]
+    fn a_full_hub_loses_updates_and_no_time() {
+        let (_hub, mut publishers) = Hub::start(&["main".to_owned()]).unwrap();
+        let publisher = publishers.remove(0);
+        // The hub's thread waits for the lock, so that nothing is taken.
+        let stream = Arc::clone(&publisher.stream);
+        let state = stream.lock();
+        for input in 0..2 * UNREAD as u64 {
+            publisher.send(Published::Outputs(vec![log(input)]));
+        }
+        assert!(stream.lost.load(Ordering::Relaxed));
+        drop(state);
+    }
+}

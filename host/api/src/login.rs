@@ -1,0 +1,127 @@
+//! Logging in and out of the dashboard: a token is shown once, a cookie stands for it from then on.
+
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::api::{Api, Body, now};
+use crate::authorisation::{Caller, from_own_page, holder};
+use crate::documents::time;
+use crate::problem::{Kind, Problem};
+use crate::sessions::ending_header;
+
+/// A login.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LoginBody {
+    /// As `bulkhead token create` showed it.
+    token: String,
+}
+
+/// Who is logged in.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Login {
+    /// The token's name.
+    name: String,
+    /// viewer, trader, operator or admin.
+    role: String,
+    /// The only account that it is for; null when it is for all.
+    account: Option<String>,
+    /// When the token or the login ends; null for a token that does not expire.
+    expires: Option<String>,
+}
+
+impl Login {
+    fn of(caller: &Caller) -> Self {
+        Self {
+            name: caller.name.clone(),
+            role: caller.role.name().to_owned(),
+            account: caller.account.clone(),
+            expires: caller.expires.map(time),
+        }
+    }
+}
+
+/// Logs a browser in: the answer sets a cookie that scripts can't read.
+#[utoipa::path(
+    post,
+    path = "/api/v1/session",
+    tag = "session",
+    request_body = LoginBody,
+    responses(
+        (status = 200, description = "Logged in", body = Login),
+        (status = 400, description = "The body can't be understood", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
+        (status = 403, description = "The page is of another origin", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
+        (status = 429, description = "Too many logins", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
+        (status = 503, description = "The database does not answer", body = crate::problem::ProblemDocument, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn log_in(
+    State(api): State<Api>,
+    address: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+    Body(body): Body<LoginBody>,
+) -> Result<Response, Problem> {
+    from_own_page(&api, &headers)?;
+    if let Some(Extension(ConnectInfo(address))) = address {
+        api.limits.login(address.ip())?;
+    }
+    let caller = holder(&api, body.token.trim()).await?;
+    let caller = caller.ok_or_else(|| {
+        Problem::new(
+            Kind::Unauthorised,
+            "this is no valid token; `bulkhead token create --name NAME --role admin` makes one",
+        )
+    })?;
+    let (now, lasts) = (now(), api.settings.session);
+    let secret = api.sessions.begin(&caller.name, now, lasts).map_err(|error| {
+        tracing::error!(%error, "no login can begin: the system gives no random bits");
+        Problem::new(Kind::Internal, "the login could not begin; the host's log says why")
+    })?;
+    let ends = now.plus(lasts);
+    let expires = Some(caller.expires.map_or(ends, |expires| expires.min(ends)));
+    let cookie = secret.header(lasts, api.settings.secure_cookies());
+    let login = Json(Login::of(&Caller { expires, ..caller }));
+    Ok((AppendHeaders([(header::SET_COOKIE, cookie)]), login).into_response())
+}
+
+/// Who is logged in. An old cookie is replaced by a new one.
+#[utoipa::path(
+    get,
+    path = "/api/v1/session",
+    tag = "session",
+    responses((status = 200, description = "Who asks", body = Login)),
+)]
+pub(crate) async fn session(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response {
+    let login = Json(Login::of(&caller));
+    match api.sessions.rotate(&headers, now()) {
+        Some(secret) => {
+            let cookie = secret.header(api.settings.session, api.settings.secure_cookies());
+            (AppendHeaders([(header::SET_COOKIE, cookie)]), login).into_response()
+        }
+        None => login.into_response(),
+    }
+}
+
+/// Logs a browser out.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/session",
+    tag = "session",
+    responses((status = 204, description = "Logged out")),
+)]
+pub(crate) async fn log_out(State(api): State<Api>, headers: HeaderMap) -> Response {
+    api.sessions.end(&headers);
+    let cookie = ending_header(api.settings.secure_cookies());
+    (StatusCode::NO_CONTENT, AppendHeaders([(header::SET_COOKIE, cookie)])).into_response()
+}
