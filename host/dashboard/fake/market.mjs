@@ -337,10 +337,10 @@ export class Market {
       breakers: ['error-rate', 'losing-streak', 'daily-loss', 'drawdown', 'stale-data'].map((name) => ({
         name,
         state: name === 'losing-streak' && this.time % 7.2e6 < 1.2e6 ? 'half-open' : 'closed',
-        reason: null,
+        reason: '',
       })),
-      journal: { state: 'writing', why: null },
-      feed: { ...this.feed, bars_per_second: 40, newest: rfc(this.time) },
+      journal: { state: 'writing', why: '', durable: this.sequence },
+      feed: { ...this.feed, bars_per_second: 40 },
       working_orders: 2,
       settings_version: 2,
       strategies: this.strategies.map((strategy) => ({

@@ -49,9 +49,9 @@ export function sessionEnded(): void {
   session.set({ kind: 'none', why: 'Your session has ended. Log in again.' });
 }
 
-const ROLES: readonly Role[] = ['viewer', 'trader', 'operator', 'admin'];
+const ROLES: readonly string[] = ['viewer', 'trader', 'operator', 'admin'];
 
-export function allows(role: Role, needed: Role): boolean {
+export function allows(role: string, needed: Role): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(needed);
 }
 

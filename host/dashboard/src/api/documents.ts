@@ -1,4 +1,4 @@
-/** The API's documents: those of its description by their names, and those that it does not describe. */
+/** The API's documents by their names. */
 import type { Schemas } from './client';
 
 export type Account = Schemas['AccountSummary'];
@@ -12,46 +12,19 @@ export type Settings = Schemas['Settings'];
 export type AuditEntry = Schemas['AuditEntry'];
 export type PluginVersion = Schemas['PluginVersion'];
 
+export type Bar = Schemas['LiveBar'];
+export type RefusalCount = Schemas['RefusalCount'];
+export type FaultEntry = Schemas['FaultEntry'];
+export type LogEntry = Schemas['LogEntry'];
+export type Token = Schemas['Token'];
+export type StrategyDetail = Schemas['StrategyDetail'];
+export type Session = Schemas['Login'];
+
 export type Role = 'viewer' | 'trader' | 'operator' | 'admin';
-
-export interface Session {
-  readonly name: string;
-  readonly role: Role;
-  /** The only account that it may see; all when null. */
-  readonly account?: string | null;
-  readonly expires?: string | null;
-}
-
-export interface Bar {
-  readonly time: string;
-  readonly open: number;
-  readonly high: number;
-  readonly low: number;
-  readonly close: number;
-  readonly volume: number;
-}
-
-export interface RefusalCount {
-  readonly code: string;
-  readonly strategy: string;
-  readonly instrument: string;
-  readonly count: number;
-  readonly last_time: string;
-  readonly last_facts: string;
-}
-
-export interface Token {
-  readonly name: string;
-  readonly role: string;
-  readonly account?: string | null;
-  readonly created: string;
-  readonly expires?: string | null;
-  readonly revoked?: string | null;
-  readonly last_used?: string | null;
-}
 
 export type ParameterValue = string | number | boolean;
 
+/** A parameter as the form needs it. */
 export interface Parameter {
   readonly name: string;
   readonly meaning: string;

@@ -89,6 +89,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/accounts/{account}/events': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Live updates of an account, as server-sent events. The data of each event is one LiveMessage in JSON; after a drop a
+     *     browser goes on by itself, with the header `last-event-id`.
+     */
+    get: operations['events'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/accounts/{account}/fills': {
     parameters: {
       query?: never;
@@ -140,6 +160,43 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/accounts/{account}/instruments/{instrument}/bars': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The newest bars of an instrument, oldest first. The last may not be complete yet. */
+    get: operations['bars'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/live': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Live updates of an account, over WebSocket. Every message is a text with one LiveMessage in JSON. It is closed with
+     *     4001 when the token or the login has ended, 4008 when its client does not keep up, and 1008 when it sends too much.
+     */
+    get: operations['live'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/accounts/{account}/orders': {
     parameters: {
       query?: never;
@@ -183,6 +240,23 @@ export interface paths {
     };
     /** The open positions, by strategy and instrument. */
     get: operations['positions'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/refusals': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** How often the gate refused what, by code, strategy and instrument, since the host started. */
+    get: operations['refusals'];
     put?: never;
     post?: never;
     delete?: never;
@@ -259,6 +333,40 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/accounts/{account}/strategies/{strategy}/faults': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** A strategy's faults since the host started, newest first. */
+    get: operations['faults'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/strategies/{strategy}/logs': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** A strategy's log lines since the host started, newest first. */
+    get: operations['logs'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/accounts/{account}/strategies/{strategy}/mode': {
     parameters: {
       query?: never;
@@ -270,6 +378,23 @@ export interface paths {
     put?: never;
     /** Changes what becomes of a strategy's proposals. */
     post: operations['set_mode'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/strategies/{strategy}/parameters': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What a strategy says of itself, and what its parameters are set to. */
+    get: operations['parameters'];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -344,6 +469,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/accounts/{account}/view': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** How the account stands at this moment, with prices, exits and breakers. */
+    get: operations['view'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/accounts/{account}/weights': {
     parameters: {
       query?: never;
@@ -378,6 +520,43 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/plugins/{plugin}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    /**
+     * Brings a plugin into the strategies directory under this name. All accounts take it up, with the state of the version
+     *     before; a new name becomes a slot as the configuration says of new ones. A file that can't run changes nothing.
+     */
+    put: operations['install'];
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/plugins/{plugin}/rollback': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Puts a version that ran before back. */
+    post: operations['roll_back'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/requests/{request}': {
     parameters: {
       query?: never;
@@ -390,6 +569,60 @@ export interface paths {
     put?: never;
     post?: never;
     delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/session': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Who is logged in. An old cookie is replaced by a new one. */
+    get: operations['session'];
+    put?: never;
+    /** Logs a browser in: the answer sets a cookie that scripts can't read. */
+    post: operations['log_in'];
+    /** Logs a browser out. */
+    delete: operations['log_out'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/tokens': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** All tokens that ever were, by name. */
+    get: operations['tokens'];
+    put?: never;
+    /** Makes a token. This is the only time that its secret is shown. */
+    post: operations['make_token'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/tokens/{token}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    post?: never;
+    /** Takes a token back: from now on it is not valid, and what was opened with it is closed. */
+    delete: operations['revoke_token'];
     options?: never;
     head?: never;
     patch?: never;
@@ -500,6 +733,17 @@ export interface components {
       /** @description When. */
       time: string;
     };
+    /** @description A breaker. */
+    BreakerView: {
+      /** @description Which, such as daily-loss. */
+      name: string;
+      /** @description The numbers that tripped it, as key=value pairs; empty when it is closed. */
+      reason: string;
+      /** @description closed, open or half-open. */
+      state: string;
+      /** @description Until when it is open at least; null when a person must resume, or when it is not open. */
+      until?: string | null;
+    };
     /** @description What became of a change. */
     ChangeState: {
       /** @description Why it was refused, and what to do. */
@@ -549,6 +793,38 @@ export interface components {
       /** @description The moment. */
       time: string;
     };
+    /** @description A strategy's fault. */
+    FaultEntry: {
+      /** @description The particulars. */
+      detail: string;
+      /** @description What kind, such as out-of-fuel. */
+      fault: string;
+      /** @description When it starts again; null when it was quarantined. */
+      restart_at?: string | null;
+      /** @description Which strategy. */
+      strategy: string;
+      /** @description When. */
+      time: string;
+      /** @description SHA-256 of its version. */
+      version: string;
+    };
+    /** @description How the market data are doing. */
+    FeedView: {
+      /**
+       * Format: int64
+       * @description Bars since the host started.
+       */
+      bars: number;
+      /**
+       * Format: double
+       * @description Bars a second of real time, lately.
+       */
+      bars_per_second: number;
+      /** @description Event time of the newest input, or null before the first. */
+      newest?: string | null;
+      /** @description What is fed, such as simulator. */
+      source: string;
+    };
     /** @description An execution. */
     Fill: {
       /** @description Why. */
@@ -590,15 +866,570 @@ export interface components {
      * @enum {string}
      */
     HaltKind: 'stop-entries' | 'cancel-orders' | 'flatten';
+    /** @description A halt. */
+    HaltView: {
+      /** @description What it does besides: stop-entries, cancel-orders or flatten. */
+      action: string;
+      /** @description Who asked for it. */
+      actor: string;
+      /** @description Why. */
+      reason: string;
+      /** @description Since when. */
+      since: string;
+    };
     /** @description Whether the host is alive or ready. */
     Health: {
       /** @description ok. */
       status: string;
     };
+    /** @description A file that is in the directory now. */
+    InstalledPlugin: {
+      /** @description SHA-256 of the file. */
+      hash: string;
+      /** @description What the version calls itself. */
+      name: string;
+      /** @description The slot. */
+      slot: string;
+      /** @description The number that it gives itself. */
+      version: string;
+    };
     /** @description What can be traded. */
     Instrument: {
       /** @description What people call it. */
       symbol: string;
+    };
+    /** @description How the journal is doing. */
+    JournalView: {
+      /**
+       * Format: int64
+       * @description The last input that is durable.
+       */
+      durable: number;
+      /** @description writing, or waiting: then trading stands still. */
+      state: string;
+      /** @description Why it waits; empty while it writes. */
+      why: string;
+    };
+    /** @description Rows without pages. */
+    List_FaultEntry: {
+      /** @description The rows. */
+      items: {
+        /** @description The particulars. */
+        detail: string;
+        /** @description What kind, such as out-of-fuel. */
+        fault: string;
+        /** @description When it starts again; null when it was quarantined. */
+        restart_at?: string | null;
+        /** @description Which strategy. */
+        strategy: string;
+        /** @description When. */
+        time: string;
+        /** @description SHA-256 of its version. */
+        version: string;
+      }[];
+    };
+    /** @description Rows without pages. */
+    List_LiveBar: {
+      /** @description The rows. */
+      items: {
+        /**
+         * Format: double
+         * @description Last price.
+         */
+        close: number;
+        /**
+         * Format: double
+         * @description Highest price.
+         */
+        high: number;
+        /** @description What was traded. */
+        instrument: string;
+        /**
+         * Format: double
+         * @description Its length.
+         */
+        interval_seconds: number;
+        /**
+         * Format: double
+         * @description Lowest price.
+         */
+        low: number;
+        /**
+         * Format: double
+         * @description First price.
+         */
+        open: number;
+        /** @description When it began. */
+        time: string;
+        /**
+         * Format: double
+         * @description Traded quantity of the base asset; 0 when unknown.
+         */
+        volume: number;
+      }[];
+    };
+    /** @description Rows without pages. */
+    List_LogEntry: {
+      /** @description The rows. */
+      items: {
+        /** @description debug, info, warn or error. */
+        level: string;
+        /** @description What. */
+        message: string;
+        /** @description Which strategy. */
+        strategy: string;
+        /** @description When. */
+        time: string;
+      }[];
+    };
+    /** @description Rows without pages. */
+    List_RefusalCount: {
+      /** @description The rows. */
+      items: {
+        /** @description Why, a stable code. */
+        code: string;
+        /**
+         * Format: int64
+         * @description How often.
+         */
+        count: number;
+        /** @description For what. */
+        instrument: string;
+        /** @description The numbers of the last time, as key=value pairs. */
+        last_facts: string;
+        /** @description When last. */
+        last_time: string;
+        /** @description Whose proposals. */
+        strategy: string;
+      }[];
+    };
+    /** @description Rows without pages. */
+    List_Token: {
+      /** @description The rows. */
+      items: {
+        /** @description The only account that it is for; null when it is for all. */
+        account?: string | null;
+        /** @description When it was made. */
+        created: string;
+        /** @description From when on it is not valid; null when it does not expire. */
+        expires?: string | null;
+        /** @description When it was used last, to about a minute. */
+        last_used?: string | null;
+        /** @description Its name, for ever. */
+        name: string;
+        /** @description When it was taken back; null when it was not. */
+        revoked?: string | null;
+        /** @description viewer, trader, operator or admin. */
+        role: string;
+      }[];
+    };
+    /** @description A completed bar, in numbers of the market data. */
+    LiveBar: {
+      /**
+       * Format: double
+       * @description Last price.
+       */
+      close: number;
+      /**
+       * Format: double
+       * @description Highest price.
+       */
+      high: number;
+      /** @description What was traded. */
+      instrument: string;
+      /**
+       * Format: double
+       * @description Its length.
+       */
+      interval_seconds: number;
+      /**
+       * Format: double
+       * @description Lowest price.
+       */
+      low: number;
+      /**
+       * Format: double
+       * @description First price.
+       */
+      open: number;
+      /** @description When it began. */
+      time: string;
+      /**
+       * Format: double
+       * @description Traded quantity of the base asset; 0 when unknown.
+       */
+      volume: number;
+    };
+    /** @description Something that happened. */
+    LiveEvent:
+      | {
+          /** @description What to trade. */
+          instrument: string;
+          /** @enum {string} */
+          kind: 'order-accepted';
+          /** @description At this price or better; null at the market. */
+          limit_price?: string | null;
+          /**
+           * Format: int64
+           * @description Its number.
+           */
+          order: number;
+          /** @description Who wanted it: strategy, manual, or the exit that was reached. */
+          origin: string;
+          /** @description How much. */
+          quantity: string;
+          /** @description Why the strategy wanted it. */
+          reason: string;
+          /** @description The price that the gate reckoned with. */
+          reference_price: string;
+          /** @description buy or sell. */
+          side: string;
+          /** @description Whose. */
+          strategy: string;
+        }
+      | {
+          /** @description Quantity executed so far. */
+          filled: string;
+          /** @enum {string} */
+          kind: 'order-changed';
+          /**
+           * Format: int64
+           * @description Its number.
+           */
+          order: number;
+          /** @description Why, for an end without a fill; else empty. */
+          reason: string;
+          /** @description Where it stands now. */
+          status: string;
+          /** @description Whose. */
+          strategy: string;
+        }
+      | {
+          /** @description Why. */
+          cause: string;
+          /** @description The venue's fee and gas. */
+          fee: string;
+          /** @description What was traded. */
+          instrument: string;
+          /** @enum {string} */
+          kind: 'filled';
+          /**
+           * Format: int64
+           * @description Of which order.
+           */
+          order: number;
+          /** @description At what price. */
+          price: string;
+          /** @description How much. */
+          quantity: string;
+          /** @description buy or sell. */
+          side: string;
+          /** @description Whose. */
+          strategy: string;
+        }
+      | {
+          /** @description Average entry price. */
+          entry_price: string;
+          /** @description When it was opened. */
+          entry_time: string;
+          /** @description Exit price. */
+          exit_price: string;
+          /** @description Why it was closed. */
+          exit_reason: string;
+          /** @description Of entry and exit, for this part. */
+          fees: string;
+          /** @description In what. */
+          instrument: string;
+          /** @enum {string} */
+          kind: 'trade-closed';
+          /** @description Profit after fees. */
+          pnl: string;
+          /** @description How much was closed. */
+          quantity: string;
+          /** @description The side of the entry. */
+          side: string;
+          /** @description Whose. */
+          strategy: string;
+        }
+      | {
+          /** @description Why, a stable code. */
+          code: string;
+          /** @description The numbers, as key=value pairs. */
+          facts: string;
+          /** @description For what. */
+          instrument: string;
+          /** @enum {string} */
+          kind: 'refused';
+          /** @description buy or sell. */
+          side: string;
+          /** @description Whose. */
+          strategy: string;
+        }
+      | {
+          /** @description How much. */
+          amount: string;
+          /** @enum {string} */
+          kind: 'charged';
+          /** @description Whose. */
+          strategy: string;
+        }
+      | {
+          /** @description The particulars. */
+          detail: string;
+          /** @description What kind, such as out-of-fuel. */
+          fault: string;
+          /** @enum {string} */
+          kind: 'fault';
+          /** @description When it starts again; null when it is quarantined. */
+          restart_at?: string | null;
+          /** @description Which. */
+          strategy: string;
+          /** @description SHA-256 of its version. */
+          version: string;
+        }
+      | {
+          /** @description started, replaced, deployment-failed, restarted, removed or adjusted. */
+          change: string;
+          /** @enum {string} */
+          kind: 'slot-changed';
+          /** @description Why a deployment failed; else empty. */
+          reason: string;
+          /** @description Which. */
+          strategy: string;
+          /** @description SHA-256 of the version that it is about, if it is about one. */
+          version?: string | null;
+        }
+      | {
+          /** @enum {string} */
+          kind: 'log';
+          /** @description debug, info, warn or error. */
+          level: string;
+          /** @description What. */
+          message: string;
+          /** @description Which. */
+          strategy: string;
+        }
+      | {
+          /** @description stop-entries, cancel-orders or flatten; null when it was resumed. */
+          action?: string | null;
+          /** @description Who did it. */
+          actor: string;
+          /** @description Whether it is stopped. */
+          halted: boolean;
+          /** @enum {string} */
+          kind: 'trading-state';
+          /** @description Why; empty when it was resumed. */
+          reason: string;
+        }
+      | {
+          /** @description Who changed them. */
+          actor: string;
+          /** @enum {string} */
+          kind: 'settings-changed';
+          /**
+           * Format: int64
+           * @description Their version.
+           */
+          version: number;
+        }
+      | {
+          /** @description Which. */
+          breaker: string;
+          /** @enum {string} */
+          kind: 'breaker-changed';
+          /** @description Why. */
+          reason: string;
+          /** @description closed, open or half-open. */
+          state: string;
+          /** @description Until when it is open at least; null otherwise. */
+          until?: string | null;
+        }
+      | {
+          /** @enum {string} */
+          kind: 'input-refused';
+          /** @description Why, and what to do. */
+          reason: string;
+        };
+    /**
+     * @description A message of the live updates. Numbered ones say in `previous` which came before them in their topic: if that is
+     *     not the last that the subscriber has of the topic, something is missing between them.
+     */
+    LiveMessage:
+      | {
+          /**
+           * Format: int64
+           * @description A heartbeat comes after so long a silence, in seconds.
+           */
+          heartbeat_seconds: number;
+          /** @enum {string} */
+          kind: 'hello';
+          /** @description The number of the newest message of each topic, in the order of `topics`; 0 before the first. */
+          last: number[];
+          /** @description Whether it goes on where `after` said. If not, a snapshot follows. */
+          resumed: boolean;
+          /**
+           * Format: int64
+           * @description The number of the stream's newest message.
+           */
+          sequence: number;
+          /** @description The stream's name; another one after the host was started again. */
+          stream: string;
+          /** @description What is subscribed to. */
+          topics: components['schemas']['Topic'][];
+        }
+      | {
+          /** @enum {string} */
+          kind: 'snapshot';
+          /**
+           * Format: int64
+           * @description The number of the stream's newest message.
+           */
+          sequence: number;
+          view?: components['schemas']['LiveView'] | null;
+        }
+      | {
+          /** @description What. */
+          event: components['schemas']['LiveEvent'];
+          /**
+           * Format: int64
+           * @description The input of the journal that caused it.
+           */
+          input: number;
+          /** @enum {string} */
+          kind: 'event';
+          /**
+           * Format: int64
+           * @description The number before in its topic; 0 for the first.
+           */
+          previous: number;
+          /**
+           * Format: int64
+           * @description Its number in the stream.
+           */
+          sequence: number;
+          /** @description Event time. */
+          time: string;
+          /** @description Its topic. */
+          topic: components['schemas']['Topic'];
+        }
+      | {
+          /** @enum {string} */
+          kind: 'view';
+          /**
+           * Format: int64
+           * @description The number of the stream's newest message.
+           */
+          sequence: number;
+          /** @description The account. */
+          view: components['schemas']['LiveView'];
+        }
+      | {
+          /** @description The bars, oldest first. */
+          bars: components['schemas']['LiveBar'][];
+          /** @enum {string} */
+          kind: 'bars';
+          /**
+           * Format: int64
+           * @description The number before in this topic; 0 for the first.
+           */
+          previous: number;
+          /**
+           * Format: int64
+           * @description Its number in the stream.
+           */
+          sequence: number;
+        }
+      | {
+          /** @enum {string} */
+          kind: 'heartbeat';
+          /**
+           * Format: int64
+           * @description The number of the stream's newest message.
+           */
+          sequence: number;
+        }
+      | {
+          /** @enum {string} */
+          kind: 'lagging';
+          /**
+           * Format: int64
+           * @description How many messages it missed.
+           */
+          missed: number;
+        };
+    /** @description An account at a moment. Shadows don't count in its sums. */
+    LiveView: {
+      /** @description The breakers, in the order in which the gate asks them. */
+      breakers: components['schemas']['BreakerView'][];
+      /** @description The pool and all strategies' cash. */
+      cash: string;
+      /** @description The equity at the start of the UTC day. */
+      day_start_equity: string;
+      /** @description Cash and positions at the last prices. */
+      equity: string;
+      /**
+       * Format: double
+       * @description The part of the equity that is invested, 0 to 1.
+       */
+      exposure: number;
+      /** @description How the market data are doing. */
+      feed: components['schemas']['FeedView'];
+      halted?: components['schemas']['HaltView'] | null;
+      /** @description How the journal is doing. */
+      journal: components['schemas']['JournalView'];
+      /** @description The highest equity so far. */
+      peak_equity: string;
+      /** @description The open positions. */
+      positions: components['schemas']['PositionView'][];
+      /** @description Cash set aside for working buys. */
+      reserved: string;
+      /**
+       * Format: int64
+       * @description The version of the settings in force.
+       */
+      settings_version: number;
+      /** @description What the account began with. */
+      started_with: string;
+      /** @description The strategies, in the order in which they were deployed. */
+      strategies: components['schemas']['StrategyView'][];
+      /** @description Event time. */
+      time: string;
+      /** @description Orders that have not ended. */
+      working_orders: number;
+    };
+    /** @description A strategy's log line. */
+    LogEntry: {
+      /** @description debug, info, warn or error. */
+      level: string;
+      /** @description What. */
+      message: string;
+      /** @description Which strategy. */
+      strategy: string;
+      /** @description When. */
+      time: string;
+    };
+    /** @description Who is logged in. */
+    Login: {
+      /** @description The only account that it is for; null when it is for all. */
+      account?: string | null;
+      /** @description When the token or the login ends; null for a token that does not expire. */
+      expires?: string | null;
+      /** @description The token's name. */
+      name: string;
+      /** @description viewer, trader, operator or admin. */
+      role: string;
+    };
+    /** @description A login. */
+    LoginBody: {
+      /** @description As `bulkhead token create` showed it. */
+      token: string;
+    };
+    /** @description A token that was made. Its secret is not shown again. */
+    MadeToken: {
+      /** @description What its holder shows. */
+      secret: string;
+      /** @description The token. */
+      token: components['schemas']['Token'];
     };
     /** @description A change of mode. */
     ModeBody: {
@@ -610,6 +1441,17 @@ export interface components {
      * @enum {string}
      */
     ModeKind: 'live' | 'shadow' | 'off';
+    /** @description A token that is wanted. */
+    NewTokenBody: {
+      /** @description The only account that it is for; all when left out. */
+      account?: string | null;
+      /** @description From when on it is not valid, RFC 3339; it does not expire when left out. */
+      expires?: string | null;
+      /** @description 1 to 64 letters, digits, "-", "_" and "."; unlike that of any token that ever was. */
+      name: string;
+      /** @description viewer, trader, operator or admin. */
+      role: string;
+    };
     /** @description An order that passed the gate, as it stands. */
     Order: {
       /** @description When it came to stand there. */
@@ -865,6 +1707,29 @@ export interface components {
       /** @description What `after` is for the next page; null when there is none. */
       next?: string | null;
     };
+    /** @description A parameter of a strategy. */
+    ParameterView: {
+      /** @description What holds when nothing is set. */
+      default: unknown;
+      /**
+       * Format: double
+       * @description Largest allowed number, if there is one.
+       */
+      maximum?: number | null;
+      /** @description What it does, with its unit. */
+      meaning: string;
+      /**
+       * Format: double
+       * @description Smallest allowed number, if there is one.
+       */
+      minimum?: number | null;
+      /** @description Lower case with underscores. */
+      name: string;
+      /** @description flag, integer, number or text. */
+      type: string;
+      /** @description What holds now. */
+      value: unknown;
+    };
     /** @description A strategy version that ran. */
     PluginVersion: {
       /**
@@ -910,6 +1775,35 @@ export interface components {
       /** @description Whose. */
       strategy: string;
     };
+    /** @description A position with its exits. */
+    PositionView: {
+      /** @description What the held quantity cost, without fees. */
+      cost: string;
+      /** @description Average entry price. */
+      entry: string;
+      /** @description When its time is over; null without a time stop. */
+      expires?: string | null;
+      /** @description In what. */
+      instrument: string;
+      /** @description The last price; null when there is none. */
+      last?: string | null;
+      /** @description When it was opened. */
+      opened: string;
+      /** @description Profit at the last price, entry fees counted; null without a price. */
+      pnl?: string | null;
+      /** @description How much is held. */
+      quantity: string;
+      /** @description Whether its money is make-believe. */
+      shadow: boolean;
+      /** @description The price at which it is sold whole: the highest of its stops; null without one. */
+      stop?: string | null;
+      /** @description Which stop that is, such as trailing-stop; null without one. */
+      stop_kind?: string | null;
+      /** @description Whose. */
+      strategy: string;
+      /** @description The profit tiers, nearest first. */
+      tiers: components['schemas']['TierView'][];
+    };
     /** @description An error, as `application/problem+json`. */
     ProblemDocument: {
       /** @description What was found, where, and what to do. */
@@ -928,6 +1822,29 @@ export interface components {
        * @example urn:bulkhead:problem:bad-filter
        */
       type: string;
+    };
+    /** @description How often the gate refused something since the host started. */
+    RefusalCount: {
+      /** @description Why, a stable code. */
+      code: string;
+      /**
+       * Format: int64
+       * @description How often.
+       */
+      count: number;
+      /** @description For what. */
+      instrument: string;
+      /** @description The numbers of the last time, as key=value pairs. */
+      last_facts: string;
+      /** @description When last. */
+      last_time: string;
+      /** @description Whose proposals. */
+      strategy: string;
+    };
+    /** @description Which version to put back. */
+    RollBackBody: {
+      /** @description SHA-256 of the version, 64 hexadecimal digits. */
+      version: string;
     };
     /** @description Settings that applied from an input on. */
     Settings: {
@@ -978,6 +1895,105 @@ export interface components {
       /** @description Its share of the capital, 0 to 1. */
       weight: string;
     };
+    /** @description What a strategy says of itself, and what it was set to. */
+    StrategyDetail: {
+      /** @description Lengths of the bars that it wants, in seconds; 0 for those of the feed. */
+      bar_seconds: number[];
+      /** @description SHA-256 of the file. */
+      hash: string;
+      /** @description What it may trade; all when empty. */
+      instruments: string[];
+      /** @description The slot. */
+      name: string;
+      /** @description What can be set. */
+      parameters: components['schemas']['ParameterView'][];
+      /** @description What the version calls itself. */
+      plugin: string;
+      /** @description The number that it gives itself. */
+      version: string;
+      /**
+       * Format: int32
+       * @description How many bars it must see before it acts.
+       */
+      warm_up_bars: number;
+    };
+    /** @description A strategy in its slot. */
+    StrategyView: {
+      /** @description Its cash and positions at the last prices. */
+      capital: string;
+      /**
+       * Format: int64
+       * @description Events that it was told over its life.
+       */
+      events: number;
+      /**
+       * Format: int64
+       * @description Faults since it was first deployed.
+       */
+      faults: number;
+      /**
+       * Format: int64
+       * @description Fills since the host started.
+       */
+      fills: number;
+      /** @description Deposits and transfers in, less transfers out. */
+      funded: string;
+      /** @description SHA-256 of the plugin. */
+      hash: string;
+      /** @description live, shadow or off. */
+      mode: string;
+      /** @description The slot. */
+      name: string;
+      /** @description Capital less what it was funded with. */
+      pnl: string;
+      /** @description Profit of its sales, after fees. */
+      realised: string;
+      /**
+       * Format: int64
+       * @description Refused proposals since the host started.
+       */
+      refusals: number;
+      /** @description running, restarting, quarantined or removed. */
+      status: string;
+      /** @description The number that the version gives itself. */
+      version: string;
+      /** @description Its share of the capital, 0 to 1. */
+      weight: string;
+    };
+    /** @description A profit tier. */
+    TierView: {
+      /** @description At this price. */
+      price: string;
+      /**
+       * Format: double
+       * @description This part of what was bought is sold, 0 to 1.
+       */
+      share: number;
+      /** @description Whether it has been sold. */
+      taken: boolean;
+    };
+    /** @description A token, without its secret. */
+    Token: {
+      /** @description The only account that it is for; null when it is for all. */
+      account?: string | null;
+      /** @description When it was made. */
+      created: string;
+      /** @description From when on it is not valid; null when it does not expire. */
+      expires?: string | null;
+      /** @description When it was used last, to about a minute. */
+      last_used?: string | null;
+      /** @description Its name, for ever. */
+      name: string;
+      /** @description When it was taken back; null when it was not. */
+      revoked?: string | null;
+      /** @description viewer, trader, operator or admin. */
+      role: string;
+    };
+    /**
+     * @description What subscribers can choose among.
+     * @enum {string}
+     */
+    Topic: 'account' | 'orders' | 'fills' | 'trades' | 'refusals' | 'strategies' | 'bars';
     /** @description A position, or the part of it that one execution closed. */
     Trade: {
       /** @description Average entry price. */
@@ -1067,8 +2083,17 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -1126,7 +2151,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1137,6 +2162,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -1208,7 +2242,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1219,6 +2253,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -1290,7 +2333,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1301,6 +2344,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -1372,7 +2424,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1383,6 +2435,108 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  events: {
+    parameters: {
+      query?: {
+        /** @description Topics with commas between them: account, orders, fills, trades, refusals, strategies, bars. All when left out. */
+        topics?: string;
+        /** @description To go on after a drop: the stream's name from the hello before. */
+        stream?: string;
+        /** @description To go on after a drop: the number of the last message that was received. */
+        after?: string;
+      };
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Events without end */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'text/event-stream': components['schemas']['LiveMessage'];
+        };
+      };
+      /** @description A query parameter can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -1462,7 +2616,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1473,6 +2627,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -1555,7 +2718,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1566,6 +2729,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -1650,7 +2822,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1661,6 +2833,210 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  bars: {
+    parameters: {
+      query?: {
+        /** @description Their length in seconds; those of the feed when left out or shorter. */
+        interval_seconds?: string;
+        /** @description How many of the newest, 1 to 1000; 100 when left out. */
+        limit?: string;
+      };
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+        /** @description The symbol */
+        instrument: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The bars */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['List_LiveBar'];
+        };
+      };
+      /** @description A query parameter can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  live: {
+    parameters: {
+      query?: {
+        /** @description Topics with commas between them: account, orders, fills, trades, refusals, strategies, bars. All when left out. */
+        topics?: string;
+        /** @description To go on after a drop: the stream's name from the hello before. */
+        stream?: string;
+        /** @description To go on after a drop: the number of the last message that was received. */
+        after?: string;
+      };
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description From now on LiveMessage */
+      101: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LiveMessage'];
+        };
+      };
+      /** @description A query parameter can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It was not asked for as a WebSocket */
+      426: {
         headers: {
           [name: string]: unknown;
         };
@@ -1742,7 +3118,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1753,6 +3129,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -1812,7 +3197,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1823,6 +3208,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -1880,7 +3274,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1891,6 +3285,92 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  refusals: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The counts */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['List_RefusalCount'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -1969,7 +3449,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1980,6 +3460,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -2078,7 +3567,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2089,6 +3578,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -2146,7 +3644,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2157,6 +3655,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -2216,7 +3723,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2227,6 +3734,173 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  faults: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+        /** @description The strategy's name */
+        strategy: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The faults */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['List_FaultEntry'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  logs: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+        /** @description The strategy's name */
+        strategy: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The lines */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['List_LogEntry'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -2311,7 +3985,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2322,6 +3996,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -2349,6 +4032,85 @@ export interface operations {
       };
       /** @description The engine refused it */
       422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  parameters: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+        /** @description The strategy's name */
+        strategy: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What it says */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['StrategyDetail'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -2431,7 +4193,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2442,6 +4204,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -2549,7 +4320,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2560,6 +4331,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -2667,7 +4447,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2678,6 +4458,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -2784,7 +4573,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2795,6 +4584,92 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  view: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description How it stands */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LiveView'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -2877,7 +4752,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2888,6 +4763,15 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -2969,8 +4853,234 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  install: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The slot's name */
+        plugin: string;
+      };
+      cookie?: never;
+    };
+    /** @description The component or core module */
+    requestBody: {
+      content: {
+        'application/wasm': number[];
+      };
+    };
+    responses: {
+      /** @description It is in the directory */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstalledPlugin'];
+        };
+      };
+      /** @description It is no name for a slot */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The file is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The file is no strategy that can run here */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  roll_back: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The slot's name */
+        plugin: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['RollBackBody'];
+      };
+    };
+    responses: {
+      /** @description It is in the directory */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['InstalledPlugin'];
+        };
+      };
+      /** @description The body can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The version can't run here any more */
+      422: {
         headers: {
           [name: string]: unknown;
         };
@@ -3028,7 +5138,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3039,6 +5149,466 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  session: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Who asks */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Login'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  log_in: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['LoginBody'];
+      };
+    };
+    responses: {
+      /** @description Logged in */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Login'];
+        };
+      };
+      /** @description The body can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The page is of another origin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many logins */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  log_out: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Logged out */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  tokens: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The tokens */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['List_Token'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  make_token: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['NewTokenBody'];
+      };
+    };
+    responses: {
+      /** @description The token and its secret */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['MadeToken'];
+        };
+      };
+      /** @description The body can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such account */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is or was a token of this name */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  revoke_token: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The token's name */
+        token: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description It is not valid any more */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -3084,6 +5654,33 @@ export interface operations {
           'application/json': components['schemas']['Health'];
         };
       };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
     };
   };
   metrics: {
@@ -3113,8 +5710,17 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The token's role does not allow it */
+      /** @description The token's role or account does not allow it */
       403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
         headers: {
           [name: string]: unknown;
         };
@@ -3158,6 +5764,24 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Health'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
       /** @description It does not */

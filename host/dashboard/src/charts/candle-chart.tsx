@@ -21,7 +21,7 @@ import type { LiveBar, LivePosition } from '../live/messages';
 import { useWhole } from '../store';
 import { colour, palette } from '../theme';
 import { startOf, withBar, type Candle } from './candles';
-import { chartOptions } from './options';
+import { chartOptions, priceFormat } from './options';
 import { chartTime } from './time';
 
 /** An execution on the chart. */
@@ -53,7 +53,10 @@ interface Shown {
   latest: Candle | null;
 }
 
-const VISIBLE_BARS = 140;
+/** Pixels for each of the bars that are shown first. */
+const BAR_WIDTH = 7;
+/** Below this width labels on the chart would cover it. */
+const WIDE = 640;
 
 function volumeOf(candle: Candle): { time: UTCTimestamp; value: number; color: string } {
   const name = candle.close >= candle.open ? 'up-faint' : 'down-faint';
@@ -124,8 +127,8 @@ export function CandleChart({
       lastValueVisible: false,
       priceLineVisible: false,
     });
-    candles.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.24 } });
-    volume.priceScale().applyOptions({ scaleMargins: { top: 0.82, bottom: 0 } });
+    candles.priceScale().applyOptions({ scaleMargins: { top: 0.08, bottom: 0.2 } });
+    volume.priceScale().applyOptions({ scaleMargins: { top: 0.85, bottom: 0 } });
     parts.current = { chart, candles, volume, markers: createSeriesMarkers(candles, []), lines: new Map() };
     const onMove = ({ time }: MouseEventParams): void =>
       showLegend(legend.current, shown.current, typeof time === 'number' ? time : null);
@@ -157,7 +160,7 @@ export function CandleChart({
     const last = candles.at(-1) ?? null;
     const price = last && decimal.fromNumber(last.close);
     const precision = price ? decimal.priceDigits(price) : 2;
-    own.candles.applyOptions({ priceFormat: { type: 'price', precision, minMove: 10 ** -precision } });
+    own.candles.applyOptions({ priceFormat: priceFormat(precision) });
     own.candles.setData([...candles]);
     own.volume.setData(candles.map(volumeOf));
     shown.current = { candles: new Map(candles.map((candle) => [candle.time, candle])), latest: last };
@@ -188,6 +191,7 @@ export function CandleChart({
   useEffect(() => {
     const own = parts.current;
     if (!own) return;
+    const isWide = (container.current?.clientWidth ?? 0) >= WIDE;
     const list: SeriesMarker<Time>[] = [];
     for (const mark of marks) {
       const time = chartTime(mark.time);
@@ -198,7 +202,7 @@ export function CandleChart({
         position: buys ? 'belowBar' : 'aboveBar',
         shape: buys ? 'arrowUp' : 'arrowDown',
         color: colour(buys ? 'accent' : 'mark-exit'),
-        text: mark.cause === 'order' ? '' : mark.cause,
+        text: mark.cause === 'order' || !isWide ? '' : mark.cause.replace(/-/g, ' '),
       });
     }
     own.markers.setMarkers(list.sort((a, b) => Number(a.time) - Number(b.time)));
@@ -207,10 +211,11 @@ export function CandleChart({
   useEffect(() => {
     const own = parts.current;
     if (!own) return;
+    const isWide = (container.current?.clientWidth ?? 0) >= WIDE;
     const wanted = new Set<string>();
     for (const line of positions.flatMap(linesOf)) {
       wanted.add(line.key);
-      const options = { price: line.price, title: line.title, color: colour(line.colour) };
+      const options = { price: line.price, title: isWide ? line.title : '', color: colour(line.colour) };
       const there = own.lines.get(line.key);
       if (there) there.applyOptions(options);
       else {

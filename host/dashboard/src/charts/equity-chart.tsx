@@ -11,7 +11,7 @@ import { stream } from '../live/live';
 import { colour, palette } from '../theme';
 import { useWhole } from '../store';
 import { drawdowns, thinned, type Point } from './equity-points';
-import { chartOptions } from './options';
+import { chartOptions, priceFormat } from './options';
 import { chartTime } from './time';
 
 const MOST_POINTS = 4000;
@@ -59,7 +59,7 @@ export function EquityChart({
     const equity = chart.addSeries(AreaSeries, {
       lineWidth: 2,
       priceLineVisible: false,
-      priceFormat: { type: 'price', precision: 2, minMove: 0.01 },
+      priceFormat: priceFormat(2),
     });
     const drawdown = chart.addSeries(
       AreaSeries,
@@ -94,7 +94,7 @@ export function EquityChart({
     if (!own || startedWith === null) return undefined;
     const line = own.equity.createPriceLine({
       price: startedWith,
-      color: colour('soft'),
+      color: colour('line-strong'),
       lineWidth: 1,
       lineStyle: LineStyle.Dotted,
       axisLabelVisible: false,

@@ -1,5 +1,6 @@
 /** How all charts look; colours come from the theme. */
 import { ColorType, CrosshairMode, LineStyle, type ChartOptions, type DeepPartial } from 'lightweight-charts';
+import * as decimal from '../format/decimal';
 import { colour } from '../theme';
 
 export function chartOptions(): DeepPartial<ChartOptions> {
@@ -26,4 +27,17 @@ export function chartOptions(): DeepPartial<ChartOptions> {
     handleScroll: { vertTouchDrag: false },
     localization: { locale: 'en-GB' },
   };
+}
+
+/** Prices with thousands apart and as many digits as their size asks for. */
+export function priceFormat(digits: number): {
+  type: 'custom';
+  formatter: (price: number) => string;
+  minMove: number;
+} {
+  const formatter = (price: number): string => {
+    const value = decimal.fromNumber(price);
+    return value ? decimal.format(value, { digits }) : '';
+  };
+  return { type: 'custom', formatter, minMove: 10 ** -digits };
 }

@@ -58,9 +58,11 @@ export function Gain({
   const kind = direction > 0 ? 'gain' : direction < 0 ? 'loss' : 'flat';
   return (
     <span className={`number ${kind}`}>
-      <span className="arrow" aria-hidden="true">
-        {direction > 0 ? '▲' : direction < 0 ? '▼' : ''}
-      </span>
+      {direction !== 0 && (
+        <span className="arrow" aria-hidden="true">
+          {direction > 0 ? '▲' : '▼'}
+        </span>
+      )}
       {decimal.format(shown, { digits, signed: true })}
       {percent ? '\u2009%' : unit && <Unit>{CURRENCY}</Unit>}
     </span>

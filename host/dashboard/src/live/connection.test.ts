@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { waitBeforeAttempt } from './backoff';
 import { LiveConnection, type Connection, type Socket } from './connection';
-import type { LiveView, Message } from './messages';
+import type { LiveEvent, LiveView, Message } from './messages';
 
 /** A browser whose clock and sockets the test moves. */
 class FakeBrowser {
@@ -116,7 +116,8 @@ describe('the live connection', () => {
       previous: 8,
       topic: 'fills',
       time: '',
-      event: { kind: 'filled' },
+      input: 9,
+      event: { kind: 'filled' } as LiveEvent,
     });
     expect(browser.last()?.kind).toBe('reconnecting');
     browser.pass(600);

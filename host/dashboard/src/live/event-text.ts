@@ -1,10 +1,7 @@
-/** What live events say, in words and fields. Events of a host that is newer may lack keys or have others. */
+/** What live events say, in words and fields. */
 import { dateTime } from '../format/time';
 import type { LiveEvent } from './messages';
 import type { SeenEvent } from './stream';
-
-const textOf = (value: unknown): string =>
-  typeof value === 'string' ? value : typeof value === 'number' ? String(value) : '';
 
 export interface SeenRefusal {
   readonly number: number;
@@ -16,39 +13,42 @@ export interface SeenRefusal {
   readonly facts: string;
 }
 
-export function refusalOf({ number, time, event }: SeenEvent): SeenRefusal {
-  return {
-    number,
-    time,
-    strategy: textOf(event['strategy']),
-    instrument: textOf(event['instrument']),
-    side: textOf(event['side']),
-    code: textOf(event['code']),
-    facts: textOf(event['facts']),
-  };
+/** A refusal as it is listed; null for another event. */
+export function refusalOf({ number, time, event }: SeenEvent): SeenRefusal | null {
+  if (event.kind !== 'refused') return null;
+  const { strategy, instrument, side, code, facts } = event;
+  return { number, time, strategy, instrument, side, code, facts };
 }
 
-export const strategyOf = (event: LiveEvent): string => textOf(event['strategy']);
+export const strategyOf = (event: LiveEvent): string | null => ('strategy' in event ? event.strategy : null);
+
+export function faultText(fault: {
+  readonly fault: string;
+  readonly detail: string;
+  readonly restart_at?: string | null;
+}): string {
+  const next = fault.restart_at ? `starts again at ${dateTime(fault.restart_at)}` : 'quarantined';
+  return [fault.fault.replace(/-/g, ' '), fault.detail, next].filter(Boolean).join(', ');
+}
 
 /** A notice as a sentence. */
 export function noticeOf(event: LiveEvent): string {
-  const of = (key: string): string => textOf(event[key]);
   switch (event.kind) {
-    case 'fault': {
-      const next = of('restart_at') ? `starts again at ${dateTime(of('restart_at'))}` : 'quarantined';
-      return [of('fault'), of('detail'), next].filter(Boolean).join(', ');
-    }
+    case 'fault':
+      return faultText(event);
     case 'slot-changed':
-      return [of('change'), of('version').slice(0, 8), of('reason')].filter(Boolean).join(', ');
+      return [event.change.replace(/-/g, ' '), event.version?.slice(0, 8), event.reason]
+        .filter(Boolean)
+        .join(', ');
     case 'trading-state':
-      return event['halted'] === true
-        ? `halted by ${of('actor')}: ${of('reason')}`
-        : `resumed by ${of('actor')}`;
+      return event.halted ? `halted by ${event.actor}: ${event.reason}` : `resumed by ${event.actor}`;
     case 'breaker-changed':
-      return [`${of('breaker')} is ${of('state')}`, of('reason')].filter(Boolean).join(': ');
+      return [`${event.breaker} is ${event.state}`, event.reason].filter(Boolean).join(': ');
     case 'settings-changed':
-      return `settings changed by ${of('actor')}`;
+      return `settings changed by ${event.actor}`;
+    case 'input-refused':
+      return event.reason;
     default:
-      return of('reason');
+      return '';
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LiveView, Message } from './messages';
+import type { LiveEvent, LiveView, Message } from './messages';
 import { EMPTY, reduce, type StreamState } from './stream';
 
 const view = (equity: string): LiveView => ({ equity }) as LiveView;
@@ -20,7 +20,8 @@ const event = (sequence: number, previous: number, kind: string): Message => ({
   previous,
   topic: 'fills',
   time: '2026-01-01T00:00:00Z',
-  event: { kind },
+  input: sequence,
+  event: { kind } as LiveEvent,
 });
 
 /** Applies messages; fails at a gap. */

@@ -2,7 +2,7 @@
  * What is known of an account from its live stream: a pure reducer, so that gaps, resumption and bounds are
  * tested without a socket.
  */
-import type { LiveEvent, LiveView, Message } from './messages';
+import type { LiveEvent, LiveView, Message, MessageOf } from './messages';
 
 export interface SeenEvent {
   readonly sequence: number;
@@ -26,7 +26,6 @@ export interface StreamState {
   readonly fills: readonly SeenEvent[];
   readonly refusals: readonly SeenEvent[];
   readonly notices: readonly SeenEvent[];
-  readonly logs: readonly SeenEvent[];
   /** Counts up with each event of a kind, for lists that are read from the API and want to be read again. */
   readonly counts: Readonly<Record<string, number>>;
   readonly received: number;
@@ -43,19 +42,16 @@ export const EMPTY: StreamState = {
   fills: [],
   refusals: [],
   notices: [],
-  logs: [],
   counts: {},
   received: 0,
   snapshots: 0,
 };
 
 const KEPT = 60;
-const KEPT_LOGS = 300;
 
-const LIST_OF_KIND: Readonly<Record<string, 'fills' | 'refusals' | 'notices' | 'logs'>> = {
+const LIST_OF_KIND: Readonly<Partial<Record<LiveEvent['kind'], 'fills' | 'refusals' | 'notices'>>> = {
   filled: 'fills',
   refused: 'refusals',
-  log: 'logs',
   fault: 'notices',
   'slot-changed': 'notices',
   'trading-state': 'notices',
@@ -92,7 +88,7 @@ export function reduce(state: StreamState, message: Message): Reduced {
   }
 }
 
-function greeted(state: StreamState, message: Extract<Message, { kind: 'hello' }>): Reduced {
+function greeted(state: StreamState, message: MessageOf<'hello'>): Reduced {
   const { stream, resumed, heartbeat_seconds: heartbeatSeconds } = message;
   if (resumed) {
     // What follows continues what is here, if it is of the same stream.
@@ -117,7 +113,7 @@ function numbered(
   return { gap: false, state: { ...state, ...change(), last, sequence: message.sequence } };
 }
 
-function withEvent(state: StreamState, message: Extract<Message, { kind: 'event' }>): Partial<StreamState> {
+function withEvent(state: StreamState, message: MessageOf<'event'>): Partial<StreamState> {
   const received = state.received + 1;
   const { kind } = message.event;
   const counts = { ...state.counts, [kind]: (state.counts[kind] ?? 0) + 1 };
@@ -130,5 +126,5 @@ function withEvent(state: StreamState, message: Extract<Message, { kind: 'event'
     topic: message.topic,
     event: message.event,
   };
-  return { received, counts, [list]: [seen, ...state[list]].slice(0, list === 'logs' ? KEPT_LOGS : KEPT) };
+  return { received, counts, [list]: [seen, ...state[list]].slice(0, KEPT) };
 }

@@ -1,6 +1,6 @@
 import { useState, type ReactElement, type ReactNode } from 'react';
 import { get, path, type PageOf } from '../api/client';
-import type { Equity, Fill } from '../api/documents';
+import type { Equity, Fill, RefusalCount } from '../api/documents';
 import { EquityChart } from '../charts/equity-chart';
 import type { Point } from '../charts/equity-points';
 import { chartTime } from '../charts/time';
@@ -12,9 +12,9 @@ import { StrategyTag, useStrategyColour } from '../components/strategy-tag';
 import { Table } from '../components/table';
 import * as decimal from '../format/decimal';
 import { clockTime, dateTime } from '../format/time';
-import { refusalOf } from '../live/event-text';
+import { refusalOf, type SeenRefusal } from '../live/event-text';
 import { useStream, useView } from '../live/live';
-import type { LiveView } from '../live/messages';
+import { measured, type LiveView } from '../live/messages';
 import type { StreamState } from '../live/stream';
 import { allPages } from '../paged';
 import { useResource } from '../resource';
@@ -32,7 +32,7 @@ export function OverviewPage({ account }: { account: string }): ReactElement {
       <StrategiesPanel />
       <CapitalPanel />
       <FillsPanel account={account} />
-      <RefusalsPanel />
+      <RefusalsPanel account={account} />
       <FeedPanel />
     </div>
   );
@@ -379,10 +379,38 @@ function FillsPanel({ account }: { account: string }): ReactElement {
   );
 }
 
+/** Fewer, as each has two lines. */
+const NEWEST_REFUSALS = 6;
 const refusalsOf = (state: StreamState): StreamState['refusals'] => state.refusals;
 
-function RefusalsPanel(): ReactElement {
-  const refusals = useStream(refusalsOf).slice(0, NEWEST).map(refusalOf);
+/** What was refused last: as it came in, and before that the last of each kind. */
+function useNewestRefusals(account: string): SeenRefusal[] {
+  const seen = useStream(refusalsOf)
+    .slice(0, NEWEST_REFUSALS)
+    .flatMap((event) => refusalOf(event) ?? []);
+  const snapshots = useStream(snapshotsOf);
+  const known = useResource(
+    `refusals ${account}`,
+    () => get<PageOf<RefusalCount>>(path('accounts', account, 'refusals')),
+    snapshots,
+  );
+  const oldest = seen.at(-1)?.time;
+  const before = (known.data?.items ?? [])
+    .filter(({ last_time }) => oldest === undefined || last_time < oldest)
+    .sort((a, b) => b.last_time.localeCompare(a.last_time))
+    .slice(0, NEWEST_REFUSALS - seen.length)
+    .map(({ last_time, last_facts, ...rest }, index) => ({
+      ...rest,
+      number: -index,
+      time: last_time,
+      side: '',
+      facts: last_facts,
+    }));
+  return [...seen, ...before];
+}
+
+function RefusalsPanel({ account }: { account: string }): ReactElement {
+  const refusals = useNewestRefusals(account);
   return (
     <Panel
       title="Newest refusals"
@@ -396,7 +424,7 @@ function RefusalsPanel(): ReactElement {
         rows={refusals}
         rowKey={({ number }) => number}
         empty={
-          <Empty title="None since this page was opened" icon="refusals">
+          <Empty title="Nothing was refused yet" icon="refusals">
             What the risk gate refuses appears here with the numbers that led to it.
           </Empty>
         }
@@ -424,7 +452,7 @@ function RefusalsPanel(): ReactElement {
             cell: ({ side, instrument, strategy }) => (
               <span className="two-lines">
                 <span>
-                  <Side side={side} /> {instrument}
+                  {side && <Side side={side} />} <b>{instrument}</b>
                 </span>
                 <StrategyTag name={strategy} />
               </span>
@@ -443,12 +471,10 @@ function FeedPanel(): ReactElement {
       {!view && <Skeleton lines={5} />}
       {view && (
         <ul className="rows">
-          {view.feed.source && (
-            <li>
-              <span>source</span>
-              <span>{view.feed.source}</span>
-            </li>
-          )}
+          <li>
+            <span>source</span>
+            <span>{view.feed.source}</span>
+          </li>
           <li>
             <span>market time</span>
             <span className="number">{dateTime(view.time)}</span>
@@ -460,38 +486,31 @@ function FeedPanel(): ReactElement {
               <span className="faint number">{view.feed.bars_per_second.toFixed(1)} / s</span>
             </span>
           </li>
-          {view.feed.rejected !== undefined && (
-            <li>
-              <span>rejected by the quality gate</span>
-              <Count value={view.feed.rejected} />
-            </li>
-          )}
-          {view.feed.gaps !== undefined && (
-            <li>
-              <span>gaps</span>
-              <Count value={view.feed.gaps} />
-            </li>
-          )}
-          {view.working_orders !== undefined && (
-            <li>
-              <span>working orders</span>
-              <Count value={view.working_orders} />
-            </li>
-          )}
-          {view.strategies.map(({ name, latency_us, fuel, events }) => (
-            <li key={name}>
-              <StrategyTag name={name} />
-              <span className="pair">
-                {latency_us !== undefined && <span className="number">{latency_us.toFixed(1)} µs</span>}
-                {fuel !== undefined && (
-                  <span className="faint number" title="Fuel of a call">
-                    {compact(fuel)} fuel
-                  </span>
-                )}
-                {events !== undefined && <span className="number">{compact(events)} events</span>}
-              </span>
-            </li>
-          ))}
+          <li>
+            <span>working orders</span>
+            <Count value={view.working_orders} />
+          </li>
+          <li>
+            <span>durable input</span>
+            <Count value={view.journal.durable} />
+          </li>
+          {view.strategies.map((strategy) => {
+            const { latency_us, fuel } = measured(strategy);
+            if (latency_us === undefined) return null;
+            return (
+              <li key={strategy.name}>
+                <StrategyTag name={strategy.name} />
+                <span className="pair">
+                  <span className="number">{latency_us.toFixed(1)} µs</span>
+                  {fuel !== undefined && (
+                    <span className="faint number" title="Fuel of a call">
+                      {compact(fuel)} fuel
+                    </span>
+                  )}
+                </span>
+              </li>
+            );
+          })}
         </ul>
       )}
     </Panel>

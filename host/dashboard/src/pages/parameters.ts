@@ -1,41 +1,16 @@
 /** A strategy's parameters: what it describes, joined with what is set, and what a person typed. */
-import type { Parameter, ParameterValue } from '../api/documents';
+import type { Parameter, ParameterValue, StrategyDetail } from '../api/documents';
 
 export type Kind = 'flag' | 'integer' | 'number' | 'text';
-
-const record = (value: unknown): Record<string, unknown> | null =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : null;
 
 const valueOf = (value: unknown): ParameterValue | null =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? value : null;
 
-const numberOf = (value: unknown): number | null => {
-  const number = typeof value === 'string' ? Number(value) : value;
-  return typeof number === 'number' && Number.isFinite(number) ? number : null;
-};
-
-/** From what the host tells of a strategy; null when it does not describe them. */
-export function parametersOf(document: Readonly<Record<string, unknown>>): Parameter[] | null {
-  const described = document['parameters'];
-  if (!Array.isArray(described)) return null;
-  return described.flatMap((each: unknown) => {
-    const own = record(each);
-    const name = own?.['name'];
-    const initial = valueOf(own?.['default']);
-    if (!own || typeof name !== 'string' || initial === null) return [];
-    return [
-      {
-        name,
-        meaning: typeof own['meaning'] === 'string' ? own['meaning'] : '',
-        ...(typeof own['type'] === 'string' ? { type: own['type'] } : {}),
-        default: initial,
-        value: valueOf(own['value']),
-        minimum: numberOf(own['minimum']),
-        maximum: numberOf(own['maximum']),
-      },
-    ];
+/** The parameters that a strategy describes, with what they are set to. */
+export function parametersOf(detail: Pick<StrategyDetail, 'parameters'>): Parameter[] {
+  return detail.parameters.flatMap((own) => {
+    const initial = valueOf(own.default);
+    return initial === null ? [] : [{ ...own, default: initial, value: valueOf(own.value) }];
   });
 }
 

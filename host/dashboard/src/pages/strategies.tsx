@@ -10,7 +10,7 @@ import { useStrategyColour } from '../components/strategy-tag';
 import { failed, succeeded } from '../components/toasts';
 import * as decimal from '../format/decimal';
 import { traces, useView } from '../live/live';
-import type { LiveStrategy } from '../live/messages';
+import { measured, type LiveStrategy } from '../live/messages';
 import { href } from '../router';
 import { useForbidden } from '../session';
 import { useWhole } from '../store';
@@ -103,13 +103,13 @@ export function ReleaseButton({ account, name }: { account: string; name: string
 }
 
 /** What its calls cost, as far as the host measures it. */
-export function workOf({ latency_us, fuel, events, realised }: LiveStrategy): (readonly [string, string])[] {
-  const facts: (readonly [string, string])[] = [];
+export function workOf(strategy: LiveStrategy): (readonly [string, string])[] {
+  const { latency_us, fuel } = measured(strategy);
+  const facts: (readonly [string, string])[] = [['Events', compact(strategy.events)]];
   if (latency_us !== undefined) facts.push(['Latency', `${latency_us.toFixed(1)} µs`]);
   if (fuel !== undefined) facts.push(['Fuel a call', compact(fuel)]);
-  if (events !== undefined) facts.push(['Events', compact(events)]);
-  const sum = decimal.parse(realised);
-  if (sum) facts.push(['Realised', decimal.format(sum, { digits: 2, signed: true })]);
+  const realised = decimal.parse(strategy.realised);
+  if (realised) facts.push(['Realised', decimal.format(realised, { digits: 2, signed: true })]);
   return facts;
 }
 
@@ -146,7 +146,7 @@ function StrategyCard({ account, strategy }: { account: string; strategy: LiveSt
         <div>
           <dt>Capital</dt>
           <dd>
-            <Money value={strategy.capital} unit />
+            <Money value={strategy.capital} />
           </dd>
         </div>
         <div>

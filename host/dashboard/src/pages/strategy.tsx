@@ -1,6 +1,6 @@
 import { useState, type ReactElement, type ReactNode } from 'react';
 import { call, change, get, path, type PageOf } from '../api/client';
-import type { PluginVersion } from '../api/documents';
+import type { FaultEntry, LogEntry, PluginVersion, StrategyDetail } from '../api/documents';
 import { Badge, Button, Status } from '../components/controls';
 import { Empty, ProblemNote, Skeleton } from '../components/feedback';
 import { compact, Count, Gain, Money, Percent } from '../components/figures';
@@ -11,7 +11,7 @@ import { StrategyTag } from '../components/strategy-tag';
 import { Table } from '../components/table';
 import { failed, succeeded } from '../components/toasts';
 import { clockTime, dateTime } from '../format/time';
-import { noticeOf, strategyOf } from '../live/event-text';
+import { faultText, noticeOf, strategyOf } from '../live/event-text';
 import { useStream, useView } from '../live/live';
 import type { StreamState } from '../live/stream';
 import { useResource } from '../resource';
@@ -131,7 +131,7 @@ function Parameters({ account, name }: { account: string; name: string }): React
   const version = useStream(slotChanges);
   const document = useResource(
     `strategy ${account} ${name}`,
-    () => get<Record<string, unknown>>(path('accounts', account, 'strategies', name, 'parameters')),
+    () => get<StrategyDetail>(path('accounts', account, 'strategies', name, 'parameters')),
     version,
   );
   const parameters = document.data ? parametersOf(document.data) : null;
@@ -144,11 +144,6 @@ function Parameters({ account, name }: { account: string; name: string }): React
       {document.loading && <Skeleton lines={6} />}
       {document.problem && !document.data && (
         <ProblemNote problem={document.problem} retry={document.reload} />
-      )}
-      {document.data && !parameters && (
-        <Empty title="This host does not tell the parameters yet">
-          They can be set in the configuration under <code>[slots.{name}]</code>.
-        </Empty>
       )}
       {parameters?.length === 0 && <Empty title="This strategy has no parameters" />}
       {parameters && parameters.length > 0 && (
@@ -252,12 +247,6 @@ const logsOf = ({ counts, snapshots }: StreamState): number => (counts['log'] ??
 const faultsOf = ({ counts, snapshots }: StreamState): number => (counts['fault'] ?? 0) + snapshots;
 const noticesOf = (state: StreamState): StreamState['notices'] => state.notices;
 
-interface LogEntry {
-  readonly time: string;
-  readonly level: string;
-  readonly message: string;
-}
-
 function Logs({ account, name }: { account: string; name: string }): ReactElement {
   const version = useStream(logsOf);
   const lines = useResource(
@@ -288,14 +277,6 @@ function Logs({ account, name }: { account: string; name: string }): ReactElemen
   );
 }
 
-interface FaultEntry {
-  readonly time: string;
-  readonly version: string;
-  readonly fault: string;
-  readonly detail: string;
-  readonly restart_at: string | null;
-}
-
 interface Happening {
   readonly key: string;
   readonly time: string;
@@ -316,7 +297,7 @@ function Notices({ account, name }: { account: string; name: string }): ReactEle
       key: `fault ${fault.time} ${index}`,
       time: fault.time,
       kind: 'fault',
-      text: noticeOf({ kind: 'fault', ...fault }),
+      text: faultText(fault),
     })),
     ...seen
       .filter(({ event }) => strategyOf(event) === name && event.kind !== 'fault')

@@ -42,7 +42,7 @@ export function WeightsPanel({ account, view }: { account: string; view: LiveVie
   };
 
   return (
-    <Panel title="Capital" hint="share of the account\u2019s equity" className="weights-panel">
+    <Panel title="Capital" hint="shares of the account’s equity" className="weights-panel">
       <div className="weights">
         <div className="weights-row weights-head" aria-hidden="true">
           <span>Strategy</span>
