@@ -164,9 +164,8 @@ export function CandleChart({
     own.candles.setData([...candles]);
     own.volume.setData(candles.map(volumeOf));
     shown.current = { candles: new Map(candles.map((candle) => [candle.time, candle])), latest: last };
-    own.chart
-      .timeScale()
-      .setVisibleLogicalRange({ from: candles.length - VISIBLE_BARS, to: candles.length + 6 });
+    const bars = Math.round((container.current?.clientWidth ?? WIDE) / BAR_WIDTH);
+    own.chart.timeScale().setVisibleLogicalRange({ from: candles.length - bars, to: candles.length + 4 });
     showLegend(legend.current, shown.current, null);
     let current = last;
     let covered = history.coveredUntil;
