@@ -3,7 +3,7 @@ import { path } from '../api/client';
 import type { Equity, Trade } from '../api/documents';
 import type { Point } from '../charts/equity-points';
 import { chartTime } from '../charts/time';
-import { Segments } from '../components/controls';
+import { Segments, Status } from '../components/controls';
 import { Empty, ProblemNote, Skeleton } from '../components/feedback';
 import { Count, Gain, Money, Percent } from '../components/figures';
 import { PageHead } from '../components/page-head';
@@ -12,6 +12,8 @@ import { StrategyTag } from '../components/strategy-tag';
 import { Table } from '../components/table';
 import * as decimal from '../format/decimal';
 import { duration } from '../format/time';
+import { useStream } from '../live/live';
+import type { StreamState } from '../live/stream';
 import { allPages } from '../paged';
 import { useResource } from '../resource';
 import {
@@ -51,7 +53,7 @@ export function AnalyticsPage({ account }: { account: string }): ReactElement {
     <div className="page analytics">
       <PageHead
         title="Analytics"
-        hint="Closed trades after fees, and the equity curve, over the life of the account."
+        hint="Closed trades after fees, and the equity curve, over the life of the account; shadows don’t count."
       />
       {basis.loading && <Skeleton height={420} />}
       {basis.problem && !basis.data && <ProblemNote problem={basis.problem} retry={basis.reload} />}
@@ -65,11 +67,23 @@ export function AnalyticsPage({ account }: { account: string }): ReactElement {
   );
 }
 
+const shadowsOf = (state: StreamState): string =>
+  (state.view?.strategies ?? [])
+    .filter(({ mode }) => mode === 'shadow')
+    .map(({ name }) => name)
+    .join('\n');
+
 function Figures({ basis }: { basis: Basis }): ReactElement {
-  const { trades, curve } = basis;
+  const { trades: all, curve } = basis;
+  const shadows = useStream(shadowsOf);
+  // A shadow trades make-believe money, which is in no sum.
+  const trades = useMemo(() => {
+    const names = shadows.split('\n');
+    return all.filter(({ strategy }) => !names.includes(strategy));
+  }, [all, shadows]);
   const overall = useMemo(() => figuresOf(trades), [trades]);
   const shape = useMemo(() => curveFigures(curve), [curve]);
-  const byStrategy = useMemo(() => figuresBy(trades, ({ strategy }) => strategy), [trades]);
+  const byStrategy = useMemo(() => figuresBy(all, ({ strategy }) => strategy), [all]);
   const byInstrument = useMemo(() => figuresBy(trades, ({ instrument }) => instrument), [trades]);
   const months = useMemo(() => monthlyReturns(curve), [curve]);
   const figures: readonly (readonly [string, ReactNode, string])[] = [
@@ -105,7 +119,16 @@ function Figures({ basis }: { basis: Basis }): ReactElement {
         <Distribution curve={curve} trades={trades} />
         <Months months={months} />
       </div>
-      <Breakdown title="By strategy" rows={byStrategy} name={(name) => <StrategyTag name={name} />} />
+      <Breakdown
+        title="By strategy"
+        rows={byStrategy}
+        name={(name) => (
+          <span className="pair">
+            <StrategyTag name={name} />
+            {shadows.split('\n').includes(name) && <Status value="shadow" />}
+          </span>
+        )}
+      />
       <Breakdown title="By instrument" rows={byInstrument} name={(name) => <b>{name}</b>} />
     </>
   );

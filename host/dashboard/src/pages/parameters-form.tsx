@@ -8,16 +8,13 @@ import { kindOf, read } from './parameters';
 
 export { parametersOf } from './parameters';
 
-function range({ minimum, maximum, default: initial }: Parameter): string {
-  const bounds =
-    minimum != null && maximum != null
-      ? `${minimum} to ${maximum}`
-      : minimum != null
-        ? `${minimum} or more`
-        : maximum != null
-          ? `${maximum} or less`
-          : '';
-  return [bounds, `default ${String(initial)}`].filter(Boolean).join(', ');
+/** What it does, within which bounds, and what is usual. */
+function hintOf({ meaning, minimum, maximum, default: initial }: Parameter): string {
+  const bounds = [minimum != null ? `from ${minimum}` : '', maximum != null ? `to ${maximum}` : '']
+    .join(' ')
+    .trim();
+  const limits = [bounds, `default ${String(initial)}`].filter(Boolean).join(', ');
+  return meaning ? `${meaning.replace(/\.$/, '')} (${limits})` : limits;
 }
 
 /** A field for each parameter that the strategy describes. */
@@ -71,7 +68,7 @@ export function ParametersForm({
           const text = textOf(parameter);
           const set = (next: string): void => setTyped({ ...typed, [parameter.name]: next });
           const result = read(parameter, text);
-          const hint = `${parameter.meaning ? `${parameter.meaning}. ` : ''}${range(parameter)}`;
+          const hint = hintOf(parameter);
           if (kindOf(parameter) === 'flag') {
             return (
               <div key={parameter.name} className="field">
