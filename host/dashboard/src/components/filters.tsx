@@ -45,35 +45,41 @@ export function Filters({
     ['', 'All'],
     ...names.map((name) => [name, name.replace(/-/g, statuses?.includes(name) ? ' ' : '-')] as const),
   ];
+  const active = ['status', 'strategy', 'instrument', 'from', 'until'].filter((name) =>
+    query.get(name),
+  ).length;
   const set = (name: string) => (value: string) => setQuery({ [name]: value || null });
   return (
-    <div className="filters" role="search" aria-label="Filters">
-      {statuses && (
+    <details className="filters" open={matchMedia('(min-width: 44rem)').matches}>
+      <summary>Filters{active > 0 && `, ${active} set`}</summary>
+      <div role="search" aria-label="Filters">
+        {statuses && (
+          <Select
+            label="Status"
+            value={query.get('status') ?? ''}
+            options={options(statuses)}
+            onChange={set('status')}
+          />
+        )}
         <Select
-          label="Status"
-          value={query.get('status') ?? ''}
-          options={options(statuses)}
-          onChange={set('status')}
+          label="Strategy"
+          value={query.get('strategy') ?? ''}
+          options={options(strategies)}
+          onChange={set('strategy')}
         />
-      )}
-      <Select
-        label="Strategy"
-        value={query.get('strategy') ?? ''}
-        options={options(strategies)}
-        onChange={set('strategy')}
-      />
-      <Select
-        label="Instrument"
-        value={query.get('instrument') ?? ''}
-        options={options(instruments)}
-        onChange={set('instrument')}
-      />
-      {days && (
-        <>
-          <TextField label="From" type="date" value={query.get('from') ?? ''} onChange={set('from')} />
-          <TextField label="Before" type="date" value={query.get('until') ?? ''} onChange={set('until')} />
-        </>
-      )}
-    </div>
+        <Select
+          label="Instrument"
+          value={query.get('instrument') ?? ''}
+          options={options(instruments)}
+          onChange={set('instrument')}
+        />
+        {days && (
+          <>
+            <TextField label="From" type="date" value={query.get('from') ?? ''} onChange={set('from')} />
+            <TextField label="Before" type="date" value={query.get('until') ?? ''} onChange={set('until')} />
+          </>
+        )}
+      </div>
+    </details>
   );
 }

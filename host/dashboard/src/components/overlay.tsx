@@ -1,5 +1,6 @@
 /** Dialogs and drawers: the browser's own, which hold the focus and close with Escape. */
 import { useEffect, useId, useRef, type ReactElement, type ReactNode } from 'react';
+import { createPortal } from 'react-dom';
 import { Icon } from './icons';
 
 export function Overlay({
@@ -26,7 +27,8 @@ export function Overlay({
       if (before instanceof HTMLElement) before.focus();
     };
   }, []);
-  return (
+  // At the end of the document, so that it looks the same wherever it is opened from.
+  return createPortal(
     <dialog
       ref={element}
       className={kind}
@@ -49,6 +51,7 @@ export function Overlay({
         <div className="overlay-body">{children}</div>
         {footer && <footer className="overlay-foot">{footer}</footer>}
       </div>
-    </dialog>
+    </dialog>,
+    document.body,
   );
 }
