@@ -19,7 +19,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['fake/**/*.mjs', 'scripts/**/*.mjs', '*.config.js', '*.config.ts'],
+    files: ['fake/**/*.mjs', 'scripts/**/*.mjs', '*.config.js', '*.config.ts', 'licences.ts'],
     languageOptions: {
       globals: {
         process: 'readonly',
@@ -32,5 +32,5 @@ export default tseslint.config(
       },
     },
   },
-  { files: ['*.config.ts'], extends: [tseslint.configs.base] },
+  { files: ['*.config.ts', 'licences.ts'], extends: [tseslint.configs.base] },
 );

@@ -97,14 +97,24 @@ function Navigation(): ReactElement {
         <span>Bulkhead</span>
       </a>
       <Links />
-      <p className="attribution">
-        Charts:{' '}
-        <a href="https://www.tradingview.com/" target="_blank" rel="noreferrer">
-          TradingView Lightweight Charts™
-        </a>
-        , © 2025 TradingView, Inc.
-      </p>
+      <Attribution />
     </nav>
+  );
+}
+
+/** The notice that the licence of the charts asks for, and the licences of all that is bundled. */
+function Attribution(): ReactElement {
+  return (
+    <p className="attribution">
+      Charts:{' '}
+      <a href="https://www.tradingview.com/" target="_blank" rel="noreferrer">
+        TradingView Lightweight Charts™
+      </a>
+      , © 2026 TradingView, Inc.{' '}
+      <a href="./licences.txt" target="_blank">
+        Licences
+      </a>
+    </p>
   );
 }
 
@@ -137,13 +147,7 @@ function BottomNavigation(): ReactElement {
           <div className="more-links">
             <Links />
           </div>
-          <p className="attribution">
-            Charts:{' '}
-            <a href="https://www.tradingview.com/" target="_blank" rel="noreferrer">
-              TradingView Lightweight Charts™
-            </a>
-            , © 2025 TradingView, Inc.
-          </p>
+          <Attribution />
         </Overlay>
       )}
     </nav>
