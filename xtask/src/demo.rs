@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use crate::dashboard;
 use crate::plugins;
 use crate::process;
 use crate::workspace::Workspace;
@@ -30,9 +31,11 @@ pub(crate) struct Demo {
 }
 
 impl Demo {
-    /// Builds the plugins and the host.
+    /// Builds the plugins, the dashboard and the host.
     pub(crate) fn prepare(workspace: &Workspace) -> Result<Self> {
         let built = plugins::build(workspace)?;
+        // Before the host, which takes it along.
+        dashboard::build(workspace)?;
         let directory = workspace.target.join("demo");
         copy_plugins(&built, &directory.join("strategies"))?;
         begin_anew(&directory.join("storage"))?;

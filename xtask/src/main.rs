@@ -12,6 +12,7 @@
 mod bench;
 mod ci;
 mod crash;
+mod dashboard;
 mod debian_packages;
 mod demo;
 mod dependencies;
@@ -50,6 +51,8 @@ enum Verb {
     Setup,
     /// Build the plugins into target/plugins
     Plugins,
+    /// Build the dashboard, which the host takes along when it is built
+    Dashboard,
     /// Build everything and watch four strategies trade paper money
     Demo {
         /// What `bulkhead run` is given besides the strategies, e.g. `-- --duration 60s`
@@ -129,6 +132,7 @@ fn run(workspace: &Workspace, verb: Verb) -> anyhow::Result<()> {
             Ok(())
         }
         Verb::Plugins => plugins::build(workspace).map(|_| ()),
+        Verb::Dashboard => dashboard::build(workspace),
         Verb::Demo { arguments } => demo::run(workspace, &arguments),
         Verb::Test { filter } => test::run(workspace, filter.as_deref()),
         Verb::Bench { filter, arguments } => bench::run(workspace, filter.as_deref(), &arguments),

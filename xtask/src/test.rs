@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
+use crate::dashboard;
 use crate::demo;
 use crate::plugins::{self, PLUGINS_VARIABLE};
 use crate::postgres;
@@ -13,10 +14,14 @@ use crate::workspace::Workspace;
 /// Tells end-to-end tests and benches which `bulkhead` binary to drive.
 pub(crate) const BINARY_VARIABLE: &str = "BULKHEAD_BIN";
 
+/// A filter that is part of this runs the dashboard's tests as well.
+const DASHBOARD: &str = "dashboard browser";
+
 /// Runs the tests, or those whose name contains `filter`.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     postgres::find_or_install()?;
     let plugins = plugins::build(workspace)?;
+    dashboard::build(workspace)?;
     let binary = demo::build_host(workspace)?;
     let with_environment = |command: &mut Command| {
         process::run(command.env(PLUGINS_VARIABLE, &plugins).env(BINARY_VARIABLE, &binary))
@@ -39,5 +44,11 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     let mut examples = workspace.cargo();
     examples.args(["test", "--doc", "--workspace"]).args(filter);
     let examples_outcome = with_environment(&mut examples);
-    outcome.and(examples_outcome)
+
+    let dashboard_outcome = if filter.is_none_or(|filter| DASHBOARD.contains(filter)) {
+        dashboard::test(workspace, &plugins, &binary)
+    } else {
+        Ok(())
+    };
+    outcome.and(examples_outcome).and(dashboard_outcome)
 }

@@ -1,5 +1,4 @@
 //! Trading by hand: orders, taking them back, and the exits of a position.
-#![expect(unused_qualifications, reason = "the macro that describes routes makes them")]
 
 use axum::Extension;
 use axum::extract::State;

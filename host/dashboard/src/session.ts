@@ -1,0 +1,63 @@
+/** Who is logged in, and what the role allows. */
+import { call, get, whenUnauthorised } from './api/client';
+import type { Role, Session } from './api/documents';
+import { asProblem, type Problem } from './api/problem';
+import { createStore, useWhole } from './store';
+
+export type SessionState =
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'none'; readonly why: string | null }
+  | { readonly kind: 'unreachable'; readonly problem: Problem }
+  | { readonly kind: 'open'; readonly session: Session };
+
+export const session = createStore<SessionState>({ kind: 'unknown' });
+
+whenUnauthorised(() => {
+  if (session.get().kind === 'open')
+    session.set({ kind: 'none', why: 'Your session has ended. Log in again.' });
+});
+
+export async function resume(): Promise<void> {
+  try {
+    session.set({ kind: 'open', session: await get<Session>('session') });
+  } catch (error) {
+    const problem = asProblem(error);
+    session.set(problem.status === 401 ? { kind: 'none', why: null } : { kind: 'unreachable', problem });
+  }
+}
+
+export async function logIn(token: string): Promise<void> {
+  await call('POST', 'session', { token });
+  session.set({ kind: 'open', session: await get<Session>('session') });
+}
+
+export async function logOut(): Promise<void> {
+  try {
+    await call('DELETE', 'session');
+  } finally {
+    session.set({ kind: 'none', why: null });
+  }
+}
+
+/** The host renews the cookie when the page asks how its session stands. */
+const RENEWED_EVERY = 5 * 60_000;
+setInterval(() => {
+  if (session.get().kind === 'open') void get<Session>('session').catch(() => undefined);
+}, RENEWED_EVERY);
+
+export function sessionEnded(): void {
+  session.set({ kind: 'none', why: 'Your session has ended. Log in again.' });
+}
+
+const ROLES: readonly string[] = ['viewer', 'trader', 'operator', 'admin'];
+
+export function allows(role: string, needed: Role): boolean {
+  return ROLES.indexOf(role) >= ROLES.indexOf(needed);
+}
+
+/** Null when the person may, or why not. */
+export function useForbidden(needed: Role): string | null {
+  const state = useWhole(session);
+  if (state.kind !== 'open' || allows(state.session.role, needed)) return null;
+  return `This needs the role ${needed}; yours is ${state.session.role}.`;
+}
