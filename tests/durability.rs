@@ -150,6 +150,12 @@ fn a_request_that_a_host_can_not_carry_out_is_answered_with_the_reason() {
         panic!("there is no such slot");
     };
     assert!(reason.contains("nobody"), "{reason}");
+    let audit = database.audit(ShardId(0), None, 1_000).unwrap();
+    let release = audit.iter().find(|row| row.action == "release").unwrap();
+    assert_eq!((release.actor.as_str(), release.subject.as_str()), ("ann", "nobody"));
+    assert_eq!(release.detail, format!("refused: {reason}"));
+    let deploy = audit.iter().find(|row| row.action == "deploy").unwrap();
+    assert_eq!(deploy.actor, "host: strategies directory");
     // While it runs, an answer comes at once.
     let resumed = account.succeed(&["resume"]);
     assert!(resumed.contains("trading is resumed"), "{resumed}");

@@ -8,14 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::host::Host;
-use support::{json, plugin, strategies, succeed};
-
-/// The plugin as another version: a custom section more makes another hash and changes nothing else.
-fn another_version(name: &str) -> Vec<u8> {
-    let mut bytes = std::fs::read(plugin(name)).unwrap();
-    bytes.extend([0, 6, 4, b'n', b'o', b't', b'e', b'!']);
-    bytes
-}
+use support::{another_version, json, plugin, strategies, succeed};
 
 /// Writes a file so that it appears whole.
 fn replace(path: &Path, bytes: &[u8]) {

@@ -8,18 +8,20 @@ use std::path::Path;
 
 use bulkhead_configuration::Layers;
 use bulkhead_core::engine::{Engine, EngineSettings};
-use bulkhead_core::identifier::{InstrumentId, SignalId};
+use bulkhead_core::identifier::{InstrumentId, OrderId, SignalId};
 use bulkhead_core::input::{
-    Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange, StrategyMode,
+    Actor, Command, Deployment, HaltAction, Input, InputKind, ManualAmount, ManualOrder, SettingsChange,
+    StrategyMode,
 };
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::{Bar, MarketTrade, Quote, Signal};
 use bulkhead_core::money::Money;
-use bulkhead_core::order::Side;
+use bulkhead_core::order::{Pricing, Side};
+use bulkhead_core::strategy::ExitPlan;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_fuzz::strategy::{Source, VERSION};
 use bulkhead_sequencer::snapshot::ShardSnapshot;
-use bulkhead_store::journal::{NumberedOutput, Opening, Sequence, encode, encode_market};
+use bulkhead_store::journal::{ENCODING, NumberedOutput, Opening, Sequence, encode, encode_market};
 use rust_decimal::Decimal;
 use serde::Serialize;
 
@@ -44,7 +46,7 @@ fn plain(first: &[u8], content: &impl Serialize) -> Vec<u8> {
 
 /// A payload as it is in the database.
 fn compressed(first: &[u8], content: &impl Serialize) -> Vec<u8> {
-    [first, &[1], &encode(content).unwrap()].concat()
+    [first, &[u8::try_from(ENCODING).unwrap()], &encode(content).unwrap()].concat()
 }
 
 fn settings() -> EngineSettings {
@@ -62,13 +64,27 @@ fn actor() -> Actor {
 }
 
 fn deploy(slot: &str, mode: StrategyMode) -> InputKind {
-    InputKind::Command(Command::Deploy(Deployment {
-        slot: slot.to_owned(),
-        version: VERSION,
-        mode,
-        weight: Decimal::new(5, 1),
-        instruments: Vec::new(),
-        parameters: BTreeMap::new(),
+    InputKind::command(
+        actor(),
+        Command::Deploy(Deployment {
+            slot: slot.to_owned(),
+            version: VERSION,
+            mode,
+            weight: Decimal::new(5, 1),
+            instruments: Vec::new(),
+            parameters: BTreeMap::new(),
+        }),
+    )
+}
+
+fn order(side: Side, amount: ManualAmount) -> Command {
+    Command::PlaceOrder(Box::new(ManualOrder {
+        slot: "first".to_owned(),
+        instrument: InstrumentId(0),
+        side,
+        amount,
+        pricing: Pricing::Market,
+        exits: None,
     }))
 }
 
@@ -77,7 +93,10 @@ fn inputs() -> Vec<Input> {
     let mut inputs: Vec<Input> = [
         deploy("first", StrategyMode::Live),
         deploy("shadow", StrategyMode::Shadow),
-        InputKind::Command(Command::SetWeights(BTreeMap::from([("first".to_owned(), Decimal::ONE)]))),
+        InputKind::command(
+            actor(),
+            Command::SetWeights(BTreeMap::from([("first".to_owned(), Decimal::ONE)])),
+        ),
     ]
     .into_iter()
     .map(|kind| Input { time: Timestamp::EPOCH, kind })
@@ -110,20 +129,31 @@ fn inputs() -> Vec<Input> {
             InputKind::Trade(trade),
             InputKind::Signal(Signal { instrument, id: SignalId(0), time, value: 0.5 }),
             InputKind::Timer,
-            InputKind::Command(Command::Halt {
-                reason: "a look".to_owned(),
-                actor: actor(),
-                action: HaltAction::Flatten,
-            }),
-            InputKind::Command(Command::Resume { actor: actor() }),
-            InputKind::Command(Command::ChangeSettings(Box::new(SettingsChange {
-                actor: actor(),
-                settings: settings().changeable(),
-            }))),
-            InputKind::Command(Command::Close { slot: slot(), instrument }),
-            InputKind::Command(Command::SetMode { slot: slot(), mode: StrategyMode::Off }),
-            InputKind::Command(Command::Release { slot: slot() }),
-            InputKind::Command(Command::Remove { slot: slot() }),
+            InputKind::command(
+                actor(),
+                Command::Halt { reason: "a look".to_owned(), action: HaltAction::Flatten },
+            ),
+            InputKind::command(actor(), Command::Resume {}),
+            InputKind::command(
+                actor(),
+                Command::ChangeSettings(Box::new(SettingsChange { settings: settings().changeable() })),
+            ),
+            InputKind::command(
+                actor(),
+                order(Side::Buy, ManualAmount::Notional(Money(Decimal::ONE_HUNDRED))),
+            ),
+            InputKind::command(actor(), order(Side::Sell, ManualAmount::All)),
+            InputKind::command(actor(), Command::CancelOrder { order: OrderId(1) }),
+            InputKind::command(
+                actor(),
+                Command::ChangeExits { slot: slot(), instrument, plan: ExitPlan::default() },
+            ),
+            InputKind::command(actor(), Command::SetParameters { slot: slot(), parameters: BTreeMap::new() }),
+            InputKind::command(actor(), Command::Replace { slot: slot(), version: VERSION }),
+            InputKind::command(actor(), Command::Close { slot: slot(), instrument }),
+            InputKind::command(actor(), Command::SetMode { slot: slot(), mode: StrategyMode::Off }),
+            InputKind::command(actor(), Command::Release { slot: slot() }),
+            InputKind::command(actor(), Command::Remove { slot: slot() }),
             InputKind::Checkpoint,
         ]
         .map(|kind| Input { time, kind }),
@@ -177,7 +207,8 @@ fn snapshots() {
         ("positions", 14),
         ("many-bars", 27),
         ("failed", 29),
-        ("closed", 34),
+        ("by-hand", 40),
+        ("closed", 41),
         ("removed", inputs.len()),
     ] {
         let mut engine = Engine::new(settings(), Box::new(Source)).unwrap();
@@ -192,10 +223,11 @@ fn snapshots() {
             write("snapshot", "positions-compressed", &compressed(&[], &snapshot));
         }
         if name == "fresh" {
-            // It ends with an empty list of slots to be told something, and the number of inputs.
+            // It ends with empty lists of slots to be told something and of configured ones, and the number of
+            // inputs.
             let mut bytes = plain(&[], &snapshot);
-            bytes.truncate(bytes.len() - 2);
-            bytes.extend([1, 99, 0]);
+            bytes.truncate(bytes.len() - 3);
+            bytes.extend([1, 99, 0, 0]);
             write("snapshot", "slot-that-is-not-there", &bytes);
         }
     }

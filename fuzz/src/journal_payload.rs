@@ -2,7 +2,9 @@ use bulkhead_core::engine::{Engine, EngineSettings};
 use bulkhead_core::input::{Input, InputKind};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::money::Money;
-use bulkhead_store::journal::{ENCODING, NumberedOutput, Opening, decode_market, encode_market};
+use bulkhead_store::journal::{
+    ENCODING, NumberedOutput, Opening, decode_commands, decode_market, encode, encode_market,
+};
 use rust_decimal::Decimal;
 
 use crate::payload::{Written, check_same};
@@ -20,7 +22,11 @@ pub fn check(bytes: &[u8]) {
     let Some(written) = Written::from(rest) else { return };
     match record % 4 {
         0 => {
-            if let Some(inputs) = written.decoded::<Vec<Input>>() {
+            let (encoding, payload) = written.payload();
+            if let Ok(inputs) = decode_commands(encoding, &payload) {
+                let payload = encode(&inputs).expect("what was read can be written");
+                let again = decode_commands(ENCODING, &payload).expect("what was written can be read");
+                check_same(&inputs, &again);
                 check_market(&inputs);
                 step(engine(), &inputs);
             }

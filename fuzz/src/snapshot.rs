@@ -3,17 +3,21 @@ use std::collections::BTreeMap;
 use bulkhead_core::engine::{Engine, EngineSnapshot};
 use bulkhead_core::identifier::{InstrumentId, SignalId};
 use bulkhead_core::input::{
-    Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange, StrategyMode,
+    Actor, Command, Deployment, HaltAction, Input, InputKind, ManualAmount, ManualOrder, SettingsChange,
+    StrategyMode,
 };
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::{Bar, MarketTrade, Quote, Signal};
-use bulkhead_core::order::Side;
+use bulkhead_core::money::Quantity;
+use bulkhead_core::order::{Pricing, Side};
 use bulkhead_core::price_board::InstrumentMarket;
+use bulkhead_core::strategy::ExitPlan;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_sequencer::snapshot::ShardSnapshot;
+use bulkhead_store::journal::{ENCODING, encode};
 use rust_decimal::Decimal;
 
-use crate::payload::Written;
+use crate::payload::{Written, check_same};
 use crate::strategy::{Source, VERSION};
 
 /// The first byte says how the payload is written: 0 means that it is not compressed yet, any other is the
@@ -21,7 +25,12 @@ use crate::strategy::{Source, VERSION};
 ///
 /// Whatever decodes is written and read again to the same, and an engine goes on from it or refuses it.
 pub fn check(bytes: &[u8]) {
-    let Some(snapshot) = Written::from(bytes).and_then(Written::decoded::<ShardSnapshot>) else { return };
+    let Some(written) = Written::from(bytes) else { return };
+    let (encoding, payload) = written.payload();
+    let Ok(snapshot) = ShardSnapshot::decode(encoding, &payload) else { return };
+    let payload = encode(&snapshot).expect("what was read can be written");
+    let again = ShardSnapshot::decode(ENCODING, &payload).expect("what was written can be read");
+    check_same(&snapshot, &again);
     let Ok(mut engine) = Engine::restore(snapshot.engine, Box::new(Source)) else { return };
     // A snapshot of what it is now can be taken, and gone on from by another engine.
     let taken: EngineSnapshot = engine.snapshot();
@@ -56,7 +65,7 @@ fn inputs(engine: &Engine) -> Vec<InputKind> {
     let start = engine.now().max(Timestamp::EPOCH);
     let slot = engine.slots().first().map_or_else(|| "new".to_owned(), |slot| slot.name().to_owned());
     let last = |id| engine.prices().market(id).and_then(InstrumentMarket::last).unwrap_or(100.0);
-    let mut inputs = vec![InputKind::Timer, InputKind::Command(deployment("new"))];
+    let mut inputs = vec![InputKind::Timer, InputKind::command(actor(), deployment("new"))];
     for instrument in (0..engine.settings().instruments.len().min(2)).filter_map(|at| u32::try_from(at).ok())
     {
         let id = InstrumentId(instrument);
@@ -82,19 +91,27 @@ fn inputs(engine: &Engine) -> Vec<InputKind> {
             taker: Side::Buy,
         }));
         inputs.push(InputKind::Signal(Signal { instrument: id, id: SignalId(0), time, value: 0.5 }));
-        inputs.push(InputKind::Command(Command::Close { slot: slot.clone(), instrument: id }));
+        inputs.push(InputKind::command(actor(), order(&slot, id)));
+        let exits = Command::ChangeExits { slot: slot.clone(), instrument: id, plan: ExitPlan::default() };
+        inputs.push(InputKind::command(actor(), exits));
+        inputs.push(InputKind::command(actor(), Command::Close { slot: slot.clone(), instrument: id }));
     }
     inputs.extend([
-        InputKind::Command(Command::SetWeights(BTreeMap::from([(slot.clone(), Decimal::ONE)]))),
-        InputKind::Command(Command::SetMode { slot: slot.clone(), mode: StrategyMode::Shadow }),
-        InputKind::Command(Command::Release { slot: slot.clone() }),
+        InputKind::command(actor(), Command::SetWeights(BTreeMap::from([(slot.clone(), Decimal::ONE)]))),
+        InputKind::command(actor(), Command::SetMode { slot: slot.clone(), mode: StrategyMode::Shadow }),
+        InputKind::command(actor(), Command::Release { slot: slot.clone() }),
         halt(HaltAction::CancelOrders),
-        InputKind::Command(Command::Resume { actor: actor() }),
+        InputKind::command(actor(), Command::Resume {}),
         halt(HaltAction::Flatten),
-        InputKind::Command(Command::ChangeSettings(Box::new(change(engine)))),
-        InputKind::Command(deployment(&slot)),
+        InputKind::command(actor(), Command::ChangeSettings(Box::new(change(engine)))),
+        InputKind::command(actor(), deployment(&slot)),
+        InputKind::command(actor(), Command::Replace { slot: slot.clone(), version: VERSION }),
+        InputKind::command(
+            actor(),
+            Command::SetParameters { slot: slot.clone(), parameters: BTreeMap::new() },
+        ),
         InputKind::Checkpoint,
-        InputKind::Command(Command::Remove { slot }),
+        InputKind::command(actor(), Command::Remove { slot }),
         InputKind::Timer,
     ]);
     inputs
@@ -105,14 +122,25 @@ fn actor() -> Actor {
 }
 
 fn halt(action: HaltAction) -> InputKind {
-    InputKind::Command(Command::Halt { reason: "a check".to_owned(), actor: actor(), action })
+    InputKind::command(actor(), Command::Halt { reason: "a check".to_owned(), action })
 }
 
 /// One more instrument, and all else as it is.
 fn change(engine: &Engine) -> SettingsChange {
     let mut settings = engine.settings().changeable();
     settings.instruments.push(Instrument::new("NEW-USD", 2, 4));
-    SettingsChange { actor: actor(), settings }
+    SettingsChange { settings }
+}
+
+fn order(slot: &str, instrument: InstrumentId) -> Command {
+    Command::PlaceOrder(Box::new(ManualOrder {
+        slot: slot.to_owned(),
+        instrument,
+        side: Side::Buy,
+        amount: ManualAmount::Quantity(Quantity(Decimal::ONE)),
+        pricing: Pricing::Market,
+        exits: None,
+    }))
 }
 
 fn deployment(slot: &str) -> Command {

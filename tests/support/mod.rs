@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod bomb;
+pub(crate) mod client;
 pub(crate) mod host;
 #[cfg(target_os = "linux")]
 pub(crate) mod small_disk;
@@ -27,6 +28,13 @@ pub(crate) fn plugin(name: &str) -> PathBuf {
     path
 }
 
+/// The plugin as another version: a custom section more makes another hash and changes nothing else.
+pub(crate) fn another_version(name: &str) -> Vec<u8> {
+    let mut bytes = std::fs::read(plugin(name)).unwrap();
+    bytes.extend([0, 6, 4, b'n', b'o', b't', b'e', b'!']);
+    bytes
+}
+
 /// A built plugin that is for tests alone.
 pub(crate) fn test_plugin(name: &str) -> PathBuf {
     let path = plugin("sma-crossover").with_file_name("../test-plugins").join(format!("{name}.wasm"));
@@ -41,6 +49,8 @@ pub(crate) fn bulkhead(directory: &Path) -> Command {
         .current_dir(directory)
         .env_remove("RUST_LOG")
         .env("NO_COLOR", "1")
+        // Hosts side by side would fight for the port.
+        .env("BULKHEAD__API__LISTEN", "off")
         .env("BULKHEAD__STORAGE", directory.join("storage"))
         .stdin(Stdio::null());
     command

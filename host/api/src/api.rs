@@ -110,9 +110,9 @@ impl Api {
         // The host does not end before its callers do, so somebody goes on looking.
         let taken_back = async {
             let gone = tokens.wait_for(|tokens| {
-                tokens.as_ref().is_some_and(|tokens| {
-                    tokens.get(&caller.name).is_none_or(|token| tokens::role(token, now()).is_none())
-                })
+                // One that is not known yet was made a moment ago; none is ever forgotten.
+                let token = tokens.as_ref().and_then(|tokens| tokens.get(&caller.name));
+                token.is_some_and(|token| tokens::role(token, now()).is_none())
             });
             if gone.await.is_err() {
                 std::future::pending::<()>().await;

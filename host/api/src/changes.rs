@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use bulkhead_core::input::{Actor, Command, HaltAction, StrategyMode};
+use bulkhead_core::input::{Command, HaltAction, StrategyMode};
 use bulkhead_store::database::{Database, RequestState};
 use bulkhead_store::storage::Outcome;
 use rust_decimal::Decimal;
@@ -156,8 +156,8 @@ pub(crate) async fn halt(
         let expected = format!("reason: a text of at most {LONGEST_REASON} bytes is expected");
         return Err(Problem::new(Kind::BadBody, expected));
     }
-    let (reason, action, actor) = (body.reason, body.action.into(), person(&caller));
-    change(&api, caller, &headers, account, move |_| Ok(Command::Halt { reason, actor, action })).await
+    let (reason, action) = (body.reason, body.action.into());
+    change(&api, caller, &headers, account, move |_| Ok(Command::Halt { reason, action })).await
 }
 
 /// Ends a halt, and closes the breakers that tripped.
@@ -177,8 +177,7 @@ pub(crate) async fn resume(
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let actor = person(&caller);
-    change(&api, caller, &headers, account, move |_| Ok(Command::Resume { actor })).await
+    change(&api, caller, &headers, account, move |_| Ok(Command::Resume {})).await
 }
 
 /// Changes what strategies get of the capital.
@@ -356,10 +355,6 @@ pub(crate) async fn request(
 async fn state(api: &Api, request: i64) -> Result<Option<ChangeState>, Problem> {
     let state = api.readers.ask(move |database| Ok(database.request_state(request)?)).await?;
     Ok(state.map(|state| ChangeState::of(request, state)))
-}
-
-fn person(caller: &Caller) -> Actor {
-    Actor::Person(caller.name.clone())
 }
 
 /// The key that the caller gave, made one of this token's own.

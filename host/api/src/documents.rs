@@ -139,7 +139,7 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    pub(crate) fn of(row: PositionRow, names: &Names) -> Self {
+    pub(crate) fn of(row: &PositionRow, names: &Names) -> Self {
         Self {
             strategy: names.strategy(row.strategy),
             instrument: names.symbol(row.instrument),
@@ -268,7 +268,7 @@ pub(crate) struct Fill {
 }
 
 impl Fill {
-    pub(crate) fn of(row: FillRow, names: &Names) -> Self {
+    pub(crate) fn of(row: &FillRow, names: &Names) -> Self {
         Self {
             sequence: row.sequence.0,
             order: row.order_id.0,
@@ -314,7 +314,7 @@ pub(crate) struct Trade {
 }
 
 impl Trade {
-    pub(crate) fn of(row: TradeRow, names: &Names) -> Self {
+    pub(crate) fn of(row: &TradeRow, names: &Names) -> Self {
         Self {
             sequence: row.sequence.0,
             strategy: names.strategy(row.strategy),
@@ -346,7 +346,7 @@ pub(crate) struct Charge {
 }
 
 impl Charge {
-    pub(crate) fn of(row: ChargeRow, names: &Names) -> Self {
+    pub(crate) fn of(row: &ChargeRow, names: &Names) -> Self {
         Self {
             sequence: row.sequence.0,
             strategy: names.strategy(row.strategy),
@@ -374,7 +374,7 @@ pub(crate) struct Equity {
 }
 
 impl Equity {
-    pub(crate) fn of(row: EquityRow) -> Self {
+    pub(crate) fn of(row: &EquityRow) -> Self {
         Self {
             time: time(row.time),
             sequence: row.sequence.0,

@@ -52,16 +52,16 @@ impl RequestCounts {
 )]
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let registry = Registry::new();
-    let figures = Figures::new(&registry).map_err(unmeasured)?;
-    registry.register(Box::new(api.counts.requests.clone())).map_err(unmeasured)?;
-    registry.register(Box::new(api.counts.seconds.clone())).map_err(unmeasured)?;
+    let figures = Figures::new(&registry).map_err(|error| unmeasured(&error))?;
+    registry.register(Box::new(api.counts.requests.clone())).map_err(|error| unmeasured(&error))?;
+    registry.register(Box::new(api.counts.seconds.clone())).map_err(|error| unmeasured(&error))?;
     figures.read_live(&api.hub);
     api.readers.ask(move |database| figures.read(database)).await?;
-    let text = TextEncoder::new().encode_to_string(&registry.gather()).map_err(unmeasured)?;
+    let text = TextEncoder::new().encode_to_string(&registry.gather()).map_err(|error| unmeasured(&error))?;
     Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
 }
 
-fn unmeasured(error: prometheus::Error) -> Problem {
+fn unmeasured(error: &prometheus::Error) -> Problem {
     tracing::error!(%error, "the metrics could not be put together");
     Problem::new(Kind::Internal, "the metrics could not be put together; the host's log says why")
 }

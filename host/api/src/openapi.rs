@@ -1,4 +1,4 @@
-//! The description of the API, for programs as OpenAPI 3.1 and for people as one page that loads nothing.
+//! The description of the API, for programs in the terms of `OpenAPI` 3.1 and for people as one page that loads nothing.
 
 use std::fmt::Write as _;
 
@@ -67,7 +67,7 @@ use crate::{changes, live, login, metrics, plugins, reads, routes, token_routes}
 )]
 struct Description;
 
-/// The OpenAPI document, as it is in the repository and as the host serves it.
+/// The `OpenAPI` document, as it is in the repository and as the host serves it.
 ///
 /// # Errors
 ///
@@ -151,20 +151,20 @@ fn add_what_all_have(route: &Route, operation: &mut serde_json::Map<String, Valu
     }
 }
 
-fn unwritten(error: serde_json::Error) -> Problem {
+fn unwritten(error: &serde_json::Error) -> Problem {
     tracing::error!(%error, "the description of the API can't be written");
     Problem::new(Kind::Internal, "the description of the API can't be written; the host's log says why")
 }
 
 /// The document for programs.
 pub(crate) async fn openapi() -> Result<Json<Value>, Problem> {
-    document().and_then(|text| serde_json::from_str(&text)).map(Json).map_err(unwritten)
+    document().and_then(|text| serde_json::from_str(&text)).map(Json).map_err(|error| unwritten(&error))
 }
 
 /// The same for people.
 pub(crate) async fn page() -> Result<Html<String>, Problem> {
-    let text = document().map_err(unwritten)?;
-    serde_json::from_str(&text).map(|document| Html(html(&document))).map_err(unwritten)
+    let text = document().map_err(|error| unwritten(&error))?;
+    serde_json::from_str(&text).map(|document| Html(html(&document))).map_err(|error| unwritten(&error))
 }
 
 fn html(document: &Value) -> String {

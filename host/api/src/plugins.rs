@@ -49,7 +49,7 @@ pub struct InstalledPlugin {
 pub enum PluginProblem {
     /// The slot's name would be a path, or hidden.
     #[error(
-        "\"{0}\" is no name for a slot: letters, digits, \"-\", \"_\" and \".\" are expected, not first a \".\""
+        "\"{0}\" is no name for a slot: 1 to 64 letters, digits, \"-\", \"_\" and \".\" are expected, not first a \".\""
     )]
     Slot(String),
     /// The file is no strategy that can run here.

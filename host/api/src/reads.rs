@@ -212,7 +212,7 @@ pub(crate) async fn positions(State(api): State<Api>, At(account): At<String>) -
         .ask(move |database| {
             let names = Names::read(database, &account)?;
             let rows = database.positions(names.shard)?.into_iter();
-            Ok(rows.map(|row| Position::of(row, &names)).collect())
+            Ok(rows.map(|row| Position::of(&row, &names)).collect())
         })
         .await
         .map(Json)
@@ -280,7 +280,7 @@ pub(crate) async fn order(
             Ok(OrderDetail {
                 order: Order::of(row, &names),
                 transitions: transitions.into_iter().map(Transition::of).collect(),
-                fills: fills.into_iter().map(|row| Fill::of(row, &names)).collect(),
+                fills: fills.into_iter().map(|row| Fill::of(&row, &names)).collect(),
             })
         })
         .await
@@ -317,7 +317,7 @@ pub(crate) async fn fills(
                 rows,
                 most,
                 |row| paging::place_text(row.sequence, row.ordinal),
-                |row| Fill::of(row, &names),
+                |row| Fill::of(&row, &names),
             ))
         })
         .await
@@ -354,7 +354,7 @@ pub(crate) async fn trades(
                 rows,
                 most,
                 |row| paging::place_text(row.sequence, row.ordinal),
-                |row| Trade::of(row, &names),
+                |row| Trade::of(&row, &names),
             ))
         })
         .await
@@ -386,7 +386,7 @@ pub(crate) async fn charges(
                 rows,
                 most,
                 |row| paging::place_text(row.sequence, row.ordinal),
-                |row| Charge::of(row, &names),
+                |row| Charge::of(&row, &names),
             ))
         })
         .await
@@ -414,7 +414,7 @@ pub(crate) async fn equity(
         .ask(move |database| {
             let shard = shard(database, &account)?;
             let rows = database.equity(shard, after, most + 1)?;
-            Ok(Page::of(rows, most, |row| paging::moment_text(row.time), Equity::of))
+            Ok(Page::of(rows, most, |row| paging::moment_text(row.time), |row| Equity::of(&row)))
         })
         .await
         .map(Json)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
@@ -19,6 +19,9 @@ use crate::authorisation::{Needed, authorise};
 use crate::problem::{Kind, Problem, ProblemDocument};
 use crate::tokens::Role;
 use crate::{changes, live, login, metrics, openapi, pages, plugins, reads, token_routes};
+
+/// Where plugin files are uploaded.
+const UPLOAD: &str = "/api/v1/plugins/{plugin}";
 
 /// Largest body but for plugin files, in bytes.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -120,19 +123,14 @@ pub(crate) fn routes() -> Vec<Route> {
 /// The router of the table.
 pub(crate) fn router(api: &Api) -> Router {
     let mut router = Router::new();
-    for Route { method, path, access, handler } in routes() {
+    for Route { path, access, handler, .. } in routes() {
         let handler = match access {
             Access::Holder(needed) => {
                 handler.route_layer(from_fn_with_state((api.clone(), needed), authorise))
             }
             Access::Anybody => handler,
         };
-        let handler = match (method, path) {
-            ("put", "/api/v1/plugins/{plugin}") => {
-                handler.layer(DefaultBodyLimit::max(api.settings.largest_upload))
-            }
-            _ => handler,
-        };
+        let handler = handler.layer(DefaultBodyLimit::max(largest_body(api, Some(path))));
         router = router.route(path, handler);
     }
     router
@@ -143,7 +141,6 @@ pub(crate) fn router(api: &Api) -> Router {
                 "the method does not fit the route; /api/v1/openapi.json lists all routes with theirs",
             )
         })
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(|_| {
             Problem::new(Kind::Internal, "the host failed to answer; its log says more").into_response()
         }))
@@ -192,6 +189,7 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let allowed = address.map_or(Ok(()), |address| api.limits.address(address));
+    let allowed = allowed.and_then(|()| small_enough(&api, request.headers(), route.as_deref()));
     let mut response = match allowed {
         Ok(()) => tokio::time::timeout(LONGEST_ANSWER, next.run(request)).await.unwrap_or_else(|_| {
             Problem::new(Kind::TimedOut, "it took too long; ask for less, or again later").into_response()
@@ -221,6 +219,24 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
         headers.insert("x-request-id", id);
     }
     response
+}
+
+/// The largest plugin file for an upload, and little for everything else.
+fn largest_body(api: &Api, route: Option<&str>) -> usize {
+    if route == Some(UPLOAD) { api.settings.largest_upload } else { LARGEST_BODY }
+}
+
+/// Refuses a body that is announced to be too large before any of it is read.
+fn small_enough(api: &Api, headers: &HeaderMap, route: Option<&str>) -> Result<(), Problem> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    let most = largest_body(api, route);
+    if length.is_none_or(|length: usize| length <= most) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Kind::BodyTooLarge,
+        format!("the body is too large; at most {most} bytes are taken here"),
+    ))
 }
 
 /// Random, so that it is unlike that of any other request, also of other runs.

@@ -129,11 +129,12 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
     let readers = Readers::start(&host.url).map_err(ServeError::Start)?;
     let api = Api::new(settings.clone(), host, readers, RequestCounts::new()?);
     let service = router(&api).into_make_service_with_connect_info::<SocketAddr>();
+    // Who connects from now on waits a moment at most.
+    listening(bound);
     let served = runtime.block_on(async {
         tokio::spawn(api.look_at_tokens());
         let mut server = axum_server::from_tcp(listener)?.first_request_timeout(LONGEST_HEAD);
         server.http_builder().http1().header_read_timeout(LONGEST_HEAD).max_buf_size(LARGEST_HEAD);
-        listening(bound);
         let connections = settings.connections;
         match certificate {
             Some(certificate) => {
@@ -152,21 +153,21 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
 }
 
 fn certificate(chain: &Path, key: &Path) -> Result<RustlsConfig, ServeError> {
-    fn problem(path: &Path, why: impl ToString) -> ServeError {
+    fn problem(path: &Path, why: &dyn ToString) -> ServeError {
         ServeError::Certificate { path: path.to_owned(), why: why.to_string() }
     }
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| problem(chain, error))?;
+        .map_err(|error| problem(chain, &error))?;
     if certificates.is_empty() {
-        return Err(problem(chain, "there is no certificate in it; PEM is expected"));
+        return Err(problem(chain, &"there is no certificate in it; PEM is expected"));
     }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| problem(key, error))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| problem(key, &error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, secret))
-        .map_err(|error| problem(chain, error))?;
+        .map_err(|error| problem(chain, &error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(RustlsConfig::from_config(Arc::new(config)))
 }

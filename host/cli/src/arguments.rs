@@ -49,12 +49,22 @@ pub(crate) enum Command {
     Halt(HaltArguments),
     /// End a halt.
     Resume(ResumeArguments),
+    /// Buy or sell by hand, through the risk gate.
+    #[command(subcommand)]
+    Order(OrderCommand),
+    /// Sell a strategy's position whole, at the market.
+    Close(CloseArguments),
+    /// Take a working order back, a strategy's too.
+    Cancel(CancelArguments),
     /// Look after the database.
     #[command(subcommand)]
     Db(DatabaseCommand),
     /// Look at plugin files and versions.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Say who may use the dashboard and the admin API.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Show the configuration as it is understood.
     Config(ConfigurationArguments),
     /// Compile the plugin on standard input under limits; the host starts this itself.
@@ -209,6 +219,102 @@ pub(crate) struct ResumeArguments {
     pub(crate) no_wait: bool,
 }
 
+/// Of whom something is asked, and how the answer is told.
+#[derive(Debug, Args)]
+pub(crate) struct RequestArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// The account; may be left out when there is one only.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+    /// Don't wait until a running host has done it.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Print what became of it as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// In whose books, and what.
+#[derive(Debug, Args)]
+pub(crate) struct Place {
+    /// The strategy in whose books it is booked; it need not run.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) strategy: String,
+    /// The symbol of what is traded.
+    #[arg(long, value_name = "SYMBOL")]
+    pub(crate) instrument: String,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct AmountToBuy {
+    /// Units of what is traded, moved down to the lot.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) quantity: Option<Decimal>,
+    /// For so much money, at the limit or else the last price.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) notional: Option<Decimal>,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct AmountToSell {
+    /// Units of what is traded, moved down to the lot.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) quantity: Option<Decimal>,
+    /// For so much money, at the limit or else the last price.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) notional: Option<Decimal>,
+    /// The whole position; its working sales are taken back.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrderCommand {
+    /// Buy. The position gets the exits of the configuration.
+    Buy {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        amount: AmountToBuy,
+        /// At this price or better; at the market when left out.
+        #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
+        limit: Option<Decimal>,
+        #[command(flatten)]
+        request: RequestArguments,
+    },
+    /// Sell what is held.
+    Sell {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        amount: AmountToSell,
+        /// At this price or better; at the market when left out.
+        #[arg(long, value_name = "PRICE", allow_negative_numbers = true)]
+        limit: Option<Decimal>,
+        #[command(flatten)]
+        request: RequestArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CloseArguments {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(flatten)]
+    pub(crate) request: RequestArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CancelArguments {
+    /// The order's number.
+    pub(crate) order: u64,
+    #[command(flatten)]
+    pub(crate) request: RequestArguments,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatabaseCommand {
     /// Bring the schema up to date.
@@ -272,6 +378,58 @@ pub(crate) enum PluginCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token and show it, this once.
+    Create {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// What it is called, unlike all others that ever were: the audit names who did something by it.
+        #[arg(long)]
+        name: String,
+        /// What its holder may do.
+        #[arg(long, value_enum)]
+        role: TokenRole,
+        /// The only account that it is for; all accounts when left out.
+        #[arg(long, value_name = "NAME")]
+        account: Option<String>,
+        /// After how long it is not valid any more, such as 12h or 30d; it does not expire when left out.
+        #[arg(long, value_name = "TIME", value_parser = duration)]
+        expires: Option<Duration>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the tokens that ever were, without their secrets.
+    List {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a token back.
+    Revoke {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// The token's name.
+        name: String,
+    },
+}
+
+/// What a token's holder may do; each may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TokenRole {
+    /// Read everything.
+    Viewer,
+    /// Order, and close positions.
+    Trader,
+    /// Halt and resume, change weights, modes and parameters, bring strategies in and take them out.
+    Operator,
+    /// Make and take back tokens as well.
+    Admin,
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     use bulkhead_configuration::TextValue as _;
     bulkhead_core::time::Span::parse(text)
@@ -289,6 +447,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn an_order_has_one_amount_and_all_is_for_sales() {
+        let parse = |line: &str| {
+            let line = format!("bulkhead order {line} --strategy a --instrument X-USD");
+            Arguments::try_parse_from(line.split(' ')).map(|_| ()).map_err(|error| error.kind())
+        };
+        assert_eq!(parse("buy --quantity 2"), Ok(()));
+        assert_eq!(parse("sell --all --limit 12.5"), Ok(()));
+        assert!(parse("buy --all").is_err());
+        assert!(parse("buy").is_err());
+        assert!(parse("sell --quantity 1 --notional 5").is_err());
     }
 
     #[test]

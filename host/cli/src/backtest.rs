@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use bulkhead_configuration::{Configuration, Paper, Risk, Setting, TextValue as _};
 use bulkhead_core::engine::{Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
-use bulkhead_core::input::{Command, Deployment, Input, InputKind, StrategyMode};
+use bulkhead_core::input::{Actor, Command, Deployment, Input, InputKind, StrategyMode};
 use bulkhead_core::order::Side;
 use bulkhead_core::output::{Output, SlotEvent};
 use bulkhead_core::risk::RiskLimits;
@@ -258,7 +258,7 @@ impl Backtest {
             instruments: Vec::new(),
             parameters: candidate.parameters.clone(),
         };
-        let kind = InputKind::Command(Command::Deploy(deployment));
+        let kind = InputKind::command(Actor::Host("backtest".to_owned()), Command::Deploy(deployment));
         self.outputs.clear();
         self.engine.step(&Input { time: Timestamp::EPOCH, kind }, &mut self.outputs);
         for output in &self.outputs {

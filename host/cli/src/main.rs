@@ -5,6 +5,7 @@
 
 mod arguments;
 mod backtest;
+mod by_hand;
 mod configuration;
 mod database;
 mod log_lines;
@@ -16,6 +17,7 @@ mod replay;
 mod run;
 mod shard;
 mod strategy_files;
+mod token;
 
 use std::process::ExitCode;
 
@@ -92,8 +94,12 @@ fn execute(command: &Command) -> Result<()> {
         Command::Replay(arguments) => replay::replay(arguments),
         Command::Halt(arguments) => operate::halt(arguments),
         Command::Resume(arguments) => operate::resume(arguments),
+        Command::Order(command) => by_hand::order(command),
+        Command::Close(arguments) => by_hand::close(arguments),
+        Command::Cancel(arguments) => by_hand::cancel(arguments),
         Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
+        Command::Token(command) => token::token(command),
         Command::CompilePlugin { .. } => Ok(()),
         Command::Config(arguments) => {
             let configuration = configuration::layers(arguments, None)?.read()?;

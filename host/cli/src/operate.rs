@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use bulkhead_core::input::{Actor, Command, HaltAction};
+use bulkhead_core::input::{Command, HaltAction};
 use bulkhead_store::database::{Database, Options};
 use bulkhead_store::storage::Outcome;
 
@@ -13,7 +13,7 @@ use crate::configuration;
 use crate::shard::{self, database_url};
 
 /// How long a running host may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Stops trading.
 pub(crate) fn halt(arguments: &HaltArguments) -> Result<()> {
@@ -22,21 +22,21 @@ pub(crate) fn halt(arguments: &HaltArguments) -> Result<()> {
         (false, true) => HaltAction::CancelOrders,
         (false, false) => HaltAction::StopEntries,
     };
-    let command = Command::Halt { reason: arguments.reason.clone(), actor: operator(), action };
+    let command = Command::Halt { reason: arguments.reason.clone(), action };
     let (account, wait) = (arguments.account.as_deref(), !arguments.no_wait);
     ask(&arguments.configuration, account, &command, wait, "trading is halted")
 }
 
 /// Ends a halt.
 pub(crate) fn resume(arguments: &ResumeArguments) -> Result<()> {
-    let command = Command::Resume { actor: operator() };
+    let command = Command::Resume {};
     let (account, wait) = (arguments.account.as_deref(), !arguments.no_wait);
     ask(&arguments.configuration, account, &command, wait, "trading is resumed")
 }
 
 /// The user of the operating system.
-fn operator() -> Actor {
-    Actor::Person(std::env::var("USER").unwrap_or_else(|_| "operator".to_owned()))
+pub(crate) fn operator() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "operator".to_owned())
 }
 
 fn ask(
@@ -65,7 +65,7 @@ fn ask(
     let mut requests = Vec::new();
     for row in accounts {
         let of_account = if known.len() > 1 { format!("{}: ", row.name) } else { String::new() };
-        requests.push((of_account, database.request(row.shard, &operator().to_string(), &command, None)?));
+        requests.push((of_account, database.request(row.shard, &operator(), &command, None)?));
     }
     let patience = if wait { PATIENCE } else { Duration::ZERO };
     let asked = Instant::now();

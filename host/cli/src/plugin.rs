@@ -1,6 +1,6 @@
 //! `bulkhead plugin`: looking at plugin files and versions.
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use bulkhead_configuration::Configuration;
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::check::CheckReport;
@@ -179,17 +179,7 @@ fn rollback(configuration: &Configuration, slot: &str, version: &str) -> Result<
         _ => bail!("{} kept versions begin with \"{version}\"; give more digits", found.len()),
     };
     let bytes = sandbox.kept_file(&hash)?;
-    let directory = &configuration.strategies.directory;
-    ensure!(
-        directory.is_dir(),
-        "{} is no directory; give the one with the strategies by --strategies or strategies.directory",
-        directory.display()
-    );
-    let target = directory.join(format!("{slot}.wasm"));
-    let partial = directory.join(format!(".{slot}.wasm.partial"));
-    std::fs::write(&partial, bytes)
-        .and_then(|()| std::fs::rename(&partial, &target))
-        .with_context(|| format!("{} can't be written", target.display()))?;
+    let target = strategy_files::put(&configuration.strategies.directory, slot, &bytes)?;
     anstream::println!("{} is version {} again; a running host takes it up", target.display(), hash.short());
     Ok(())
 }

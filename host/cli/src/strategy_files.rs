@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use bulkhead_configuration::Configuration;
 use bulkhead_core::identifier::ContentHash;
+use bulkhead_core::strategy::Description;
 use bulkhead_sandbox::{CompilerProgram, Sandbox, Settings};
 
 use crate::arguments::COMPILE_PLUGIN;
@@ -69,6 +70,35 @@ pub(crate) fn find(directory: &Path, name: &str) -> Result<(String, PathBuf)> {
 /// Whether a name can be a slot's: that of a file which [`list`] finds, and of no place elsewhere.
 pub(crate) fn is_slot_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(std::path::is_separator)
+}
+
+/// Writes a slot's file into the directory, whole or not at all; where it is.
+pub(crate) fn put(directory: &Path, slot: &str, file: &[u8]) -> Result<PathBuf> {
+    ensure!(
+        directory.is_dir(),
+        "{} is no directory; give the one with the strategies by --strategies or strategies.directory",
+        directory.display()
+    );
+    let target = directory.join(format!("{slot}.wasm"));
+    let partial = directory.join(format!(".{slot}.wasm.partial"));
+    std::fs::write(&partial, file)
+        .and_then(|()| std::fs::rename(&partial, &target))
+        .with_context(|| format!("{} can't be written", target.display()))?;
+    Ok(target)
+}
+
+/// Prepares a file on a thread of its own.
+pub(crate) fn prepare_file(sandbox: &Sandbox, file: &[u8]) -> Result<(ContentHash, Description)> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("prepare".to_owned())
+            // It asks the strategy what it is.
+            .stack_size(bulkhead_sandbox::THREAD_STACK_BYTES)
+            .spawn_scoped(scope, || sandbox.prepare(file))
+            .context("no thread can be started to prepare it on")?;
+        let prepared = thread.join().map_err(|_| anyhow!("preparing it panicked; please report this"))?;
+        Ok(prepared?)
+    })
 }
 
 /// The plugin files of a directory, by name: those that end in `.wasm` and don't begin with a dot.

@@ -55,6 +55,35 @@ impl ExitPolicy {
         Self { default_plan: ExitPlan::default(), widest_stop: None, longest_holding: None }
     }
 
+    /// Checks that a plan keeps to the bounds as it is.
+    ///
+    /// # Errors
+    ///
+    /// Names the bound that it exceeds, or what it lacks.
+    pub fn admits(&self, plan: &ExitPlan) -> Result<(), String> {
+        match (self.widest_stop, plan.stop_loss) {
+            (Some(widest), None) => {
+                return Err(format!(
+                    "it has no stop-loss; risk.exits.widest_stop demands one of at most {widest}"
+                ));
+            }
+            (Some(widest), Some(stop)) if stop > widest => {
+                return Err(format!("stop-loss is {stop}; risk.exits.widest_stop allows at most {widest}"));
+            }
+            _ => {}
+        }
+        match (self.longest_holding, plan.max_holding) {
+            (Some(longest), None) => {
+                let demanded = format!("risk.exits.longest_holding demands one of at most {longest}");
+                Err(format!("it has no max-holding; {demanded}"))
+            }
+            (Some(longest), Some(holding)) if holding > longest => {
+                Err(format!("max-holding is {holding}; risk.exits.longest_holding allows at most {longest}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The plan that a position gets: the strategy's or the default, brought within the bounds.
     #[must_use]
     pub fn bounded(&self, proposed: Option<&ExitPlan>) -> ExitPlan {
@@ -309,8 +338,12 @@ impl PositionKeeper {
             (Ok(index), plan) => {
                 let mut guard = guards[index].clone();
                 if let Some(plan) = plan.filter(|plan| *plan != guard.plan) {
+                    // Tiers that were taken would be taken again.
+                    if plan.take_profits != guard.plan.take_profits {
+                        guard.tiers_done = 0;
+                    }
+                    guard.breakeven_reached &= plan.breakeven.is_some();
                     guard.plan = plan;
-                    guard.tiers_done = 0;
                 }
                 guard
             }

@@ -7,9 +7,11 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::ChangeableSettings;
-use crate::identifier::{ContentHash, InstrumentId, StrategyId};
+use crate::identifier::{ContentHash, InstrumentId, OrderId, StrategyId};
 use crate::market::{Bar, MarketTrade, Quote, Signal};
-use crate::strategy::ParameterValue;
+use crate::money::{Money, Quantity};
+use crate::order::{Pricing, Side};
+use crate::strategy::{ExitPlan, ParameterValue};
 use crate::time::Timestamp;
 
 /// One input, with the moment at which it became known. Moments never go back.
@@ -39,17 +41,39 @@ pub enum InputKind {
     /// follows is the same whether or not the process ends here. Comes before a snapshot.
     Checkpoint,
     /// Somebody wants something changed.
-    Command(Command),
+    Command(Box<AttributedCommand>),
+}
+
+impl InputKind {
+    /// A command of this actor's.
+    #[must_use]
+    pub fn command(actor: Actor, command: Command) -> Self {
+        Self::Command(Box::new(AttributedCommand { actor, command }))
+    }
+}
+
+/// A command and who asks for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AttributedCommand {
+    /// Who asks.
+    pub actor: Actor,
+    /// For what.
+    pub command: Command,
 }
 
 /// What operators and the plugin directory can change.
+///
+/// Written as JSON in the table of requests and by position in the journal: fields and variants are only ever
+/// added, variants at the end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// Runs a strategy version in the slot of this name: a new slot, or a replacement that takes over state
-    /// and positions of the version before.
+    /// and positions of the version before. What a part of the host deploys is what the configuration asks for,
+    /// and the slot remembers it: see [`Slot::configured`](crate::engine::Slot::configured).
     Deploy(Deployment),
-    /// Stops the strategy in a slot. Its positions stay, guarded by their exits.
+    /// Stops the strategy in a slot. Its positions stay, guarded by their exits. When a part of the host asks, the
+    /// slot forgets what the configuration asked for: it begins anew with the next deployment.
     Remove {
         /// The slot.
         slot: String,
@@ -73,17 +97,12 @@ pub enum Command {
     Halt {
         /// For people.
         reason: String,
-        /// Who asks.
-        actor: Actor,
         /// What else to do.
         action: HaltAction,
     },
     /// Ends a halt, and closes the breakers that tripped. Losses count from here. What a halt was selling
     /// stays on its way.
-    Resume {
-        /// Who asks.
-        actor: Actor,
-    },
+    Resume {},
     /// Replaces what can be changed of the settings, as a whole, or refuses all of it and names every problem.
     ///
     /// Everything decided after this command is decided by the new settings. What was decided before stays:
@@ -103,13 +122,100 @@ pub enum Command {
         /// The position.
         instrument: InstrumentId,
     },
+    /// Orders by hand, whatever the slot's strategy does: it may be off, quarantined or removed. The gate looks at
+    /// it as at a strategy's; when it says no, the command is refused with its code and numbers, and nothing has
+    /// changed.
+    PlaceOrder(Box<ManualOrder>),
+    /// Takes a working order back, a strategy's own as well as another person's.
+    CancelOrder {
+        /// Which.
+        order: OrderId,
+    },
+    /// Replaces the exits of an open position. A plan that is looser than the operator's bounds is refused; an
+    /// empty one leaves the position unguarded where no bound demands an exit. Profit tiers that were taken stay
+    /// taken as long as the tiers are the same.
+    ChangeExits {
+        /// The slot.
+        slot: String,
+        /// The position.
+        instrument: InstrumentId,
+        /// From now on.
+        plan: ExitPlan,
+    },
+    /// Restarts a slot's version with other parameters; its state is carried over as with another version, and a
+    /// quarantine ends. What is not named gets the version's default.
+    SetParameters {
+        /// The slot.
+        slot: String,
+        /// From now on.
+        parameters: BTreeMap<String, ParameterValue>,
+    },
+    /// Runs another version in a slot that there is, which takes over state and positions. All else that was
+    /// deployed stays: mode, weight, instruments and parameters, wherever they are from.
+    Replace {
+        /// The slot.
+        slot: String,
+        /// From now on.
+        version: ContentHash,
+    },
 }
 
-/// New settings, and who wants them.
+impl Command {
+    /// The version that the command puts to work.
+    #[must_use]
+    pub const fn version(&self) -> Option<&ContentHash> {
+        match self {
+            Self::Deploy(Deployment { version, .. }) | Self::Replace { version, .. } => Some(version),
+            _ => None,
+        }
+    }
+
+    /// The slot whose strategy the command starts.
+    #[must_use]
+    pub fn starts(&self) -> Option<&str> {
+        match self {
+            Self::Deploy(Deployment { slot, .. })
+            | Self::Replace { slot, .. }
+            | Self::SetParameters { slot, .. } => Some(slot),
+            _ => None,
+        }
+    }
+}
+
+/// An order by hand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ManualOrder {
+    /// In whose books.
+    pub slot: String,
+    /// What to trade.
+    pub instrument: InstrumentId,
+    /// Buy or sell.
+    pub side: Side,
+    /// How much.
+    pub amount: ManualAmount,
+    /// At what price. Limits are moved to the tick grid, a purchase's down and a sale's up.
+    pub pricing: Pricing,
+    /// What guards a purchase; the operator's default, or what guards the position already, when absent. Plans
+    /// that are looser than the operator's bounds are refused.
+    #[serde(default)]
+    pub exits: Option<ExitPlan>,
+}
+
+/// How much a person orders. Quantities are moved down to the lot grid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ManualAmount {
+    /// Units of the base asset. A sale of more than is held and free is refused.
+    Quantity(Quantity),
+    /// Money, at the limit or else the last price.
+    Notional(Money),
+    /// The whole position; only for sales. Its working sales are taken back.
+    All,
+}
+
+/// New settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SettingsChange {
-    /// Who asks.
-    pub actor: Actor,
     /// What is to hold from now on.
     pub settings: ChangeableSettings,
 }
@@ -122,6 +228,14 @@ pub enum Actor {
     Person(String),
     /// A part of the host, by its name.
     Host(String),
+}
+
+impl Actor {
+    /// Whether the host itself asks.
+    #[must_use]
+    pub const fn is_host(&self) -> bool {
+        matches!(self, Self::Host(_))
+    }
 }
 
 impl fmt::Display for Actor {

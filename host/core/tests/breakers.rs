@@ -71,7 +71,7 @@ fn run(engine: &mut Engine, inputs: &[Input]) -> Vec<Output> {
 }
 
 fn resume(engine: &Engine) -> Input {
-    Input { time: engine.now(), kind: InputKind::Command(Command::Resume { actor: person() }) }
+    Input { time: engine.now(), kind: InputKind::command(person(), Command::Resume {}) }
 }
 
 /// The changes of breakers, as text.

@@ -6,15 +6,17 @@ mod support;
 
 use bulkhead_core::engine::{Engine, EngineSettings};
 use bulkhead_core::identifier::InstrumentId;
-use bulkhead_core::input::{Command, HaltAction, Input};
+use bulkhead_core::input::{Command, HaltAction, Input, ManualAmount, ManualOrder};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::money::{Money, Quantity};
+use bulkhead_core::order::{Pricing, Side};
 use bulkhead_core::output::Output;
 use bulkhead_core::risk::RiskLimits;
 use bulkhead_core::sizing::Sizing;
 use bulkhead_core::strategy::{
     Action, Amount, Event, Fault, FaultKind, InstanceConfig, Intent, SavedState, Strategy,
 };
+use bulkhead_core::time::Span;
 use bulkhead_core::venue::paper::PaperSettings;
 use rust_decimal::Decimal;
 use support::*;
@@ -165,10 +167,7 @@ fn what_a_halt_sells_is_told_on_its_own_bar() {
         let time = inputs[place].time;
         inputs.insert(place, Input { time, ..command(halt(HaltAction::Flatten)) });
         let later = place + 60;
-        inputs.insert(
-            later,
-            Input { time: inputs[later].time, ..command(Command::Resume { actor: person() }) },
-        );
+        inputs.insert(later, Input { time: inputs[later].time, ..command(Command::Resume {}) });
     }
     let batches = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let source = || {
@@ -179,5 +178,40 @@ fn what_a_halt_sells_is_told_on_its_own_bar() {
     };
     settings.save_every_events = 50;
     assert!(compare_over(&inputs, &settings, source, &["counter"]) > 100);
+    assert!(batches.load(std::sync::atomic::Ordering::Relaxed) > 10, "bars are handed over ahead");
+}
+
+#[test]
+fn what_a_person_trades_is_told_on_its_own_bar() {
+    let mut settings = settings(RiskLimits::none());
+    settings.venue.latency = Span::from_seconds(150);
+    let order = |side: Side, amount: ManualAmount| {
+        let (slot, instrument) = ("counter".to_owned(), InstrumentId(0));
+        let pricing = Pricing::Market;
+        let order = ManualOrder { slot, instrument, side, amount, pricing, exits: None };
+        command(Command::PlaceOrder(Box::new(order)))
+    };
+    let mut inputs: Vec<Input> = market_inputs().into_iter().take(1_600).collect();
+    for place in [1_500, 1_100, 700, 300] {
+        let value = ManualAmount::Notional(Money(Decimal::ONE_HUNDRED));
+        let time = inputs[place].time;
+        inputs.insert(place, Input { time, ..order(Side::Buy, value) });
+        let time = inputs[place + 60].time;
+        inputs.insert(place + 60, Input { time, ..order(Side::Sell, ManualAmount::All) });
+    }
+    let batches = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let source = || {
+        let batches = std::sync::Arc::clone(&batches);
+        NativeSource::default().with("counter", move |_: &InstanceConfig| {
+            Box::new(Counter {
+                bars: 0,
+                fails_every: u64::MAX,
+                acts_every: u64::MAX,
+                batches: batches.clone(),
+            })
+        })
+    };
+    settings.save_every_events = 50;
+    assert!(compare_over(&inputs, &settings, source, &["counter"]) > 20);
     assert!(batches.load(std::sync::atomic::Ordering::Relaxed) > 10, "bars are handed over ahead");
 }

@@ -70,7 +70,7 @@ fn run(engine: &mut Engine, inputs: &[Input]) -> Vec<Output> {
 }
 
 fn at_once(engine: &Engine, command: Command) -> Input {
-    Input { time: engine.now(), kind: InputKind::Command(command) }
+    Input { time: engine.now(), kind: InputKind::command(person(), command) }
 }
 
 fn causes(outputs: &[Output]) -> Vec<FillCause> {
@@ -141,7 +141,7 @@ fn a_halt_knows_its_reason_who_asked_and_since_when_until_it_is_resumed() {
     let in_force = engine.halt().unwrap();
     assert_eq!((in_force.reason.as_str(), &in_force.actor, in_force.since), ("test", &person(), since));
 
-    let resume = at_once(&engine, Command::Resume { actor: person() });
+    let resume = at_once(&engine, Command::Resume {});
     let outputs = run(&mut engine, &[resume]);
     assert!(matches!(&outputs[0], Output::TradingState(state) if !state.halted && state.actor == person()));
     assert_eq!(engine.halt(), None);
@@ -260,7 +260,7 @@ fn after_a_resume_trading_goes_on_and_nothing_more_is_flattened() {
     let command = at_once(&engine, halt(HaltAction::Flatten));
     run(&mut engine, &[command, flat(0, 2, 100.0)]);
     assert!(engine.ledger().holdings().is_empty());
-    let resume = at_once(&engine, Command::Resume { actor: person() });
+    let resume = at_once(&engine, Command::Resume {});
     let bars: Vec<Input> = (3..8).map(|minute| flat(0, minute, 100.0)).collect();
     let outputs = run(&mut engine, &[&[resume], &bars[..]].concat());
     assert_eq!(causes(&outputs), [FillCause::Order]);
@@ -271,12 +271,11 @@ fn after_a_resume_trading_goes_on_and_nothing_more_is_flattened() {
 fn a_halt_by_the_host_itself_has_a_code_of_its_own() {
     let mut engine = engine(settings(), script(vec![(0, buy(1, X))]));
     run(&mut engine, &[deploy("script", Decimal::ONE)]);
-    let command = Command::Halt {
-        reason: "the balances differ".to_owned(),
-        actor: Actor::Host("reconciliation".to_owned()),
-        action: HaltAction::StopEntries,
+    let command = Command::Halt { reason: "the balances differ".to_owned(), action: HaltAction::StopEntries };
+    let halt = Input {
+        time: Timestamp::EPOCH,
+        kind: InputKind::command(Actor::Host("reconciliation".to_owned()), command),
     };
-    let halt = Input { time: Timestamp::EPOCH, kind: InputKind::Command(command) };
     let outputs = run(&mut engine, &[halt, flat(0, 0, 100.0)]);
     assert_eq!(refusals(&outputs), [RefusalCode::AccountHalted]);
 }

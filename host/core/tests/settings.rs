@@ -10,7 +10,7 @@ mod support;
 
 use bulkhead_core::engine::{ChangeableSettings, Engine, EngineSettings};
 use bulkhead_core::identifier::{InstrumentId, StrategyId};
-use bulkhead_core::input::{Actor, Command, HaltAction, Input, InputKind, SettingsChange};
+use bulkhead_core::input::{Command, HaltAction, Input, InputKind, SettingsChange};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::money::{Money, Quantity};
 use bulkhead_core::output::Output;
@@ -74,13 +74,13 @@ fn run(engine: &mut Engine, inputs: &[Input]) -> Vec<Output> {
 }
 
 fn at_once(engine: &Engine, command: Command) -> Input {
-    Input { time: engine.now(), kind: InputKind::Command(command) }
+    Input { time: engine.now(), kind: InputKind::command(person(), command) }
 }
 
 fn change(engine: &mut Engine, edit: impl FnOnce(&mut ChangeableSettings)) -> Vec<Output> {
     let mut settings = engine.settings().changeable();
     edit(&mut settings);
-    let command = Command::ChangeSettings(Box::new(SettingsChange { actor: person(), settings }));
+    let command = Command::ChangeSettings(Box::new(SettingsChange { settings }));
     let input = at_once(engine, command);
     run(engine, &[input])
 }
@@ -270,9 +270,9 @@ fn commands_and_what_follows_from_them_survive_their_binary_form() {
     settings.risk.breakers.losing_streak = Some(LosingStreakSettings { losses: 1, pause: Span::MINUTE });
     let mut changed = settings.changeable();
     changed.instruments.push(Instrument::new("Y-USD", 2, 8));
-    survives(&Command::ChangeSettings(Box::new(SettingsChange { actor: person(), settings: changed })));
+    survives(&Command::ChangeSettings(Box::new(SettingsChange { settings: changed })));
     survives(&halt(HaltAction::Flatten));
-    survives(&Command::Resume { actor: Actor::Host("recovery".to_owned()) });
+    survives(&Command::Resume {});
 
     let steps = vec![(0, buy(1)), (1, market(2, X, Intent::Close)), (5, buy(3))];
     let mut engine = engine(settings, script(steps));

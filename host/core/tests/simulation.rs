@@ -215,7 +215,10 @@ impl Scenario {
     fn hostile_slot(&self) -> StrategyId {
         use bulkhead_core::input::Command;
         let deploys = self.steps.iter().filter_map(|step| match &step.input.kind {
-            InputKind::Command(Command::Deploy(deployment)) => Some(&deployment.slot),
+            InputKind::Command(asked) => match &asked.command {
+                Command::Deploy(deployment) => Some(&deployment.slot),
+                _ => None,
+            },
             _ => None,
         });
         let place = deploys.into_iter().position(|slot| slot == HOSTILE_SLOT).unwrap();

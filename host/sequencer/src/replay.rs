@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 
 use bulkhead_core::engine::{Engine, RestoreError, StepError};
 use bulkhead_core::identifier::ContentHash;
-use bulkhead_core::input::{Command, Input, InputKind};
+use bulkhead_core::input::{Input, InputKind};
 use bulkhead_core::output::{Output, SlotEvent};
 use bulkhead_core::strategy::StrategySource;
 use bulkhead_store::journal::{
     Chain, ChainBreak, NumberedOutput, Opening, PayloadError, Record, RecordKind, RecordNumber, Sequence,
-    ShardId, decode, decode_market,
+    ShardId, decode, decode_commands, decode_market,
 };
 use bulkhead_store::storage::{SnapshotHead, Storage, StoreError};
 
@@ -192,7 +192,7 @@ impl<'a> Replay<'a> {
             let changed = "its hash is not the one that was written down".to_owned();
             return Err(unreadable(PayloadError::Malformed(changed)));
         }
-        let snapshot: ShardSnapshot = decode(head.encoding, &payload).map_err(unreadable)?;
+        let snapshot = ShardSnapshot::decode(head.encoding, &payload).map_err(unreadable)?;
         let before = RecordNumber(chain.number().0.saturating_sub(1));
         let record = storage.records(chain.shard(), before, 1)?.pop();
         if record.is_none_or(|record| record.checksum != chain.checksum()) {
@@ -339,11 +339,12 @@ impl<'a> Replay<'a> {
     }
 
     fn step(&mut self, sequence: Sequence, input: &Input, recorded: Vec<Output>) -> Result<(), ReplayError> {
-        if let InputKind::Command(Command::Deploy(deployment)) = &input.kind
-            && let Err(reason) = self.versions.prepare(&deployment.version)
+        if let InputKind::Command(asked) = &input.kind
+            && let Some(version) = asked.command.version()
+            && let Err(reason) = self.versions.prepare(version)
             && recorded.iter().any(is_deployment)
         {
-            return Err(ReplayError::Version { version: deployment.version, sequence, reason });
+            return Err(ReplayError::Version { version: *version, sequence, reason });
         }
         self.outputs.clear();
         self.engine.step_again(input, &recorded, &mut self.outputs);
@@ -380,7 +381,7 @@ fn read_inputs(record: &Record) -> Result<Vec<Input>, ReplayError> {
         RecordKind::Market => {
             decode_market(record.encoding, payload(record)?).map_err(|error| unreadable(record, error))
         }
-        _ => read(record),
+        _ => decode_commands(record.encoding, payload(record)?).map_err(|error| unreadable(record, error)),
     }
 }
 

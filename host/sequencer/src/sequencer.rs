@@ -4,7 +4,7 @@ use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use bulkhead_core::engine::{Engine, Taken};
-use bulkhead_core::input::{Command, Input, InputKind};
+use bulkhead_core::input::{Actor, Command, Input, InputKind};
 use bulkhead_core::output::{Output, SlotEvent};
 use bulkhead_core::time::Span;
 use bulkhead_store::journal::{Chain, NumberedOutput, Sequence, ShardId};
@@ -225,18 +225,10 @@ impl Sequencer {
 
     /// [`Self::step`] with the command that an operator's request asks for. What became of it is durable with the
     /// input.
-    pub fn answer(&mut self, request: i64, command: Command) -> Sequence {
-        let slot = match &command {
-            Command::Deploy(deployment) => Some(deployment.slot.clone()),
-            _ => None,
-        };
-        let outputs = self.batch.outputs.len();
-        let taken = self.take(Input { time: self.engine.now(), kind: InputKind::Command(command) });
+    pub fn answer(&mut self, request: i64, actor: Actor, command: Command) -> Sequence {
+        let kind = InputKind::command(actor, command);
+        let refusal = self.take(Input { time: self.engine.now(), kind });
         let sequence = self.sequence;
-        let refusal = match taken {
-            Taken::Refused { reason } => Some(reason),
-            Taken::Used => slot.and_then(|slot| failed_deployment(&slot, &self.batch.outputs[outputs..])),
-        };
         let outcome = match refusal {
             None => Outcome::Applied { sequence },
             Some(reason) => Outcome::Refused { sequence: Some(sequence), reason },
@@ -258,7 +250,8 @@ impl Sequencer {
         self.batch.changes.push(change);
     }
 
-    fn take(&mut self, input: Input) -> Taken {
+    /// Steps the engine. Why the command was refused, if the input is one and was.
+    fn take(&mut self, input: Input) -> Option<String> {
         self.sequence.0 += 1;
         self.since_snapshot += 1;
         // A snapshot is of the end of its group.
@@ -267,16 +260,21 @@ impl Sequencer {
         self.begun.get_or_insert_with(Instant::now);
         let taken = self.engine.step(&input, &mut self.outputs);
         let sequence = self.sequence;
-        // A value that leaves the range of the books is no reason to stop: the tables keep the one before.
-        if let InputKind::Command(command) = &input.kind {
-            let (shard, time, settings) = (self.shard, self.engine.now(), self.engine.settings());
-            let rows = audit::command(shard, sequence, time, command, &self.outputs, settings);
+        let mut refusal = None;
+        if let InputKind::Command(asked) = &input.kind {
+            refusal = match taken {
+                Taken::Refused { reason } => Some(reason),
+                Taken::Used => failed_deployment(&asked.command, &self.outputs),
+            };
+            let (at, settings) = ((self.shard, sequence, self.engine.now()), self.engine.settings());
+            let rows = audit::command(at, asked, refusal.as_deref(), &self.outputs, settings);
             self.batch.changes.extend(rows);
         }
+        // A value that leaves the range of the books is no reason to stop: the tables keep the one before.
         let _ = self.projection.changes(&self.engine, sequence, &self.outputs, &mut self.batch.changes);
         self.batch.outputs.extend(self.outputs.drain(..).map(|output| NumberedOutput { sequence, output }));
         self.batch.inputs.push(input);
-        taken
+        refusal
     }
 
     fn after_step(&mut self) {
@@ -478,9 +476,10 @@ impl Sequencer {
     }
 }
 
-/// Why a deployment did not come about. The engine has used the command then: what ran before goes on.
-fn failed_deployment(slot: &str, outputs: &[NumberedOutput]) -> Option<String> {
-    outputs.iter().find_map(|NumberedOutput { output, .. }| match output {
+/// Why a version was not started. The engine has used the command then: what ran before goes on.
+fn failed_deployment(command: &Command, outputs: &[Output]) -> Option<String> {
+    let slot = command.starts()?;
+    outputs.iter().find_map(|output| match output {
         Output::SlotChanged(change) if change.slot == slot => match &change.event {
             SlotEvent::DeploymentFailed { reason, .. } => Some(reason.clone()),
             _ => None,

@@ -10,16 +10,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bulkhead_core::identifier::ContentHash;
-use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, StrategyMode};
+use bulkhead_core::identifier::{ContentHash, InstrumentId, OrderId};
+use bulkhead_core::input::{
+    Actor, Command, Deployment, HaltAction, Input, InputKind, ManualAmount, ManualOrder, StrategyMode,
+};
+use bulkhead_core::money::Quantity;
+use bulkhead_core::order::{Pricing, Side};
 use bulkhead_sequencer::recovery::{begin, recover};
 use bulkhead_sequencer::replay::Replay;
 use bulkhead_sequencer::sequencer::{JournalEvent, JournalStatus, Policy, Position, Sequencer};
 use bulkhead_store::journal::{NumberedOutput, Opening, Sequence, ShardId};
 use bulkhead_store::storage::{Outcome, Request, Storage as _, StoreError};
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 use support::database::{Database, Trouble};
-use support::market::{bars, deployments, settings};
+use support::market::{bars, deployments, host, settings};
 use support::strategy::Source;
 
 const SHARD: ShardId = ShardId(0);
@@ -62,7 +67,7 @@ fn run(
     assert!(!fresh || deployed == 0);
     let commands = deployments().into_iter().skip(deployed);
     let commands =
-        commands.map(|command| Input { time: Default::default(), kind: InputKind::Command(command) });
+        commands.map(|command| Input { time: Default::default(), kind: InputKind::command(host(), command) });
     // After a crash between the deployments, the rest of them comes before the market.
     let market = market[from_feed..].iter().cloned();
     let inputs = commands.map(|input| (None, input)).chain((from_feed..).map(Some).zip(market));
@@ -92,7 +97,7 @@ fn run(
 
 /// Before which input of the market a request is taken up.
 fn moment(request: i64) -> usize {
-    7 * usize::try_from(request).unwrap()
+    5 * usize::try_from(request).unwrap()
 }
 
 /// As the host does it. Whether the process lived on.
@@ -108,7 +113,7 @@ fn take_up(
         }
     }
     match serde_json::from_str(&request.command) {
-        Ok(command) => drop(sequencer.answer(request.id, command)),
+        Ok(command) => drop(sequencer.answer(request.id, Actor::Person(request.actor.clone()), command)),
         Err(error) => sequencer.refuse(request.id, error.to_string()),
     }
     is_alive(&sequencer.released(handed_out), database)
@@ -117,9 +122,7 @@ fn take_up(
 /// What operators ask for: each of another kind, and what should become of it.
 fn requests() -> Vec<(String, &'static str)> {
     let json = |command: &Command| serde_json::to_string(command).unwrap();
-    let actor = || Actor::Person("ann".to_owned());
-    let halt =
-        Command::Halt { reason: "a look".to_owned(), actor: actor(), action: HaltAction::CancelOrders };
+    let halt = Command::Halt { reason: "a look".to_owned(), action: HaltAction::CancelOrders };
     let Some(Command::Deploy(deployment)) = deployments().into_iter().next() else { unreachable!() };
     let unknown = ContentHash::of(b"nobody has it");
     let deploy = Command::Deploy(Deployment { version: unknown, ..deployment });
@@ -129,11 +132,26 @@ fn requests() -> Vec<(String, &'static str)> {
         (json(&halt), "applied"),
         ("{".to_owned(), "unreadable"),
         (json(&missing), "refused"),
-        (json(&Command::Resume { actor: actor() }), "applied"),
+        (json(&Command::Resume {}), "applied"),
         (json(&deploy), "refused"),
         (json(&off), "applied"),
         ("no command".to_owned(), "unreadable"),
+        (json(&by_hand("slow", Side::Buy)), "applied"),
+        (json(&by_hand("nobody", Side::Buy)), "refused"),
+        (json(&Command::CancelOrder { order: OrderId(1) }), "refused"),
     ]
+}
+
+/// A small order.
+fn by_hand(slot: &str, side: Side) -> Command {
+    Command::PlaceOrder(Box::new(ManualOrder {
+        slot: slot.to_owned(),
+        instrument: InstrumentId(0),
+        side,
+        amount: ManualAmount::Quantity(Quantity(Decimal::ONE)),
+        pricing: Pricing::Market,
+        exits: None,
+    }))
 }
 
 /// Every request has one outcome, the right one, and the input that it names is the request's command.
@@ -144,8 +162,9 @@ fn check_requests(database: &Database) {
     let (mut replay, _) = Replay::from_opening(&mut storage, SHARD, &Source).unwrap();
     replay
         .run(&mut storage, None, &mut |_, sequence, input, _| {
-            if let InputKind::Command(command) = &input.kind {
-                commands.insert(sequence, serde_json::to_string(command).unwrap());
+            if let InputKind::Command(asked) = &input.kind {
+                commands
+                    .insert(sequence, (asked.actor.clone(), serde_json::to_string(&asked.command).unwrap()));
             }
         })
         .unwrap();
@@ -161,7 +180,8 @@ fn check_requests(database: &Database) {
         };
         assert_eq!(found, expected, "{command}");
         if let Some(sequence) = sequence {
-            assert_eq!(commands.get(&sequence), Some(&command));
+            let asked = (Actor::Person("somebody".to_owned()), command);
+            assert_eq!(commands.get(&sequence), Some(&asked));
         }
     }
 }
@@ -374,7 +394,7 @@ fn nothing_is_handed_out_while_the_database_is_away() {
     let mut handed_out = Vec::new();
     let commands = deployments().into_iter();
     for command in commands {
-        sequencer.step(Input { time: Default::default(), kind: InputKind::Command(command) });
+        sequencer.step(Input { time: Default::default(), kind: InputKind::command(host(), command) });
     }
     let mut market = bars(4, 30).into_iter();
     // Takes what fits in, and then no more.
@@ -501,7 +521,7 @@ fn an_input_that_something_followed_from_waits_less_for_company() {
     sequencer.step(market[0].clone());
     assert!(sequencer.next_look().unwrap() > policy.group_delay, "nothing waits for a bar that nobody saw");
 
-    let deployment = InputKind::Command(deployments().remove(0));
+    let deployment = InputKind::command(host(), deployments().remove(0));
     sequencer.step(Input { time: sequencer.engine().now(), kind: deployment });
     assert!(sequencer.next_look().unwrap() <= policy.group_delay, "the news of the slot wait");
 

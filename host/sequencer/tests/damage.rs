@@ -16,12 +16,11 @@ use bulkhead_sequencer::replay::{Replay, ReplayError, Versions};
 use bulkhead_sequencer::sequencer::{Policy, Sequencer};
 use bulkhead_sequencer::snapshot::ShardSnapshot;
 use bulkhead_store::journal::{
-    ChainBreak, NumberedOutput, Opening, PayloadError, RecordKind, RecordNumber, Sequence, ShardId, decode,
-    encode,
+    ChainBreak, NumberedOutput, Opening, PayloadError, RecordKind, RecordNumber, Sequence, ShardId, encode,
 };
 use bulkhead_store::storage::StoreError;
 use support::database::{Database, rehash};
-use support::market::{bars, deployments, settings};
+use support::market::{bars, deployments, host, settings};
 use support::strategy::{Source, Unsteady};
 
 const SHARD: ShardId = ShardId(3);
@@ -42,7 +41,7 @@ fn recorded(versions: &dyn Versions) -> (Database, String) {
     let mut handed_out = Vec::new();
     let commands = deployments().into_iter();
     let commands =
-        commands.map(|command| Input { time: Default::default(), kind: InputKind::Command(command) });
+        commands.map(|command| Input { time: Default::default(), kind: InputKind::command(host(), command) });
     for input in commands.chain(bars(7, 100)) {
         while !sequencer.has_room() {
             sequencer.wait(Duration::from_secs(1), &mut handed_out).unwrap();
@@ -106,7 +105,7 @@ fn a_snapshot_that_is_truncated_but_has_the_right_hash_is_no_snapshot() {
 fn a_snapshot_that_does_not_hold_together_falls_back_to_the_one_before() {
     let (database, expected) = recorded(&Source);
     database.edit_snapshot(0, |snapshot| {
-        let read: ShardSnapshot = decode(snapshot.head.encoding, &snapshot.payload).unwrap();
+        let read = ShardSnapshot::decode(snapshot.head.encoding, &snapshot.payload).unwrap();
         let mut written = serde_json::to_value(&read).unwrap();
         written["engine"]["ready"] = serde_json::json!([99]);
         let edited: ShardSnapshot = serde_json::from_value(written).unwrap();
@@ -244,7 +243,7 @@ fn a_deployment_that_was_refused_needs_no_version() {
     let policy = Policy { snapshot_inputs: 1_000, ..Policy::default() };
     position.since_snapshot = 0;
     let mut sequencer = Sequencer::start(position, Box::new(database.clone()), policy).unwrap();
-    sequencer.step(Input { time, kind: InputKind::Command(Command::Deploy(deployment)) });
+    sequencer.step(Input { time, kind: InputKind::command(host(), Command::Deploy(deployment)) });
     let mut handed_out = Vec::new();
     while handed_out.is_empty() {
         sequencer.wait(Duration::from_secs(1), &mut handed_out).unwrap();

@@ -60,7 +60,7 @@ fn a_copy_knows_the_tokens(place: &Place) {
     let mut store = place.writer();
     store.add_token(&token("zoe")).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let copy = DatabaseUrl::file(&folder.path().join("copy.db"));
+    let copy = DatabaseUrl::file(folder.path().join("copy.db"));
     store.copy_to(&copy).unwrap();
     let mut copy =
         bulkhead_store::database::Database::open(&copy, bulkhead_store::database::Options::reader());

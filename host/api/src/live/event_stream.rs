@@ -24,7 +24,7 @@ use crate::authorisation::Caller;
 use crate::connections::Permit;
 use crate::problem::Problem;
 
-/// Live updates of an account, as server-sent events. The data of each event is one LiveMessage in JSON; after a drop a
+/// Live updates of an account, as server-sent events. The data of each event is one `LiveMessage` in JSON; after a drop a
 /// browser goes on by itself, with the header `last-event-id`.
 #[utoipa::path(
     get,

@@ -79,7 +79,7 @@ impl LiveQuery {
     }
 }
 
-/// Live updates of an account, over WebSocket. Every message is a text with one LiveMessage in JSON. It is closed with
+/// Live updates of an account, over WebSocket. Every message is a text with one `LiveMessage` in JSON. It is closed with
 /// 4001 when the token or the login has ended, 4008 when its client does not keep up, and 1008 when it sends too much.
 #[utoipa::path(
     get,

@@ -97,8 +97,6 @@ pub struct FeedView {
     pub bars: u64,
     /// Bars a second of real time, lately.
     pub bars_per_second: f64,
-    /// Event time of the newest input, or null before the first.
-    pub newest: Option<String>,
 }
 
 /// A strategy in its slot.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use bulkhead_core::engine::{Engine, EngineSettings};
 use bulkhead_core::identifier::{ContentHash, InstrumentId, StrategyId};
-use bulkhead_core::input::{Command, Deployment, Input, InputKind, StrategyMode};
+use bulkhead_core::input::{Actor, Command, Deployment, Input, InputKind, StrategyMode};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::money::{Money, Quantity};
 use bulkhead_core::output::{Output, SlotEvent};
@@ -67,7 +67,7 @@ pub(crate) fn deploy(engine: &mut Engine, slot: &str, version: ContentHash, weig
         parameters: BTreeMap::new(),
     };
     let mut outputs = Vec::new();
-    let kind = InputKind::Command(Command::Deploy(deployment));
+    let kind = InputKind::command(Actor::Host("benchmark".to_owned()), Command::Deploy(deployment));
     engine.step(&Input { time: engine.now(), kind }, &mut outputs);
     for output in outputs {
         match output {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bulkhead_configuration::Slot;
-use bulkhead_core::engine::{Engine, SlotStatus};
+use bulkhead_core::engine::{self, Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange};
 use bulkhead_core::venue::inquiry::Resolution;
@@ -21,6 +21,7 @@ use bulkhead_store::database::{Database, Options};
 use bulkhead_store::journal::{NumberedOutput, Sequence};
 use bulkhead_store::storage::{Request, Storage as _};
 
+use super::live::LiveUpdates;
 use super::log;
 use super::messages::Message;
 use super::status::StatusView;
@@ -40,6 +41,10 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// The longest wait for the journal before the start of the run goes on looking.
 const LONGEST_STALL: Duration = Duration::from_millis(20);
+
+/// The parts of the host that command something, as the audit names them.
+const CONFIGURATION: &str = "configuration";
+const DIRECTORY: &str = "strategies directory";
 
 /// How an account got on.
 pub(super) enum Progress {
@@ -74,6 +79,8 @@ pub(super) struct AccountHost {
     recovery: Option<RecoverySummary>,
     /// Instead of log lines, on a terminal.
     view: Option<StatusView>,
+    /// For those who watch through the API.
+    live: Option<LiveUpdates>,
 }
 
 impl AccountHost {
@@ -85,7 +92,7 @@ impl AccountHost {
         sandbox: &Sandbox,
         files: &[PluginFile],
         data: &MarketData,
-        view: Option<StatusView>,
+        (view, live): (Option<StatusView>, Option<LiveUpdates>),
         wake: impl Fn() + Send + 'static,
     ) -> Result<Self> {
         let Shard { sequencer, feed, recovery, settings } =
@@ -107,15 +114,19 @@ impl AccountHost {
             tally: Tally::default(),
             recovery: recovery.as_ref().map(|(report, seconds)| RecoverySummary::of(report, *seconds)),
             view,
+            live,
         };
+        if let Some(live) = &mut host.live {
+            live.begin(&host.sequencer);
+        }
         if let Some((report, seconds)) = &recovery {
             log::recovery(host.engine(), report, *seconds);
         }
         host.answer_waiting()?;
         if let Some(settings) = settings {
             tracing::info!("the configuration changed while the host was not running");
-            let actor = Actor::Host("configuration".to_owned());
-            host.command(Command::ChangeSettings(Box::new(SettingsChange { actor, settings })))?;
+            let change = Command::ChangeSettings(Box::new(SettingsChange { settings }));
+            host.command(CONFIGURATION, change)?;
         }
         host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
         host.load_directory(files)?;
@@ -136,19 +147,20 @@ impl AccountHost {
 
     /// Loads what is in the strategies directory at the start, in the order of the names.
     fn load_directory(&mut self, files: &[PluginFile]) -> Result<()> {
-        let gone = self.engine().slots().iter().filter(|slot| slot.status() != SlotStatus::Removed);
+        // One that a person removed is to begin anew when its file comes back.
+        let is_asked_for =
+            |slot: &&engine::Slot| slot.status() != SlotStatus::Removed || slot.configured().is_some();
+        let gone = self.engine().slots().iter().filter(is_asked_for);
         let gone = gone.map(|slot| slot.name().to_owned());
         let gone: Vec<_> = gone.filter(|name| files.iter().all(|file| file.slot != *name)).collect();
         for slot in gone {
             tracing::info!(slot, "its file was taken away while the host was not running");
-            self.command(Command::Remove { slot })?;
+            self.command(DIRECTORY, Command::Remove { slot })?;
         }
         for file in files {
             self.show(Instant::now());
-            if let Some(version) = file.version()
-                && !self.runs_as_configured(&file.slot, &version)
-            {
-                self.deploy(file.slot.clone(), version)?;
+            if let Some(version) = file.version() {
+                self.load(file.slot.clone(), version)?;
             }
         }
         Ok(())
@@ -168,8 +180,7 @@ impl AccountHost {
         for order in recovery.map_or(&[][..], |report| &report.orders) {
             if let Resolution::Contradiction(what) = &order.resolution {
                 let reason = format!("order {}: {what}", order.id.0);
-                let actor = Actor::Host("recovery".to_owned());
-                self.command(Command::Halt { reason, actor, action: HaltAction::StopEntries })?;
+                self.command("recovery", Command::Halt { reason, action: HaltAction::StopEntries })?;
             }
         }
         Ok(())
@@ -179,12 +190,43 @@ impl AccountHost {
         self.sequencer.engine()
     }
 
-    fn deploy(&mut self, slot: String, version: ContentHash) -> Result<()> {
+    /// Has a file's version run, if it does not yet. What people changed about the slot at run time stays until
+    /// the configuration of the slot changes.
+    fn load(&mut self, slot: String, version: ContentHash) -> Result<()> {
+        let command = match self.engine().slot(&slot) {
+            Some(there) if self.is_configured(there) => {
+                // A person may have stopped it.
+                if there.deployment().version == version {
+                    return Ok(());
+                }
+                Command::Replace { slot, version }
+            }
+            _ => Command::Deploy(self.deployment(slot, version)),
+        };
         self.wait_for_room()?;
         let next = Sequence(self.sequencer.sequence().0 + 1);
         let row = shard::version_row(&self.sandbox, &version, self.account.shard, next)?;
         self.sequencer.note(row);
-        self.command(Command::Deploy(self.deployment(slot, version)))
+        self.command(DIRECTORY, command)
+    }
+
+    /// Whether the slot runs just this version already.
+    fn runs(&self, slot: &str, version: &ContentHash) -> bool {
+        self.engine()
+            .slot(slot)
+            .is_some_and(|slot| slot.deployment().version == *version && slot.status() != SlotStatus::Removed)
+    }
+
+    /// Whether the configuration asks for nothing about the slot but what it asked for before.
+    fn is_configured(&self, slot: &engine::Slot) -> bool {
+        let name = slot.name();
+        match slot.configured() {
+            Some(before) => *before == self.deployment(name.to_owned(), before.version),
+            // A person deployed it, and the configuration does not speak of it.
+            None => {
+                slot.status() != SlotStatus::Removed && !self.account.configuration.slots.contains_key(name)
+            }
+        }
     }
 
     /// What the configuration says of a version in a slot.
@@ -208,9 +250,11 @@ impl AccountHost {
         Deployment { slot, version, mode, weight, instruments, parameters }
     }
 
-    fn command(&mut self, command: Command) -> Result<()> {
+    /// A command of a part of the host.
+    fn command(&mut self, part: &str, command: Command) -> Result<()> {
         self.wait_for_room()?;
-        let input = Input { time: self.engine().now(), kind: InputKind::Command(command) };
+        let kind = InputKind::command(Actor::Host(part.to_owned()), command);
+        let input = Input { time: self.engine().now(), kind };
         self.sequencer.step(input);
         self.hand_out()
     }
@@ -225,7 +269,8 @@ impl AccountHost {
         match serde_json::from_str(&request.command) {
             Ok(command) => {
                 tracing::info!(request = request.id, actor = request.actor, "request");
-                self.sequencer.answer(request.id, command);
+                let actor = Actor::Person(request.actor.clone());
+                self.sequencer.answer(request.id, actor, command);
             }
             Err(error) => {
                 tracing::error!(request = request.id, actor = request.actor, %error, "a request can't be read");
@@ -258,6 +303,9 @@ impl AccountHost {
         for event in self.sequencer.journal_events() {
             log::journal(&event);
         }
+        if let Some(live) = &mut self.live {
+            live.outputs(&self.sequencer, self.released.clone());
+        }
         for NumberedOutput { output, .. } in self.released.drain(..) {
             self.tally.add(&output);
             let for_the_log = match &mut self.view {
@@ -273,6 +321,11 @@ impl AccountHost {
     fn show(&mut self, now: Instant) {
         if self.view.as_mut().is_some_and(|view| !view.refresh(now, &self.sequencer, &self.tally)) {
             self.view = None;
+        }
+        if let Some(live) = &mut self.live
+            && let Err(error) = live.refresh(now, &self.sequencer, &self.tally)
+        {
+            tracing::warn!(%error, "the account can't be shown to those who watch it");
         }
     }
 
@@ -333,8 +386,11 @@ impl AccountHost {
             }
             let input = input.clone();
             self.next += 1;
-            if matches!(input.kind, InputKind::Bar(_)) {
+            if let InputKind::Bar(bar) = input.kind {
                 self.tally.bars += 1;
+                if let Some(live) = &mut self.live {
+                    live.bar(bar);
+                }
             }
             self.sequencer.step(input);
         }
@@ -378,28 +434,13 @@ impl AccountHost {
 
     fn handle(&mut self, message: Message) -> Result<()> {
         match message {
-            Message::Prepared { slot, version } if !self.runs(&slot, &version) => self.deploy(slot, version),
+            // What was loaded at the start is reported again.
+            Message::Prepared { slot, version } if !self.runs(&slot, &version) => self.load(slot, version),
             Message::Removed { slot } if self.engine().slot(&slot).is_some() => {
-                self.command(Command::Remove { slot })
+                self.command(DIRECTORY, Command::Remove { slot })
             }
             Message::Request { request, .. } => self.answer(&request),
             Message::Prepared { .. } | Message::Removed { .. } | Message::Tick | Message::Stop => Ok(()),
         }
-    }
-
-    /// Whether a slot that the journal brought back is just what the configuration asks for.
-    fn runs_as_configured(&self, slot: &str, version: &ContentHash) -> bool {
-        self.runs(slot, version)
-            && self
-                .engine()
-                .slot(slot)
-                .is_some_and(|running| *running.deployment() == self.deployment(slot.to_owned(), *version))
-    }
-
-    /// Whether the slot runs just this version already.
-    fn runs(&self, slot: &str, version: &ContentHash) -> bool {
-        self.engine()
-            .slot(slot)
-            .is_some_and(|slot| slot.deployment().version == *version && slot.status() != SlotStatus::Removed)
     }
 }

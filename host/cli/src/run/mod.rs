@@ -2,6 +2,8 @@
 //! threads by messages.
 
 mod account;
+mod api;
+mod live;
 mod log;
 mod messages;
 mod plugin_watch;
@@ -13,14 +15,16 @@ mod worker;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
-use bulkhead_configuration::Configuration;
+use bulkhead_api::{Host, Settings};
+use bulkhead_configuration::{Configuration, FeedSource};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::Sandbox;
 
+use self::live::LiveUpdates;
 use self::messages::{Message, Messages};
 use self::status::StatusView;
 use self::summary::Summary;
@@ -49,6 +53,17 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         false => StatusView::start(speed, &configuration.strategies.directory, &names),
     };
     views.reverse();
+    let (poke, pokes) = sync_channel(1);
+    let poke = move || {
+        // One that finds another waiting is not needed.
+        let _ = poke.try_send(());
+    };
+    let served = api::prepare(&configuration, &names, &sandbox, poke)?;
+    let (serving, mut publishers) = match served {
+        Some((settings, host, publishers)) => (Some((settings, host)), publishers),
+        None => (None, Vec::new()),
+    };
+    publishers.reverse();
 
     let threads = configuration.threads.0.count().min(accounts.len()).max(1);
     let mut shares: Vec<Vec<Assignment>> = (0..threads).map(|_| Vec::new()).collect();
@@ -59,7 +74,12 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
             Some(database) if several => database.share(account.shard)?,
             _ => keep.take().context("an account has no connection to the database")?,
         };
-        shares[number % threads].push(Assignment { account, database, view: views.pop() });
+        let source = match configuration.feed.source {
+            FeedSource::Simulator => "simulator",
+            FeedSource::Csv => "csv",
+        };
+        let live = publishers.pop().map(|publisher| LiveUpdates::new(publisher, source.to_owned()));
+        shares[number % threads].push(Assignment { account, database, view: views.pop(), live });
     }
     let (senders, receivers): (Vec<_>, Vec<_>) = shares.iter().map(|_| channel()).unzip();
     let messages = Messages::to(senders.iter().cloned());
@@ -72,7 +92,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     for ((share, waker), receiver) in shares.into_iter().zip(senders).zip(receivers) {
         workers.push(Worker::start(share, terms.clone(), waker, receiver)?);
     }
-    start_tasks(&configuration, &sandbox, refused, &messages)?;
+    start_tasks(&configuration, &sandbox, refused, pokes, &messages)?;
+    if let Some((settings, host)) = serving {
+        start_api(settings, host, &messages)?;
+    }
     drop(messages);
 
     let mut ends: Vec<End> = workers.into_iter().flat_map(Worker::join).collect();
@@ -132,15 +155,9 @@ fn start_tasks(
     configuration: &Configuration,
     sandbox: &Sandbox,
     refused: BTreeSet<ContentHash>,
+    pokes: Receiver<()>,
     messages: &Messages,
 ) -> Result<()> {
-    let report = |messages: &Messages| {
-        let messages = messages.clone();
-        move |failure: TaskFailure| {
-            log::task(&failure);
-            messages.send(&Message::Tick)
-        }
-    };
     let (directory, sandbox) = (configuration.strategies.directory.clone(), sandbox.clone());
     let plugins = messages.clone();
     supervise(
@@ -150,8 +167,26 @@ fn start_tasks(
     )?;
     let (url, requests) = (shard::database_url(configuration)?, messages.clone());
     supervise(
-        Task { name: "requests", degrades: "`bulkhead halt` and `resume` are not noticed" },
-        move || requests::look(&url, &requests),
+        Task { name: "requests", degrades: "what operators ask for is not noticed" },
+        move || requests::look(&url, &pokes, &requests),
+        report(messages),
+    )
+}
+
+/// What a task that failed is reported to; it says whether the host is still there.
+fn report(messages: &Messages) -> impl Fn(TaskFailure) -> bool + Send + 'static {
+    let messages = messages.clone();
+    move |failure: TaskFailure| {
+        log::task(&failure);
+        messages.send(&Message::Tick)
+    }
+}
+
+/// Serves the admin API and the dashboard.
+fn start_api(settings: Settings, host: Host, messages: &Messages) -> Result<()> {
+    supervise(
+        Task { name: "api", degrades: "the dashboard and the API do not answer" },
+        move || api::work(&settings, &host),
         report(messages),
     )
 }

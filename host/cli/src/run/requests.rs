@@ -1,6 +1,7 @@
 //! Looking for commands that somebody left in the database, such as `bulkhead halt`.
 
 use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,8 +12,8 @@ use super::messages::{Message, Messages};
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Looks until the host is gone.
-pub(super) fn look(url: &DatabaseUrl, messages: &Messages) -> Result<()> {
+/// Looks until the host is gone: every now and then, and at once when it is poked.
+pub(super) fn look(url: &DatabaseUrl, pokes: &Receiver<()>, messages: &Messages) -> Result<()> {
     let mut database = Database::open(url, Options::reader())?;
     // Handed over, but perhaps not answered yet.
     let mut handed_over = BTreeSet::new();
@@ -27,6 +28,12 @@ pub(super) fn look(url: &DatabaseUrl, messages: &Messages) -> Result<()> {
         if !messages.send(&Message::Tick) {
             return Ok(());
         }
-        std::thread::sleep(INTERVAL);
+        match pokes.recv_timeout(INTERVAL) {
+            // One look answers them all.
+            Ok(()) => while pokes.try_recv().is_ok() {},
+            Err(RecvTimeoutError::Timeout) => {}
+            // Nobody pokes.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(INTERVAL),
+        }
     }
 }

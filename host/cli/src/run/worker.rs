@@ -16,6 +16,7 @@ use bulkhead_store::journal::ShardId;
 use tracing::Span;
 
 use super::account::{AccountHost, LONGEST_WAIT, Progress};
+use super::live::LiveUpdates;
 use super::messages::Message;
 use super::status::StatusView;
 use super::summary::AccountSummary;
@@ -26,11 +27,12 @@ use crate::strategy_files::PluginFile;
 /// How long the journals may take to write the end of the run, all together.
 const LONGEST_CLOSE: Duration = Duration::from_secs(4);
 
-/// An account, its connection to the database, and the view that shows it.
+/// An account, its connection to the database, and what shows it.
 pub(super) struct Assignment {
     pub(super) account: Account,
     pub(super) database: Database,
     pub(super) view: Option<StatusView>,
+    pub(super) live: Option<LiveUpdates>,
 }
 
 /// What all accounts have in common.
@@ -110,7 +112,7 @@ fn trade(
     let mut running = Vec::new();
     // What was told before all accounts were there to hear it.
     let mut early = VecDeque::new();
-    for Assignment { account, database, view } in assignments {
+    for Assignment { account, database, view, live } in assignments {
         early.extend(messages.try_iter());
         let (shard, name) = (account.shard, account.name.clone());
         let span = match terms.several {
@@ -127,8 +129,17 @@ fn trade(
         let waker = waker.clone();
         // Nobody waits any more when it can't be told.
         let wake = move || drop(waker.send(Message::Tick));
-        let open =
-            || AccountHost::open(account, database, &terms.sandbox, &terms.files, &terms.data, view, wake);
+        let open = || {
+            AccountHost::open(
+                account,
+                database,
+                &terms.sandbox,
+                &terms.files,
+                &terms.data,
+                (view, live),
+                wake,
+            )
+        };
         match guarded(open) {
             Ok(host) => running.push(Running { host, span: entered.exit() }),
             Err(error) => ends.push(failed(shard, &name, error, terms.several)),

@@ -7,23 +7,36 @@ use rust_decimal::Decimal;
 use super::foresight::Foresight;
 use super::{Engine, Slot, SlotStatus, StepError};
 use crate::identifier::{InstrumentId, SignalId, StrategyId};
-use crate::input::{Command, Deployment, StrategyMode};
+use crate::input::{AttributedCommand, Command, Deployment, StrategyMode};
 use crate::output::{MachineFault, Output, SlotChange, SlotEvent};
 use crate::sizing::TradeRecord;
-use crate::strategy::{Description, Fault, FaultKind, InstanceConfig, SavedState, Strategy};
+use crate::strategy::{
+    Description, Fault, FaultKind, InstanceConfig, InvalidParameter, ParameterValue, SavedState, Strategy,
+};
 use crate::time::Span;
 
 impl Engine {
     pub(super) fn on_command(
         &mut self,
-        command: &Command,
+        asked: &AttributedCommand,
         outputs: &mut Vec<Output>,
     ) -> Result<(), StepError> {
+        let AttributedCommand { actor, command } = asked;
         match command {
-            Command::Deploy(deployment) => self.deploy(deployment, outputs),
+            Command::Deploy(deployment) => {
+                let started = self.deploy(deployment, outputs)?;
+                if started && actor.is_host() {
+                    let index = self.slot_index(&deployment.slot)?;
+                    self.slots[index].configured = Some(deployment.clone());
+                }
+                Ok(())
+            }
             Command::Remove { slot } => {
                 let index = self.slot_index(slot)?;
                 self.remove(index, outputs);
+                if actor.is_host() {
+                    self.slots[index].configured = None;
+                }
                 Ok(())
             }
             Command::SetWeights(weights) => self.set_weights(weights, outputs),
@@ -41,15 +54,31 @@ impl Engine {
                 self.restart(index, outputs);
                 Ok(())
             }
-            Command::Halt { reason, actor, action } => {
+            Command::Halt { reason, action } => {
                 self.stop_trading(reason, actor, *action, outputs);
                 Ok(())
             }
-            Command::Resume { actor } => self.resume_trading(actor, outputs),
-            Command::ChangeSettings(change) => self.change_settings(change, outputs),
+            Command::Resume {} => self.resume_trading(actor, outputs),
+            Command::ChangeSettings(change) => self.change_settings(change, actor, outputs),
             Command::Close { slot, instrument } => {
                 let index = self.slot_index(slot)?;
                 self.close_position(index, *instrument, outputs)
+            }
+            Command::PlaceOrder(order) => self.place_order(order, actor, outputs),
+            Command::CancelOrder { order } => self.cancel_order(*order, actor, outputs),
+            Command::ChangeExits { slot, instrument, plan } => {
+                let index = self.slot_index(slot)?;
+                self.change_exits(index, *instrument, plan)
+            }
+            Command::SetParameters { slot, parameters } => {
+                let index = self.slot_index(slot)?;
+                self.set_parameters(index, parameters, outputs)
+            }
+            Command::Replace { slot, version } => {
+                let index = self.slot_index(slot)?;
+                let deployment = Deployment { version: *version, ..self.slots[index].deployment.clone() };
+                self.deploy(&deployment, outputs)?;
+                Ok(())
             }
         }
     }
@@ -64,7 +93,8 @@ impl Engine {
         }));
     }
 
-    fn deploy(&mut self, deployment: &Deployment, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+    /// Whether the version was started.
+    fn deploy(&mut self, deployment: &Deployment, outputs: &mut Vec<Output>) -> Result<bool, StepError> {
         let existing = self.slots.iter().position(|slot| slot.name() == deployment.slot);
         check_weight(deployment.weight)?;
         let others = (0..self.slots.len()).filter(|index| Some(*index) != existing);
@@ -79,11 +109,24 @@ impl Engine {
         for id in &deployment.instruments {
             self.instrument(*id)?;
         }
+        self.start_or_report(deployment, existing, outputs)
+    }
+
+    /// Runs a version in a slot that there is or in a new one, or makes known why it can't. Whether it runs.
+    fn start_or_report(
+        &mut self,
+        deployment: &Deployment,
+        existing: Option<usize>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<bool, StepError> {
         match self.start(deployment, existing, outputs) {
-            Ok((description, instance)) => match existing {
-                Some(index) => self.take_over(index, deployment, description, instance, outputs),
-                None => self.open_slot(deployment, description, instance, outputs),
-            },
+            Ok((description, instance)) => {
+                match existing {
+                    Some(index) => self.take_over(index, deployment, description, instance, outputs)?,
+                    None => self.open_slot(deployment, description, instance, outputs)?,
+                }
+                Ok(true)
+            }
             Err(NotStarted { reason, fault }) => {
                 let fault = fault.and_then(|fault| {
                     let call = self.calls.to_record(&fault)?;
@@ -96,9 +139,29 @@ impl Engine {
                     time: self.now,
                     event: SlotEvent::DeploymentFailed { version: deployment.version, reason, fault },
                 }));
-                Ok(())
+                Ok(false)
             }
         }
+    }
+
+    /// The slot's version again, with other parameters and the state that it has.
+    fn set_parameters(
+        &mut self,
+        index: usize,
+        parameters: &BTreeMap<String, ParameterValue>,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        let slot = &self.slots[index];
+        if slot.status == SlotStatus::Removed {
+            let name = slot.name();
+            return Err(StepError::Input(format!(
+                "\"{name}\" was removed; nothing runs with parameters there"
+            )));
+        }
+        slot.description.settings(parameters).map_err(|errors| invalid_parameters(&errors))?;
+        let deployment = Deployment { parameters: parameters.clone(), ..slot.deployment.clone() };
+        self.start_or_report(&deployment, Some(index), outputs)?;
+        Ok(())
     }
 
     fn next_strategy(&self) -> StrategyId {
@@ -186,6 +249,7 @@ impl Engine {
         self.slots.push(Slot {
             id,
             deployment: deployment.clone(),
+            configured: None,
             description,
             status: SlotStatus::Running,
             instance: None,
@@ -217,9 +281,8 @@ impl Engine {
         deployment: &Deployment,
         description: &Description,
     ) -> Result<InstanceConfig, StepError> {
-        let settings = description.settings(&deployment.parameters).map_err(|errors| {
-            StepError::Input(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        })?;
+        let settings =
+            description.settings(&deployment.parameters).map_err(|errors| invalid_parameters(&errors))?;
         let traded =
             |id: &InstrumentId| deployment.instruments.is_empty() || deployment.instruments.contains(id);
         let instruments: Vec<_> = (0..)
@@ -331,6 +394,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Each that can't be.
+fn invalid_parameters(errors: &[InvalidParameter]) -> StepError {
+    StepError::Input(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
 }
 
 /// Why a version was not started.

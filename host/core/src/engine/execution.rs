@@ -317,19 +317,23 @@ impl Engine {
             }
             Some(part) => self.after_sale(&fill, part, outputs),
         };
-        self.tell(
-            index,
-            Event::Fill(FillEvent {
-                tag: fill.tag,
-                instrument,
-                time: fill.time,
-                side: fill.side,
-                price: price.approximate(),
-                quantity: fill.quantity.approximate(),
-                fee: fill.fee.approximate(),
-                cause: fill.cause,
-            }),
-        );
+        // What a person trades may be something that the strategy was never told of.
+        let is_known = self.slots.get(index).is_some_and(|slot| slot.trades(instrument));
+        if is_known {
+            self.tell(
+                index,
+                Event::Fill(FillEvent {
+                    tag: fill.tag,
+                    instrument,
+                    time: fill.time,
+                    side: fill.side,
+                    price: price.approximate(),
+                    quantity: fill.quantity.approximate(),
+                    fee: fill.fee.approximate(),
+                    cause: fill.cause,
+                }),
+            );
+        }
         outputs.push(Output::Filled(fill));
         outputs.push(Output::OrderChanged(change(&order, settlement.time, String::new())));
         let status = match order.state() {
@@ -337,7 +341,9 @@ impl Engine {
             _ => OrderStatus::PartiallyFilled,
         };
         self.tell_order(order.terms(), status, order.filled(), String::new());
-        self.tell_position(index, instrument);
+        if is_known {
+            self.tell_position(index, instrument);
+        }
         self.tell_capital(index);
         if order.state().is_final() {
             self.note_ended(&order, Transition::FillRest);
@@ -450,11 +456,11 @@ impl Engine {
         outputs.push(Output::OrderChanged(change(&order, time, reason)));
     }
 
-    /// Takes an order back, if the venue still has it.
-    pub(super) fn cancel(&mut self, id: OrderId, why: &str, outputs: &mut Vec<Output>) {
-        let Some(order) = self.orders.get(&id) else { return };
+    /// Takes an order back, if the venue still has it; whether it had.
+    pub(super) fn cancel(&mut self, id: OrderId, why: &str, outputs: &mut Vec<Output>) -> bool {
+        let Some(order) = self.orders.get(&id) else { return false };
         if !self.venue.cancel(order.terms().instrument, id) {
-            return;
+            return false;
         }
         if let Some(order) = self.orders.remove(&id) {
             let now = self.now;
@@ -462,6 +468,7 @@ impl Engine {
             // Some of it may have been executed, which a half-open breaker waits for.
             self.report_breakers(outputs);
         }
+        true
     }
 
     /// Takes a strategy's own working orders back. What a person ordered stays.

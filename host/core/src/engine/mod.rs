@@ -11,7 +11,7 @@
 //! [`FillTiming::SameClose`](crate::venue::paper::FillTiming)).
 //!
 //! The steps are in files of their own: `market_events` (1, 2, 4), `execution` (2, 3), `dispatch` (4),
-//! `proposals` (5), `commands` for what operators do, `halt` for the kill
+//! `proposals` (5), `commands` for what operators do, `manual` for what they trade by hand, `halt` for the kill
 //! switch, `breakers` for what halts the account by itself and `settings_change` for settings at run time.
 
 mod breakers;
@@ -22,6 +22,7 @@ mod execution;
 mod foresight;
 mod halt;
 mod history;
+mod manual;
 mod market_events;
 mod proposals;
 mod settings;
@@ -49,7 +50,7 @@ use crate::money::{Money, Overflow, Price};
 use crate::order::Order;
 use crate::output::Output;
 use crate::price_board::{InstrumentMarket, PriceBoard};
-use crate::risk::{Breakers, Halt};
+use crate::risk::{Breakers, Halt, Refusal};
 use crate::strategy::{Action, StrategySource};
 use crate::time::{Span, Timestamp};
 use crate::venue::Report;
@@ -79,6 +80,9 @@ pub enum StepError {
     /// The settings can't be changed to these.
     #[error(transparent)]
     Settings(#[from] InvalidSettings),
+    /// The gate refused an order by hand.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
     /// The input is unusable.
     #[error("{0}")]
     Input(String),
@@ -225,9 +229,9 @@ impl Engine {
                 self.checkpoint(outputs);
                 Ok(())
             }
-            InputKind::Command(command) => {
+            InputKind::Command(asked) => {
                 self.pass_time(input.time, outputs);
-                let done = self.on_command(command, outputs);
+                let done = self.on_command(asked, outputs);
                 // Time has passed for the strategies, also when the command could not be carried out.
                 self.dispatch(&[], outputs);
                 done

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive as _;
 
-use super::{Engine, StepError};
+use super::{Engine, SlotStatus, StepError};
 use crate::identifier::{InstrumentId, OrderId, OrderTag, StrategyId};
 use crate::input::StrategyMode;
 use crate::instrument::{Instrument, Rounding};
@@ -118,7 +118,8 @@ impl Engine {
             Pricing::Market => price,
             Pricing::Limit(limit) => limit,
         };
-        let cut = self.cut_to_probe(slot.id, &sized, expected, equity).map_err(out_of_range)?;
+        let Sized { side, quantity } = sized;
+        let cut = self.cut_to_probe(slot.id, side, quantity, expected, equity).map_err(out_of_range)?;
         let quantity = instrument
             .round_quantity(cut, Rounding::Down)
             .ok_or_else(|| invalid(format!("quantity={cut}")))?;
@@ -151,22 +152,23 @@ impl Engine {
     }
 
     /// While a breaker is half-open, purchases are as large as a probe may be.
-    fn cut_to_probe(
+    pub(super) fn cut_to_probe(
         &self,
         strategy: StrategyId,
-        sized: &Sized,
+        side: Side,
+        quantity: Quantity,
         price: Price,
         equity: Money,
     ) -> Result<Quantity, Overflow> {
-        if sized.side == Side::Sell || self.breakers.are_closed() || self.is_make_believe(strategy) {
-            return Ok(sized.quantity);
+        if side == Side::Sell || self.breakers.are_closed() || self.is_make_believe(strategy) {
+            return Ok(quantity);
         }
         let largest = self.breakers.probe_value(equity, &self.settings.risk.breakers)?;
-        largest.map_or(Ok(sized.quantity), |value| Ok(sized.quantity.min(value.buys_at(price)?)))
+        largest.map_or(Ok(quantity), |value| Ok(quantity.min(value.buys_at(price)?)))
     }
 
     /// The account's equity, or a shadow's own.
-    fn equity_of(&self, strategy: StrategyId) -> Result<Money, Overflow> {
+    pub(super) fn equity_of(&self, strategy: StrategyId) -> Result<Money, Overflow> {
         if self.is_make_believe(strategy) { self.slot_equity(strategy) } else { self.equity() }
     }
 
@@ -290,7 +292,7 @@ impl Engine {
         Ok(wanted.min(budget.buys_at(Price(price.0.checked_mul(factor).ok_or(Overflow)?))?))
     }
 
-    fn situation<'a>(
+    pub(super) fn situation<'a>(
         &'a self,
         index: usize,
         terms: &OrderTerms,
@@ -307,7 +309,8 @@ impl Engine {
         let look = self.settings.risk.look_at_exposure();
         Ok(Situation {
             now: self.now,
-            mode: slot.deployment.mode,
+            // A person may trade where the strategy may not.
+            mode: if terms.origin == Origin::Manual { StrategyMode::Live } else { slot.deployment.mode },
             halt: self.halted.as_ref().filter(|_| !shadow),
             breakers: (!shadow).then_some(&self.breakers),
             instrument,
@@ -318,10 +321,9 @@ impl Engine {
             exposure: if look { Some(self.exposure(index, terms, instrument, equity)?) } else { None },
             last_closed: slot.last_closed(terms.instrument),
             recent_orders: self.orders_in_last_minute(slot.id),
-            // Purchases are always a strategy's own, so its own working orders are all there is to look at.
-            duplicate: slot.working.iter().filter_map(|(_, id)| self.orders.get(id)).any(|order| {
-                let other = order.terms();
-                other.instrument == terms.instrument
+            duplicate: self.orders.values().map(Order::terms).any(|other| {
+                other.strategy == terms.strategy
+                    && other.instrument == terms.instrument
                     && other.side == terms.side
                     && other.pricing == terms.pricing
                     && other.quantity == terms.quantity
@@ -358,7 +360,12 @@ impl Engine {
             total: Money::ZERO,
             strategy: Money::ZERO,
             // Make-believe money is all the shadow's own.
-            strategy_budget: if shadow { equity } else { equity.scaled(slot.share())? },
+            strategy_budget: match slot.status {
+                _ if shadow => equity,
+                // It has no share any more; what is left in its books is what a person can trade with.
+                SlotStatus::Removed => self.slot_equity(slot.id)?,
+                _ => equity.scaled(slot.share())?,
+            },
             open_risk: Money::ZERO,
             new_risk: self.new_risk(terms),
         };

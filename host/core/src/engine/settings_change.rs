@@ -3,7 +3,7 @@
 
 use super::{Engine, StepError};
 use crate::identifier::{InstrumentId, StrategyId};
-use crate::input::SettingsChange;
+use crate::input::{Actor, SettingsChange};
 use crate::output::Output;
 use crate::strategy::ExitPlan;
 
@@ -19,6 +19,7 @@ impl Engine {
     pub(super) fn change_settings(
         &mut self,
         change: &SettingsChange,
+        actor: &Actor,
         outputs: &mut Vec<Output>,
     ) -> Result<(), StepError> {
         change.settings.check(&self.settings)?;
@@ -28,7 +29,7 @@ impl Engine {
         self.settings_version += 1;
         outputs.push(Output::SettingsChanged {
             version: self.settings_version,
-            actor: change.actor.clone(),
+            actor: actor.clone(),
             time: self.now,
         });
 

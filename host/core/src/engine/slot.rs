@@ -44,6 +44,7 @@ impl SlotStatus {
 pub struct Slot {
     pub(super) id: StrategyId,
     pub(super) deployment: Deployment,
+    pub(super) configured: Option<Deployment>,
     pub(super) description: Description,
     pub(super) status: SlotStatus,
     /// Absent while it is being called, and when it is not running.
@@ -86,6 +87,13 @@ impl Slot {
     #[must_use]
     pub const fn deployment(&self) -> &Deployment {
         &self.deployment
+    }
+
+    /// What the configuration asked for last, which people may have changed since: what runs is in
+    /// [`Self::deployment`]. `None` when a person deployed it, or the host removed it.
+    #[must_use]
+    pub const fn configured(&self) -> Option<&Deployment> {
+        self.configured.as_ref()
     }
 
     /// What the version says of itself.

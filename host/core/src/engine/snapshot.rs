@@ -31,8 +31,11 @@ use crate::time::Timestamp;
 use crate::venue::paper::PaperVenue;
 
 /// An engine's whole state after a checkpoint.
+///
+/// In forms without names of fields, its order of fields is the format: the first encoding of journals has all but
+/// the last, and is read as an `EngineSnapshot<()>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EngineSnapshot {
+pub struct EngineSnapshot<C = Vec<Option<Deployment>>> {
     settings: EngineSettings,
     now: Timestamp,
     ledger: Ledger,
@@ -55,6 +58,41 @@ pub struct EngineSnapshot {
     digest: RunDigest,
     /// Slots with something in their inbox.
     ready: Vec<usize>,
+    /// What the configuration asked for last, for each slot.
+    configured: C,
+}
+
+impl EngineSnapshot<()> {
+    /// A snapshot from before slots remembered what the configuration asked for: it is taken to be what they run.
+    #[must_use]
+    pub fn completed(self) -> EngineSnapshot {
+        let asked =
+            |slot: &SlotSnapshot| (slot.status != SlotStatus::Removed).then(|| slot.deployment.clone());
+        EngineSnapshot {
+            configured: self.slots.iter().map(asked).collect(),
+            settings: self.settings,
+            now: self.now,
+            ledger: self.ledger,
+            prices: self.prices,
+            history: self.history,
+            venue: self.venue,
+            keeper: self.keeper,
+            slots: self.slots,
+            orders: self.orders,
+            next_order: self.next_order,
+            recent_orders: self.recent_orders,
+            halted: self.halted,
+            breakers: self.breakers,
+            settings_version: self.settings_version,
+            next_day: self.next_day,
+            day_start_equity: self.day_start_equity,
+            peak_equity: self.peak_equity,
+            next_rebalance: self.next_rebalance,
+            next_wake: self.next_wake,
+            digest: self.digest,
+            ready: self.ready,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -142,6 +180,7 @@ impl Engine {
             next_wake: self.next_wake,
             digest: self.digest.clone(),
             ready: self.buffers.ready.clone(),
+            configured: self.slots.iter().map(|slot| slot.configured.clone()).collect(),
         }
     }
 
@@ -182,10 +221,10 @@ impl Engine {
             buffers: Buffers { ready: snapshot.ready, ..Buffers::default() },
             settings: snapshot.settings,
         };
-        for slot in snapshot.slots {
+        for (slot, configured) in snapshot.slots.into_iter().zip(snapshot.configured) {
             let index = engine.slots.len();
             let has_instance = slot.has_instance;
-            engine.slots.push(slot.into_slot());
+            engine.slots.push(slot.into_slot(configured));
             if has_instance {
                 let mut instance =
                     engine.start_from_saved(index).map_err(|fault| RestoreError::Strategy {
@@ -276,10 +315,11 @@ impl SlotSnapshot {
         }
     }
 
-    fn into_slot(self) -> Slot {
+    fn into_slot(self, configured: Option<Deployment>) -> Slot {
         Slot {
             id: self.id,
             deployment: self.deployment,
+            configured,
             description: self.description,
             status: self.status,
             instance: None,

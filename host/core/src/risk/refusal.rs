@@ -114,7 +114,8 @@ impl fmt::Display for RefusalCode {
 }
 
 /// A refusal with the numbers that led to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[error("{code}: {facts}")]
 pub struct Refusal {
     /// Why.
     pub code: RefusalCode,
@@ -126,11 +127,5 @@ impl Refusal {
     /// A refusal with its numbers.
     pub(crate) fn new(code: RefusalCode, facts: impl fmt::Display) -> Self {
         Self { code, facts: facts.to_string() }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.code, self.facts)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_core::engine::{Engine, SlotStatus};
 use bulkhead_core::identifier::{InstrumentId, StrategyId};
-use bulkhead_core::input::{Input, InputKind, StrategyMode};
+use bulkhead_core::input::{Command, Input, InputKind, StrategyMode};
 use bulkhead_core::money::{Money, Price};
 use bulkhead_core::order::{OrderState, Origin, Side};
 use bulkhead_core::output::Output;
@@ -71,6 +71,17 @@ impl<'a> Checker<'a> {
             ensure!(engine.now() == self.before, "an unusable input moved time");
         } else if !matches!(step.input.kind, InputKind::Command(_)) && !self.scenario.extreme {
             ensure!(refused == 0, "a sound input was refused: {outputs:?}");
+        }
+        if let InputKind::Command(asked) = &step.input.kind
+            && let Command::PlaceOrder(order) = &asked.command
+        {
+            let is_it = |output: &Output| {
+                matches!(output, Output::OrderAccepted(terms) if terms.reason.starts_with("ordered by")
+                    && (terms.instrument, terms.side) == (order.instrument, order.side))
+            };
+            let accepted = outputs.iter().any(is_it);
+            // What comes of time may be refused besides.
+            ensure!(accepted || refused > 0, "nobody is told what became of {order:?}: {outputs:?}");
         }
         Ok(())
     }
@@ -323,6 +334,7 @@ impl<'a> Checker<'a> {
                     continue;
                 };
                 ensure!(!guard.plan().is_empty(), "{guard:?} has nothing to do");
+                policy.admits(guard.plan()).map_err(|what| format!("{guard:?}: {what}"))?;
                 let stops = guard.plan().stop_loss.is_some() || guard.plan().trailing.is_some();
                 ensure!(!stops || guard.stop().is_some(), "{guard:?} has no stop");
                 let mut now = Guarded {

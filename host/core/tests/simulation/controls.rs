@@ -78,8 +78,12 @@ impl Controls {
             _ => None,
         });
         if let Some((settings, version)) = &self.settings {
-            match (&input.kind, changed) {
-                (InputKind::Command(Command::ChangeSettings(change)), Some(told)) => {
+            let asked = match &input.kind {
+                InputKind::Command(asked) => Some(&asked.command),
+                _ => None,
+            };
+            match (asked, changed) {
+                (Some(Command::ChangeSettings(change)), Some(told)) => {
                     ensure!(told == version + 1 && now.1 == told, "version {told} after {version}");
                     ensure!(now.0.changeable() == change.settings, "the settings are not those commanded");
                     let fixed = (now.0.cash, &now.0.signals, now.0.history_bars);

@@ -4,18 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bulkhead_core::engine::{ChangeableSettings, EngineSettings, FaultPolicy};
 use bulkhead_core::exits::ExitPolicy;
-use bulkhead_core::identifier::{InstrumentId, SignalId};
+use bulkhead_core::identifier::{InstrumentId, OrderId, SignalId};
 use bulkhead_core::input::{
-    Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange, StrategyMode,
+    Actor, Command, Deployment, HaltAction, Input, InputKind, ManualAmount, ManualOrder, SettingsChange,
+    StrategyMode,
 };
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::{Bar, MarketTrade, Quote, Signal};
 use bulkhead_core::money::{Money, Price, Quantity};
-use bulkhead_core::order::Side;
+use bulkhead_core::order::{Pricing, Side};
 use bulkhead_core::risk::{
     BreakerSettings, ErrorRateSettings, LosingStreakSettings, ProbingSettings, RiskLimits, StaleDataSettings,
 };
 use bulkhead_core::sizing::{FractionSizing, Sizing};
+use bulkhead_core::strategy::ParameterValue;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_core::venue::paper::{FillTiming, PaperSettings};
 use rust_decimal::Decimal;
@@ -60,25 +62,40 @@ impl Scenario {
             let weight = Decimal::ONE / Decimal::from(slots);
             let weight = if random.chance(0.1) { Decimal::ZERO } else { weight.round_dp(2).min(weight) };
             let command = deploy(&mut random, format!("s{slot}"), weight, GOOD_VERSIONS + BAD_VERSIONS);
-            steps.push(Step { input: market.input(InputKind::Command(command)), unusable: false });
+            steps.push(Step { input: market.input(InputKind::command(actor(), command)), unusable: false });
         }
         let minutes = random.integer(30, 150);
         let mut aside = random.aside(3);
+        let mut by_hand = random.aside(5);
         let mut current = settings.clone();
         for _ in 0..minutes {
             market.minute(&mut random, &mut steps);
             if aside.chance(0.04) {
                 let command = change_settings(&mut aside, &mut current, &mut market);
-                steps.push(Step { input: market.input(InputKind::Command(command)), unusable: false });
+                steps.push(Step {
+                    input: market.input(InputKind::command(actor(), command)),
+                    unusable: false,
+                });
             }
             // More halts and resumes than the commands below hold.
             if aside.chance(0.04) {
-                let halt = if aside.chance(0.5) { halt(&aside) } else { Command::Resume { actor: actor() } };
-                steps.push(Step { input: market.input(InputKind::Command(halt)), unusable: false });
+                let halt = if aside.chance(0.5) { halt(&aside) } else { Command::Resume {} };
+                steps.push(Step { input: market.input(InputKind::command(actor(), halt)), unusable: false });
+            }
+            // What people trade by hand.
+            if by_hand.chance(0.25) {
+                let command = trade_by_hand(&mut by_hand, &settings);
+                steps.push(Step {
+                    input: market.input(InputKind::command(actor(), command)),
+                    unusable: false,
+                });
             }
             if random.chance(0.12) {
                 let command = command(&mut random, &settings);
-                steps.push(Step { input: market.input(InputKind::Command(command)), unusable: false });
+                steps.push(Step {
+                    input: market.input(InputKind::command(actor(), command)),
+                    unusable: false,
+                });
             }
         }
         Self { settings, profiles, steps, extreme }
@@ -119,7 +136,7 @@ impl Scenario {
         let mut steps = Vec::new();
         let mut start = |name: String, version: usize, market: &MarketMaker| {
             let deployment = Deployment { version: self::version(version), ..shadow(name) };
-            let input = market.input(InputKind::Command(Command::Deploy(deployment)));
+            let input = market.input(InputKind::command(actor(), Command::Deploy(deployment)));
             steps.push(Step { input, unusable: false });
         };
         for number in 0..GOOD_VERSIONS {
@@ -139,7 +156,10 @@ impl Scenario {
                         mode: *random.pick(&[StrategyMode::Off, StrategyMode::Shadow]),
                     },
                 };
-                steps.push(Step { input: market.input(InputKind::Command(command)), unusable: false });
+                steps.push(Step {
+                    input: market.input(InputKind::command(actor(), command)),
+                    unusable: false,
+                });
             }
         }
         Self { settings, profiles, steps, extreme: false }
@@ -159,7 +179,7 @@ impl Scenario {
             .map(|(number, slot)| {
                 let deployment =
                     Deployment { version: version(number), mode: StrategyMode::Live, ..shadow(slot) };
-                let input = market.input(InputKind::Command(Command::Deploy(deployment)));
+                let input = market.input(InputKind::command(actor(), Command::Deploy(deployment)));
                 Step { input, unusable: false }
             })
             .collect();
@@ -167,7 +187,10 @@ impl Scenario {
             market.minute(&mut random, &mut steps);
             if random.chance(0.1) {
                 let release = Command::Release { slot: HOSTILE_SLOT.to_owned() };
-                steps.push(Step { input: market.input(InputKind::Command(release)), unusable: false });
+                steps.push(Step {
+                    input: market.input(InputKind::command(actor(), release)),
+                    unusable: false,
+                });
             }
         }
         Self { settings, profiles, steps, extreme: false }
@@ -183,10 +206,13 @@ impl Scenario {
     /// The same without the slot that misbehaves.
     pub(crate) fn without_hostile(&self) -> Self {
         let concerns = |step: &Step| match &step.input.kind {
-            InputKind::Command(Command::Deploy(deployment)) => deployment.slot == HOSTILE_SLOT,
-            InputKind::Command(
-                Command::Release { slot } | Command::Remove { slot } | Command::SetMode { slot, .. },
-            ) => slot == HOSTILE_SLOT,
+            InputKind::Command(asked) => match &asked.command {
+                Command::Deploy(deployment) => deployment.slot == HOSTILE_SLOT,
+                Command::Release { slot } | Command::Remove { slot } | Command::SetMode { slot, .. } => {
+                    slot == HOSTILE_SLOT
+                }
+                _ => false,
+            },
             _ => false,
         };
         let steps = self
@@ -420,10 +446,44 @@ fn command(random: &mut Random, settings: &EngineSettings) -> Command {
         5 | 6 => Command::SetMode { slot, mode: mode(random) },
         7 => Command::Release { slot },
         8 => halt(random),
-        9 => Command::Resume { actor: actor() },
+        9 => Command::Resume {},
         _ => {
             let most = settings.instruments.len() as u64 + 1;
             Command::Close { slot, instrument: InstrumentId(u32::try_from(random.below(most)).unwrap()) }
+        }
+    }
+}
+
+/// Orders of every kind in any slot, orders taken back, exits and parameters changed; some make no sense.
+fn trade_by_hand(random: &mut Random, settings: &EngineSettings) -> Command {
+    let slot = format!("s{}", random.below(6));
+    let instrument =
+        InstrumentId(u32::try_from(random.below(settings.instruments.len() as u64 + 1)).unwrap());
+    match random.below(11) {
+        10 => {
+            let number = usize::try_from(random.below((GOOD_VERSIONS + BAD_VERSIONS + 1) as u64)).unwrap();
+            Command::Replace { slot, version: version(number) }
+        }
+        0 | 1 => Command::CancelOrder { order: OrderId(random.below(60)) },
+        2 => Command::ChangeExits { slot, instrument, plan: plan(random) },
+        3 => {
+            let unknown = random.chance(0.3).then(|| ("colour".to_owned(), ParameterValue::Flag(true)));
+            Command::SetParameters { slot, parameters: unknown.into_iter().collect() }
+        }
+        _ => {
+            let side = if random.chance(0.6) { Side::Buy } else { Side::Sell };
+            let amount = match random.below(4) {
+                0 => ManualAmount::All,
+                1 => ManualAmount::Quantity(Quantity(Decimal::new(random.integer(-10, 5_000), 3))),
+                _ => ManualAmount::Notional(Money(Decimal::new(random.integer(-100, 200_000), 2))),
+            };
+            let pricing = if random.chance(0.5) {
+                Pricing::Market
+            } else {
+                Pricing::Limit(Price(Decimal::new(random.integer(-10, 30_000), 2)))
+            };
+            let exits = random.chance(0.3).then(|| plan(random));
+            Command::PlaceOrder(Box::new(ManualOrder { slot, instrument, side, amount, pricing, exits }))
         }
     }
 }
@@ -450,7 +510,7 @@ fn change_settings(random: &mut Random, current: &mut EngineSettings, market: &m
             }
         }
     }
-    Command::ChangeSettings(Box::new(SettingsChange { actor: actor(), settings: changed }))
+    Command::ChangeSettings(Box::new(SettingsChange { settings: changed }))
 }
 
 fn actor() -> Actor {
@@ -460,7 +520,7 @@ fn actor() -> Actor {
 fn halt(random: &Random) -> Command {
     let action =
         *random.aside(1).pick(&[HaltAction::StopEntries, HaltAction::CancelOrders, HaltAction::Flatten]);
-    Command::Halt { reason: "random".to_owned(), actor: actor(), action }
+    Command::Halt { reason: "random".to_owned(), action }
 }
 
 /// Makes the market's inputs, minute by minute.

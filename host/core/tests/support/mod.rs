@@ -9,8 +9,8 @@ use bulkhead_core::identifier::{ContentHash, InstrumentId, OrderTag};
 use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, StrategyMode};
 use bulkhead_core::market::Bar;
 use bulkhead_core::strategy::{
-    Action, Amount, Description, Event, Fault, FaultKind, InstanceConfig, Intent, Needs, OrderKind, Proposal,
-    SavedState, Strategy, StrategySource, Submit,
+    Action, Amount, Description, Event, Fault, FaultKind, InstanceConfig, Intent, Needs, OrderKind,
+    Parameter, Proposal, SavedState, Strategy, StrategySource, Submit,
 };
 use bulkhead_core::time::{Span, Timestamp};
 use rust_decimal::Decimal;
@@ -30,6 +30,17 @@ impl NativeSource {
         maker: impl Fn(&InstanceConfig) -> Box<dyn Strategy> + Send + 'static,
     ) -> Self {
         self.makers.insert(version(name), (description(name), Box::new(maker)));
+        self
+    }
+
+    pub(crate) fn with_parameters(
+        mut self,
+        name: &str,
+        parameters: Vec<Parameter>,
+        maker: impl Fn(&InstanceConfig) -> Box<dyn Strategy> + Send + 'static,
+    ) -> Self {
+        let description = Description { parameters, ..description(name) };
+        self.makers.insert(version(name), (description, Box::new(maker)));
         self
     }
 
@@ -192,7 +203,7 @@ pub(crate) fn deploy_as(slot: &str, name: &str, weight: Decimal, mode: StrategyM
 }
 
 pub(crate) fn command(command: Command) -> Input {
-    Input { time: Timestamp::EPOCH, kind: InputKind::Command(command) }
+    Input { time: Timestamp::EPOCH, kind: InputKind::command(person(), command) }
 }
 
 pub(crate) fn person() -> Actor {
@@ -200,7 +211,7 @@ pub(crate) fn person() -> Actor {
 }
 
 pub(crate) fn halt(action: HaltAction) -> Command {
-    Command::Halt { reason: "test".to_owned(), actor: person(), action }
+    Command::Halt { reason: "test".to_owned(), action }
 }
 
 pub(crate) fn engine(settings: EngineSettings, source: NativeSource) -> Engine {

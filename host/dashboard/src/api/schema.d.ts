@@ -97,7 +97,7 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Live updates of an account, as server-sent events. The data of each event is one LiveMessage in JSON; after a drop a
+     * Live updates of an account, as server-sent events. The data of each event is one `LiveMessage` in JSON; after a drop a
      *     browser goes on by itself, with the header `last-event-id`.
      */
     get: operations['events'];
@@ -185,7 +185,7 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Live updates of an account, over WebSocket. Every message is a text with one LiveMessage in JSON. It is closed with
+     * Live updates of an account, over WebSocket. Every message is a text with one `LiveMessage` in JSON. It is closed with
      *     4001 when the token or the login has ended, 4008 when its client does not keep up, and 1008 when it sends too much.
      */
     get: operations['live'];
@@ -820,8 +820,6 @@ export interface components {
        * @description Bars a second of real time, lately.
        */
       bars_per_second: number;
-      /** @description Event time of the newest input, or null before the first. */
-      newest?: string | null;
       /** @description What is fed, such as simulator. */
       source: string;
     };

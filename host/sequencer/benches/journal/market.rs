@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_core::engine::EngineSettings;
 use bulkhead_core::identifier::InstrumentId;
-use bulkhead_core::input::{Command, Deployment, Input, InputKind, StrategyMode};
+use bulkhead_core::input::{Actor, Command, Deployment, Input, InputKind, StrategyMode};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::Bar;
 use bulkhead_core::money::{Money, Quantity};
@@ -44,7 +44,10 @@ pub(crate) fn deployment(bars_per_order: u32) -> Input {
         instruments: Vec::new(),
         parameters,
     };
-    Input { time: Timestamp::EPOCH, kind: InputKind::Command(Command::Deploy(deployment)) }
+    Input {
+        time: Timestamp::EPOCH,
+        kind: InputKind::command(Actor::Host("benchmark".to_owned()), Command::Deploy(deployment)),
+    }
 }
 
 /// One-minute bars of random walks in whole cents, with volumes of four digits after the point.

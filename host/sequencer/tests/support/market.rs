@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_core::engine::EngineSettings;
 use bulkhead_core::identifier::InstrumentId;
-use bulkhead_core::input::{Command, Deployment, Input, InputKind, StrategyMode};
+use bulkhead_core::input::{Actor, Command, Deployment, Input, InputKind, StrategyMode};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::Bar;
 use bulkhead_core::money::Money;
@@ -19,6 +19,11 @@ pub(crate) fn settings() -> EngineSettings {
     settings.risk.cooldown = None;
     settings.save_every_events = 16;
     settings
+}
+
+/// Who deploys at the start.
+pub(crate) fn host() -> Actor {
+    Actor::Host("a test".to_owned())
 }
 
 /// What is deployed at the start.

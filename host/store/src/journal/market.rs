@@ -577,10 +577,11 @@ mod tests {
 
     #[test]
     fn a_command_is_refused() {
-        use bulkhead_core::input::Command;
+        use bulkhead_core::input::{Actor, Command};
 
         let command = Command::Release { slot: "a".to_owned() };
-        let input = Input { time: Timestamp::EPOCH, kind: InputKind::Command(command) };
+        let input =
+            Input { time: Timestamp::EPOCH, kind: InputKind::command(Actor::Person(String::new()), command) };
         assert!(matches!(encode_market(&[input]), Err(PayloadError::Unwritable(_))));
     }
 }

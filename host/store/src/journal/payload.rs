@@ -2,16 +2,23 @@
 //! of the market are made into columns before that; see [`super::encode_market`].
 //!
 //! Postcard has no names in it, so the types' layout is the format. A change of a type in it needs another
-//! number in [`ENCODING`] and a reader for the old one.
+//! number in [`ENCODING`] and a reader for the old one:
+//!
+//! | encoding | differs from the one before in |
+//! |---|---|
+//! | 1 | |
+//! | 2 | commands say who asked: [`decode_commands`]; snapshots hold what the configuration asked for |
 
 use bulkhead_core::engine::EngineSettings;
+use bulkhead_core::input::Input;
 use bulkhead_core::output::Output;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::first_encoding::FirstInput;
 use super::record::Sequence;
 
 /// The encoding that is written.
-pub const ENCODING: i16 = 1;
+pub const ENCODING: i16 = 2;
 
 /// A payload that claims to be larger is not unpacked: nothing that is written comes near it.
 const LARGEST: u64 = 1 << 30;
@@ -70,7 +77,19 @@ pub fn encode<T: Serialize + ?Sized>(content: &T) -> Result<Vec<u8>, PayloadErro
     zstd::bulk::compress(&plain, LEVEL).map_err(|error| PayloadError::Unwritable(error.to_string()))
 }
 
-/// Reads a payload in this encoding. Whatever the bytes are, no more than 1 GiB is unpacked from them; what that
+/// Reads a record of commands in any encoding.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_commands(encoding: i16, payload: &[u8]) -> Result<Vec<Input>, PayloadError> {
+    match encoding {
+        1 => Ok(decode::<Vec<FirstInput>>(encoding, payload)?.into_iter().map(Input::from).collect()),
+        _ => decode(encoding, payload),
+    }
+}
+
+/// Reads a payload whose type is the same in this encoding as in the current one. Whatever the bytes are, no more than 1 GiB is unpacked from them; what that
 /// decodes to may take some times as much.
 ///
 /// # Errors

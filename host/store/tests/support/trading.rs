@@ -86,7 +86,10 @@ pub(crate) fn engine() -> Engine {
 
 /// Two deployments, bars of both instruments, a halt and a resumption.
 pub(crate) fn inputs(minutes: i64) -> Vec<Input> {
-    let command = |kind| Input { time: Timestamp::EPOCH, kind: InputKind::Command(kind) };
+    let command = |kind| Input {
+        time: Timestamp::EPOCH,
+        kind: InputKind::command(Actor::Host("a test".to_owned()), kind),
+    };
     let deploy = |slot: &str, mode, weight| {
         command(Command::Deploy(Deployment {
             slot: slot.to_owned(),
@@ -120,9 +123,9 @@ pub(crate) fn inputs(minutes: i64) -> Vec<Input> {
             let time = inputs.last().expect("a bar").time;
             let actor = Actor::Person("anna".to_owned());
             let (reason, action) = ("lunch".to_owned(), HaltAction::StopEntries);
-            let halt = Command::Halt { reason, actor: actor.clone(), action };
-            inputs.push(Input { time, kind: InputKind::Command(halt) });
-            inputs.push(Input { time, kind: InputKind::Command(Command::Resume { actor }) });
+            let halt = Command::Halt { reason, action };
+            inputs.push(Input { time, kind: InputKind::command(actor.clone(), halt) });
+            inputs.push(Input { time, kind: InputKind::command(actor, Command::Resume {}) });
         }
     }
     inputs

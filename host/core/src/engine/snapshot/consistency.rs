@@ -45,6 +45,10 @@ impl EngineSnapshot {
         if slots != books {
             return Err(format!("there are {slots} slots and {books} sub-ledgers"));
         }
+        let configured = self.configured.len();
+        if slots != configured {
+            return Err(format!("there are {slots} slots, and {configured} are configured or not"));
+        }
         for (place, slot) in (0..).zip(&self.slots) {
             if slot.id != StrategyId(place) {
                 return Err(format!("{} is in the place of {}", slot.id, StrategyId(place)));
@@ -196,6 +200,12 @@ mod tests {
             snapshot.ledger.open(None).unwrap();
         });
         assert_eq!(found, "there are 0 slots and 1 sub-ledgers");
+    }
+
+    #[test]
+    fn a_configured_slot_that_does_not_exist_is_found() {
+        let found = refused(|snapshot| snapshot.configured.push(None));
+        assert_eq!(found, "there are 0 slots, and 1 are configured or not");
     }
 
     #[test]

@@ -1,0 +1,109 @@
+//! The admin API beside the accounts: a task that may fail, be flooded or be slow without their noticing.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use bulkhead_api::live::{Hub, Publisher};
+use bulkhead_api::{Host, InstalledPlugin, PluginDirectory, PluginProblem, Settings, serve};
+use bulkhead_configuration::Configuration;
+use bulkhead_core::identifier::ContentHash;
+use bulkhead_sandbox::Sandbox;
+use bulkhead_store::database::{Database, Options};
+
+use crate::shard::database_url;
+use crate::strategy_files;
+
+/// Longest name of a slot that can be uploaded, in bytes.
+const LONGEST_SLOT: usize = 64;
+
+/// What is needed to serve the API, and each account's way to those who watch it. Nothing when it is off.
+pub(super) fn prepare(
+    configuration: &Configuration,
+    accounts: &[String],
+    sandbox: &Sandbox,
+    poke: impl Fn() + Send + Sync + 'static,
+) -> Result<Option<(Settings, Host, Vec<Publisher>)>> {
+    let api = &configuration.api;
+    let Some(listen) = api.listen.0 else { return Ok(None) };
+    let (hub, publishers) = Hub::start(accounts).context("the live updates can't be started")?;
+    let settings = Settings {
+        listen,
+        allow_remote: api.allow_remote,
+        requests_per_minute: NonZeroU32::new(api.requests_per_minute.0).unwrap_or(NonZeroU32::MIN),
+        connections: usize::try_from(api.connections.0).unwrap_or(usize::MAX),
+        session: api.session.0,
+        origins: api.origins.clone(),
+        certificate: api.certificate.clone().zip(api.certificate_key.clone()),
+        largest_upload: usize::try_from(api.largest_upload.0).unwrap_or(usize::MAX),
+    };
+    let directory = StrategiesDirectory {
+        sandbox: sandbox.clone(),
+        directory: configuration.strategies.directory.clone(),
+    };
+    let host =
+        Host { url: database_url(configuration)?, hub, plugins: Arc::new(directory), poke: Arc::new(poke) };
+    Ok(Some((settings, host, publishers)))
+}
+
+/// Serves until something fails.
+pub(super) fn work(settings: &Settings, host: &Host) -> Result<()> {
+    Ok(serve(settings, host, |address| announce(settings, host, address))?)
+}
+
+/// Says where it is, and how to get in when nobody can yet.
+fn announce(settings: &Settings, host: &Host, address: SocketAddr) {
+    let scheme = if settings.certificate.is_some() { "https" } else { "http" };
+    let address = format!("{scheme}://{address}");
+    let tokens = Database::open(&host.url, Options::reader()).and_then(|mut database| database.tokens());
+    if tokens.is_ok_and(|tokens| tokens.is_empty()) {
+        tracing::info!(
+            address,
+            "the dashboard and the API are here; `bulkhead token create --name NAME --role admin` makes the token \
+             that they ask for"
+        );
+    } else {
+        tracing::info!(address, "the dashboard and the API are here");
+    }
+}
+
+/// The strategies directory, for those who upload.
+struct StrategiesDirectory {
+    sandbox: Sandbox,
+    directory: PathBuf,
+}
+
+impl StrategiesDirectory {
+    fn put(&self, slot: &str, file: &[u8]) -> Result<InstalledPlugin, PluginProblem> {
+        // Stricter than what an operator may call a file: this came from far away.
+        let legible = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if !strategy_files::is_slot_name(slot) || slot.len() > LONGEST_SLOT || !slot.bytes().all(legible) {
+            return Err(PluginProblem::Slot(slot.to_owned()));
+        }
+        // Looked into before it is where the host takes it up: a file that can't run changes nothing.
+        let (hash, description) = strategy_files::prepare_file(&self.sandbox, file)
+            .map_err(|error| PluginProblem::Refused(format!("{error:#}")))?;
+        strategy_files::put(&self.directory, slot, file)
+            .map_err(|error| PluginProblem::Directory(format!("{error:#}")))?;
+        Ok(InstalledPlugin {
+            slot: slot.to_owned(),
+            name: description.name,
+            version: description.version,
+            hash: hash.to_string(),
+        })
+    }
+}
+
+impl PluginDirectory for StrategiesDirectory {
+    fn install(&self, slot: &str, file: &[u8]) -> Result<InstalledPlugin, PluginProblem> {
+        self.put(slot, file)
+    }
+
+    fn roll_back(&self, slot: &str, version: &ContentHash) -> Result<InstalledPlugin, PluginProblem> {
+        let file =
+            self.sandbox.kept_file(version).map_err(|_| PluginProblem::Unknown(version.to_string()))?;
+        self.put(slot, &file)
+    }
+}

@@ -1,0 +1,123 @@
+//! What an account hands to those who watch it: everything once it is durable, as with all that leaves.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use bulkhead_api::live::{FeedView, JournalView, LiveView, Publisher, Surroundings};
+use bulkhead_core::market::Bar;
+use bulkhead_core::money::Overflow;
+use bulkhead_sequencer::sequencer::{JournalStatus, Sequencer};
+use bulkhead_store::journal::{NumberedOutput, Sequence};
+
+use super::summary::Tally;
+/// Bars that are handed over with one view at most; at full speed nobody could look at more.
+const MOST_BARS: usize = 2_000;
+
+/// Bars a second are counted over so long.
+const RATE_OVER: Duration = Duration::from_secs(4);
+
+/// The live updates of one account.
+pub(super) struct LiveUpdates {
+    publisher: Publisher,
+    source: String,
+    next: Instant,
+    /// Read off the engine after this input, which is not durable yet, with the bars until then.
+    ahead: Option<(Sequence, LiveView, Vec<Bar>)>,
+    /// The newest that was handed over.
+    shown: Option<LiveView>,
+    /// Since the last view.
+    bars: VecDeque<Bar>,
+    /// Moments and bars until then.
+    rate: VecDeque<(Instant, u64)>,
+}
+
+impl LiveUpdates {
+    /// Of an account that is fed by this source.
+    pub(super) fn new(publisher: Publisher, source: String) -> Self {
+        Self {
+            publisher,
+            source,
+            next: Instant::now(),
+            ahead: None,
+            shown: None,
+            bars: VecDeque::new(),
+            rate: VecDeque::new(),
+        }
+    }
+
+    /// The account is open: what it knows of the market already is there to be charted.
+    pub(super) fn begin(&mut self, sequencer: &Sequencer) {
+        self.publisher.past(sequencer.engine());
+    }
+
+    /// A bar that the engine takes.
+    pub(super) fn bar(&mut self, bar: Bar) {
+        if self.bars.len() == MOST_BARS {
+            self.bars.pop_front();
+        }
+        self.bars.push_back(bar);
+    }
+
+    /// Outputs that became durable.
+    pub(super) fn outputs(&mut self, sequencer: &Sequencer, outputs: Vec<NumberedOutput>) {
+        self.publisher.outputs(sequencer.engine(), outputs);
+    }
+
+    /// Looks at the account if it is time, and hands over what was seen once that is durable.
+    pub(super) fn refresh(
+        &mut self,
+        now: Instant,
+        sequencer: &Sequencer,
+        tally: &Tally,
+    ) -> Result<(), Overflow> {
+        let engine = sequencer.engine();
+        if now >= self.next && self.ahead.is_none() {
+            self.next = now + self.publisher.view_every();
+            let surroundings = Surroundings { journal: journal(sequencer), feed: self.feed(now, tally) };
+            let view = LiveView::read(engine, surroundings, |slot| tally.fills_and_refusals(slot.id()))?;
+            self.ahead = Some((sequencer.sequence(), view, self.bars.drain(..).collect()));
+        }
+        let durable = sequencer.durable();
+        if let Some((_, mut view, bars)) = self.ahead.take_if(|(until, ..)| *until <= durable) {
+            view.journal = journal(sequencer);
+            self.publisher.bars(engine, bars);
+            self.publisher.view(engine, view.clone());
+            self.shown = Some(view);
+        } else if let Some(view) = &mut self.shown
+            && view.journal.state != journal(sequencer).state
+        {
+            // How the journal is doing is no consequence of an input, and must be seen above all when nothing else
+            // moves on.
+            view.journal = journal(sequencer);
+            self.publisher.view(engine, view.clone());
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self, now: Instant, tally: &Tally) -> FeedView {
+        while let Some((at, _)) = self.rate.front()
+            && self.rate.len() > 1
+            && now.saturating_duration_since(*at) > RATE_OVER
+        {
+            self.rate.pop_front();
+        }
+        let (from, before) = self.rate.front().copied().unwrap_or((now, tally.bars));
+        self.rate.push_back((now, tally.bars));
+        let seconds = now.saturating_duration_since(from).as_secs_f64();
+        #[expect(clippy::cast_precision_loss, reason = "bars of a few seconds are few")]
+        let bars = tally.bars.saturating_sub(before) as f64;
+        FeedView {
+            source: self.source.clone(),
+            bars: tally.bars,
+            bars_per_second: if seconds > 0.0 { bars / seconds } else { 0.0 },
+        }
+    }
+}
+
+fn journal(sequencer: &Sequencer) -> JournalView {
+    let (state, why) = match sequencer.status() {
+        JournalStatus::Writing => ("writing", ""),
+        JournalStatus::Waiting { why, .. } => ("waiting", why.as_str()),
+    };
+    JournalView { state: state.to_owned(), why: why.to_owned(), durable: sequencer.durable().0 }
+}

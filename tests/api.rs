@@ -1,0 +1,339 @@
+//! The admin API of the real host: who may do what, that changes reach the engine, that what is told is true.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::net::TcpListener;
+
+use serde_json::{Value, json};
+use support::account::Account;
+use support::client::{Client, halt, named_token, start, token};
+use support::host::Host;
+use support::{bulkhead, plugin};
+
+const MAIN: &str = "/api/v1/accounts/main";
+
+fn at(rest: &str) -> String {
+    format!("{MAIN}{rest}")
+}
+
+/// A host that has traded and goes on, and a client who may do everything.
+fn trading() -> (tempfile::TempDir, Account, Host, Client) {
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "host");
+    let admin = token(&account, "admin");
+    let (mut host, address) = start(&account, &["--speed", "2000"]);
+    host.wait_for(&["trade closed"]);
+    let client = Client::new(&address, Some(&admin));
+    (parent, account, host, client)
+}
+
+#[test]
+fn a_halt_through_the_api_reaches_the_engine_once_and_is_lifted_again() {
+    let (_parent, account, host, admin) = trading();
+    let asked = admin.post(&at("/halt"), "one", &halt());
+    assert_eq!((asked.status, &asked.body["state"]), (200, &json!("applied")), "{asked:?}");
+    assert!(asked.body["sequence"].as_u64().unwrap() > 0);
+    let again = admin.post(&at("/halt"), "one", &halt());
+    assert_eq!(again.body, asked.body, "the same request under the same key is the same");
+    let other = admin.post(&at("/halt"), "one", &json!({ "reason": "another" }));
+    assert_eq!(
+        (other.status, &other.body["type"]),
+        (409, &json!("urn:bulkhead:problem:idempotency-key-reused"))
+    );
+    let view = admin.wait(&at("/view"), |view| view["halted"].is_object());
+    assert_eq!(view["halted"]["reason"], "a test wants it");
+    assert_eq!(view["halted"]["actor"], "admin");
+    assert_eq!(admin.get(MAIN).body["account"]["halted"], "a test wants it");
+    let request = admin.get(&format!("/api/v1/requests/{}", asked.body["request"]));
+    assert_eq!(request.body, asked.body);
+    assert_eq!(admin.post(&at("/resume"), "two", &json!({})).status, 200);
+    admin.wait(&at("/view"), |view| view["halted"].is_null());
+    let audit = admin.get(&at("/audit")).body;
+    let by_admin = audit["items"].as_array().unwrap().iter().filter(|entry| entry["actor"] == "admin");
+    assert!(by_admin.count() >= 2, "{audit}");
+    host.stop();
+    assert_eq!(account.json(&["replay", "--json"])["agrees"], true);
+}
+
+#[test]
+fn a_change_that_the_engine_refuses_is_refused_with_its_reason() {
+    let (_parent, _account, host, admin) = trading();
+    let path = at("/weights");
+    let weights = |weights: Value| json!({ "weights": weights });
+    let changed = admin.post(&path, "one", &weights(json!({ "breakout": "0.4" })));
+    assert_eq!(changed.status, 200, "{changed:?}");
+    let strategy = admin.get(&at("/strategies/breakout")).body;
+    assert_eq!(strategy["weight"], "0.4", "{strategy}");
+    let refused = admin.post(&path, "two", &weights(json!({ "breakout": "0.9", "sma-crossover": "0.9" })));
+    assert_eq!((refused.status, &refused.body["type"]), (422, &json!("urn:bulkhead:problem:refused")));
+    assert!(refused.body["detail"].as_str().unwrap().contains("1.8"), "{refused:?}");
+    let unknown = admin.post(&path, "three", &weights(json!({ "nobody": "0.1" })));
+    assert_eq!(unknown.status, 404, "{unknown:?}");
+    let off = admin.post(&at("/strategies/sma-crossover/mode"), "four", &json!({ "mode": "off" }));
+    assert_eq!(off.status, 200, "{off:?}");
+    let running = admin.post(&at("/strategies/breakout/release"), "five", &json!({}));
+    assert_eq!(running.status, 422, "{running:?}");
+    host.stop();
+}
+
+#[test]
+fn what_was_traded_is_told_in_pages_and_by_filter() {
+    let (_parent, _account, host, admin) = trading();
+    admin.wait(&at("/orders?limit=1000"), |orders| orders["items"].as_array().unwrap().len() > 4);
+    // What is told must not move on meanwhile.
+    assert_eq!(admin.post(&at("/halt"), "one", &json!({ "reason": "x", "action": "flatten" })).status, 200);
+    admin.wait(&at("/view"), |view| view["positions"] == json!([]) && view["working_orders"] == 0);
+    let mut ids = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = admin.get(&at(&format!("/orders?limit=2{after}"))).body;
+        let items = page["items"].as_array().unwrap();
+        ids.extend(items.iter().map(|order| order["id"].as_u64().unwrap()));
+        let Some(next) = page["next"].as_str() else { break };
+        assert_eq!(items.len(), 2);
+        after = format!("&after={next}");
+    }
+    assert!(ids.len() > 2, "{ids:?}");
+    assert!(ids.is_sorted_by(|newer, older| newer > older), "newest first, each once: {ids:?}");
+    let sold = admin.get(&at("/orders?status=filled&strategy=breakout&limit=1000")).body;
+    let sold = sold["items"].as_array().unwrap();
+    assert!(!sold.is_empty());
+    assert!(sold.iter().all(|order| order["status"] == "filled" && order["strategy"] == "breakout"));
+    let order = admin.get(&at(&format!("/orders/{}", sold[0]["id"]))).body;
+    let states: Vec<&str> = order["transitions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(states.last(), Some(&"filled"), "{order}");
+    assert_eq!(order["fills"][0]["order"], sold[0]["id"]);
+    for list in ["/fills", "/trades", "/equity", "/settings", "/audit"] {
+        let answer = admin.get(&at(list));
+        assert!(!answer.body["items"].as_array().unwrap().is_empty(), "{list}: {answer:?}");
+    }
+    let bars = admin.get(&at("/instruments/A-USD/bars?limit=1000")).body;
+    let bars = bars["items"].as_array().unwrap().len();
+    let longer = admin.get(&at("/instruments/A-USD/bars?interval_seconds=300&limit=1000")).body;
+    let longer = longer["items"].as_array().unwrap();
+    assert!(bars > longer.len() && longer.len() > 1, "{bars} {}", longer.len());
+    assert_eq!(longer[0]["interval_seconds"], 300.0);
+    let parameters = admin.get(&at("/strategies/sma-crossover/parameters")).body;
+    assert!(
+        parameters["parameters"].as_array().unwrap().iter().any(|one| one["name"] == "fast"),
+        "{parameters}"
+    );
+    let metrics = admin.get("/metrics").text;
+    for figure in
+        ["bulkhead_equity{account=\"main\"}", "bulkhead_halted{account=\"main\"} 1", "bulkhead_fills_total"]
+    {
+        assert!(metrics.contains(figure), "{figure} in {metrics}");
+    }
+    host.stop();
+}
+
+#[test]
+fn nobody_gets_in_without_a_token_that_is_good_for_it() {
+    let (_parent, account, host, admin) = trading();
+    let with = |token: Option<&str>| Client::new(&admin.address, token);
+    let viewer = token(&account, "viewer");
+    assert_eq!(with(None).get(MAIN).status, 401);
+    assert_eq!(with(None).get("/healthz").status, 200);
+    assert_eq!(with(None).get("/readyz").status, 200);
+    assert_eq!(with(Some(&viewer.replace("viewer", "admin"))).get(MAIN).status, 401);
+    assert_eq!(with(Some(&viewer)).get(MAIN).status, 200);
+    let forbidden = with(Some(&viewer)).post(&at("/halt"), "one", &halt());
+    assert_eq!((forbidden.status, &forbidden.body["type"]), (403, &json!("urn:bulkhead:problem:forbidden")));
+    let scoped = named_token(&account, "of-main", "admin", &["--account", "main"]);
+    assert_eq!(with(Some(&scoped)).get(MAIN).status, 200);
+    assert_eq!(with(Some(&scoped)).get("/api/v1/tokens").status, 403);
+    account.succeed(&["token", "revoke", "viewer"]);
+    assert_eq!(with(Some(&viewer)).get(MAIN).status, 401);
+    let made = admin.post("/api/v1/tokens", "two", &json!({ "name": "short", "role": "viewer" }));
+    assert_eq!(made.status, 201, "{made:?}");
+    let short = made.body["secret"].as_str().unwrap();
+    assert_eq!(with(Some(short)).get(MAIN).status, 200);
+    assert_eq!(admin.send("DELETE", "/api/v1/tokens/short", &[], &[]).status, 204);
+    assert_eq!(with(Some(short)).get(MAIN).status, 401);
+    // Nothing that is told or logged holds a secret.
+    let listed = admin.get("/api/v1/tokens").text + &account.succeed(&["token", "list"]);
+    for secret in [&viewer, &scoped] {
+        let bits = secret.split_once(':').unwrap().1;
+        assert!(!listed.contains(bits), "{listed}");
+        assert_eq!(host.count(&[bits]), 0);
+    }
+    host.stop();
+}
+
+#[test]
+fn a_browser_gets_a_cookie_for_its_token_and_other_pages_can_not_use_it() {
+    let (_parent, account, host, admin) = trading();
+    let secret = token(&account, "operator");
+    let browser = Client::new(&admin.address, None);
+    let login = |token: &str| {
+        let body = json!({ "token": token }).to_string();
+        browser.send("POST", "/api/v1/session", &[("content-type", "application/json")], body.as_bytes())
+    };
+    assert_eq!(login("bulkhead_operator:00").status, 401);
+    let answer = login(&secret);
+    assert_eq!((answer.status, &answer.body["role"]), (200, &json!("operator")));
+    let cookie = answer.cookie.unwrap();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    assert!(!cookie.contains(secret.split_once(':').unwrap().1), "the token itself stays out of it");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let ask = |method: &str, path: &str, origin: &str| {
+        let headers = [
+            ("cookie", cookie.as_str()),
+            ("origin", origin),
+            ("content-type", "application/json"),
+            ("idempotency-key", "one"),
+        ];
+        browser.send(method, path, &headers, halt().to_string().as_bytes()).status
+    };
+    let own = format!("http://{}", admin.address);
+    assert_eq!(ask("POST", &at("/halt"), "https://evil.example.org"), 403);
+    assert_eq!(ask("POST", &at("/halt"), &own), 200);
+    assert_eq!(ask("DELETE", "/api/v1/session", &own), 204);
+    assert_eq!(ask("POST", &at("/halt"), &own), 401);
+    host.stop();
+}
+
+#[test]
+fn what_happens_is_told_as_it_happens_and_goes_on_after_a_drop() {
+    let (_parent, account, host, admin) = trading();
+    let mut live = admin.live(&at("/live"));
+    let hello = live.next().unwrap();
+    assert_eq!((&hello["kind"], &hello["resumed"]), (&json!("hello"), &json!(false)));
+    assert_eq!(live.next().unwrap()["kind"], "snapshot");
+    let view = live.wait(|message| message["kind"] == "view");
+    assert!(view["view"]["equity"].is_string(), "{view}");
+    live.wait(|message| message["kind"] == "bars");
+    let last = live.wait(|message| message["topic"] == "fills");
+    drop(live);
+    // Meanwhile something happens.
+    assert_eq!(admin.post(&at("/halt"), "one", &halt()).status, 200);
+    let stream = hello["stream"].as_str().unwrap();
+    let after = last["sequence"].as_u64().unwrap();
+    let mut live = admin.live(&at(&format!("/live?topics=account,fills&stream={stream}&after={after}")));
+    let hello = live.next().unwrap();
+    assert_eq!((&hello["resumed"], &hello["topics"]), (&json!(true), &json!(["account", "fills"])));
+    let mut newest = after;
+    let state = live.wait(|message| {
+        if let Some(previous) = message["previous"].as_u64() {
+            assert!(previous <= newest || message["topic"] != "fills", "nothing is missing before {message}");
+            newest = newest.max(message["sequence"].as_u64().unwrap());
+        }
+        message["event"]["kind"] == "trading-state"
+    });
+    assert_eq!(state["event"]["halted"], true);
+    assert_eq!(state["event"]["actor"], "admin");
+    // A token that is taken back ends what was opened with it.
+    account.succeed(&["token", "revoke", "admin"]);
+    let code = loop {
+        if let Err(code) = live.next() {
+            break code;
+        }
+    };
+    assert_eq!(code, 4001);
+    host.stop();
+}
+
+#[test]
+fn a_client_that_sends_without_end_is_dropped_and_trading_goes_on() {
+    let (_parent, _account, mut host, admin) = trading();
+    let mut live = admin.live(&at("/live?topics=account"));
+    for _ in 0..200 {
+        if live.0.send(tungstenite::Message::Ping(Vec::new().into())).is_err() {
+            break;
+        }
+    }
+    let code = loop {
+        if let Err(code) = live.next() {
+            break code;
+        }
+    };
+    assert_eq!(code, 1008);
+    host.wait_for(&["fill"]);
+    host.stop();
+}
+
+#[test]
+fn simple_clients_are_told_by_server_sent_events() {
+    use std::io::{BufRead as _, BufReader};
+    let (_parent, account, host, admin) = trading();
+    let secret = token(&account, "viewer");
+    let agent = ureq::Agent::new_with_defaults();
+    let url = format!("http://{}{}", admin.address, at("/events?topics=fills,account"));
+    let response = agent.get(url).header("authorization", format!("Bearer {secret}")).call().unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let mut lines = BufReader::new(response.into_body().into_reader()).lines().map_while(Result::ok);
+    assert!(lines.next().unwrap().contains("\"kind\":\"hello\""));
+    let id = lines.find(|line| line.starts_with("id: ")).unwrap();
+    assert!(id.contains('.'), "{id}");
+    host.stop();
+}
+
+#[test]
+fn a_plugin_is_uploaded_refused_and_rolled_back() {
+    let (_parent, account, mut host, admin) = trading();
+    let mut file = std::fs::read(plugin("breakout")).unwrap();
+    // A custom section that says "note": another file, and the same strategy.
+    file.extend(b"\0\x05\x04note");
+    let put = |name: &str, file: &[u8]| admin.send("PUT", &format!("/api/v1/plugins/{name}"), &[], file);
+    let broken = put("breakout", b"\0asm and nothing else");
+    assert_eq!((broken.status, &broken.body["type"]), (422, &json!("urn:bulkhead:problem:plugin-refused")));
+    for name in [".hidden", "..%2Fup", "a%2Fb", "%00"] {
+        assert_eq!(put(name, &file).status, 400, "{name}");
+    }
+    let large = vec![0; 17 * 1024 * 1024];
+    // Who asks first is spared sending it.
+    let asks_first = [("expect", "100-continue")];
+    assert_eq!(admin.send("PUT", "/api/v1/plugins/large", &asks_first, &large).status, 413);
+    let before = admin.get(&at("/strategies/breakout")).body["version"].clone();
+    let installed = put("breakout", &file);
+    assert_eq!(installed.status, 200, "{installed:?}");
+    host.wait_for(&["strategy replaced", "breakout"]);
+    let version = installed.body["hash"].as_str().unwrap();
+    admin.wait(&at("/strategies/breakout"), |strategy| strategy["version"] == version);
+    let back = admin.post("/api/v1/plugins/breakout/rollback", "one", &json!({ "version": before }));
+    assert_eq!(back.status, 200, "{back:?}");
+    admin.wait(&at("/strategies/breakout"), |strategy| strategy["version"] == before);
+    let unknown = "0".repeat(64);
+    let unknown = admin.post("/api/v1/plugins/breakout/rollback", "two", &json!({ "version": unknown }));
+    assert_eq!(unknown.status, 404);
+    let stray = std::fs::read_dir(account.directory.join("strategies")).unwrap();
+    assert_eq!(stray.count(), 2, "no part of a file is left behind");
+    host.stop();
+}
+
+#[test]
+fn a_port_that_is_taken_keeps_nobody_from_trading() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "host");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut command = bulkhead(&account.directory);
+    let address = taken.local_addr().unwrap().to_string();
+    command.env("BULKHEAD__API__LISTEN", &address).arg("run");
+    command.args(account.arguments(&["--json", "--speed", "2000"]));
+    let mut host = Host::start_command(command);
+    host.wait_for(&["task", "api", &address]);
+    host.wait_for(&["trade closed"]);
+    // It is tried again.
+    drop(taken);
+    assert_eq!(support::client::address(&mut host), address);
+    host.stop();
+}
+
+#[test]
+fn what_others_could_reach_needs_to_be_allowed() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "host").with("api.listen=0.0.0.0:0");
+    let mut command = bulkhead(&account.directory);
+    command.env_remove("BULKHEAD__API__LISTEN").arg("run").args(account.arguments(&["--speed", "max"]));
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("api.listen") && complaint.contains("allow_remote"), "{complaint}");
+}

@@ -1,0 +1,185 @@
+//! What people change while the host runs, and what becomes of it when the host starts again.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use bulkhead_store::database::{Database, DatabaseUrl, Options};
+use bulkhead_store::journal::ShardId;
+use bulkhead_store::read_models::SlotRow;
+use bulkhead_store::storage::Outcome;
+use support::account::Account;
+use support::host::Host;
+use support::{output, plugin};
+
+const SHARD: ShardId = ShardId(0);
+
+/// Two strategies that the whole capital can be given to.
+fn account(parent: &std::path::Path) -> Account {
+    Account::new(parent, "account").with("slots.momentum.weight=0").with("slots.scalping.weight=0")
+}
+
+fn database(account: &Account) -> Database {
+    let url = DatabaseUrl::file(account.directory.join("storage/bulkhead.db"));
+    Database::open(&url, Options::reader()).unwrap()
+}
+
+/// Leaves requests, has a host carry them out, and checks that it could.
+fn change(account: &Account, commands: &[&str]) {
+    let mut database = database(account);
+    let ask = |command: &&str| database.request(SHARD, "ann", command, None).unwrap();
+    let requests: Vec<i64> = commands.iter().map(ask).collect();
+    account.run();
+    for (request, command) in requests.into_iter().zip(commands) {
+        let outcome = database.await_outcome(request, std::time::Duration::ZERO).unwrap();
+        assert!(matches!(outcome, Some(Outcome::Applied { .. })), "{command}: {outcome:?}");
+    }
+}
+
+/// Weight, mode and status.
+fn slot(account: &Account, name: &str) -> (String, String, String) {
+    let slots = database(account).slots(SHARD).unwrap();
+    let SlotRow { weight, mode, status, .. } = slots.into_iter().find(|slot| slot.name == name).unwrap();
+    (weight.normalize().to_string(), mode.name().to_owned(), status)
+}
+
+/// How often the audit has a command of this slot, and what it said last.
+fn audited(account: &Account, action: &str, name: &str) -> (usize, String) {
+    let audit = database(account).audit(SHARD, None, 10_000).unwrap();
+    let rows: Vec<_> = audit.into_iter().filter(|row| row.action == action && row.subject == name).collect();
+    (rows.len(), rows.first().map(|row| row.detail.clone()).unwrap_or_default())
+}
+
+fn is(found: (String, String, String), weight: &str, mode: &str, status: &str) {
+    assert_eq!((found.0.as_str(), found.1.as_str(), found.2.as_str()), (weight, mode, status));
+}
+
+#[test]
+fn what_a_person_changed_stays_until_the_configuration_of_the_slot_changes() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = account(parent.path())
+        .with("slots.sma-crossover.weight=0.4")
+        .with("slots.breakout.weight=0.3")
+        .with("slots.breakout.mode=live");
+    account.run();
+    is(slot(&account, "sma-crossover"), "0.4", "live", "running");
+    change(
+        &account,
+        &[
+            r#"{"set-weights":{"sma-crossover":"0.25"}}"#,
+            r#"{"set-parameters":{"slot":"sma-crossover","parameters":{"fast":5}}}"#,
+            r#"{"set-mode":{"slot":"breakout","mode":"off"}}"#,
+        ],
+    );
+    is(slot(&account, "sma-crossover"), "0.25", "live", "running");
+    let deployments = audited(&account, "deploy", "sma-crossover").0;
+
+    // Another start changes nothing, nor does one with a change that is not the slot's.
+    account.run();
+    let other = Account::new(parent.path(), "account");
+    let other = Account { settings: account.settings.clone(), ..other }.with("slots.breakout.weight=0.2");
+    other.run();
+    is(slot(&account, "sma-crossover"), "0.25", "live", "running");
+    assert_eq!(audited(&account, "deploy", "sma-crossover").0, deployments);
+    // The configuration of that other slot holds as a whole.
+    is(slot(&account, "breakout"), "0.2", "live", "running");
+
+    // Another version of the file keeps what was changed.
+    let file = account.directory.join("strategies/sma-crossover.wasm");
+    std::fs::write(&file, support::another_version("sma-crossover")).unwrap();
+    other.run();
+    is(slot(&account, "sma-crossover"), "0.25", "live", "running");
+    assert_eq!(audited(&account, "replace", "sma-crossover").0, 1);
+    assert_eq!(audited(&account, "deploy", "sma-crossover").0, deployments);
+
+    // The slot's own configuration changes: that holds.
+    let changed = other.with("slots.sma-crossover.weight=0.35");
+    changed.run();
+    is(slot(&account, "sma-crossover"), "0.35", "live", "running");
+    let (count, detail) = audited(&account, "deploy", "sma-crossover");
+    assert_eq!(count, deployments + 1);
+    assert!(!detail.contains("fast"), "{detail}");
+    assert_eq!(account.json(&["replay", "--json"])["agrees"], true);
+}
+
+#[test]
+fn a_strategy_that_a_person_removed_stays_so_until_its_file_changes() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = account(parent.path()).with("slots.sma-crossover.weight=0.4");
+    account.run();
+    change(&account, &[r#"{"remove":{"slot":"sma-crossover"}}"#]);
+    assert_eq!(slot(&account, "sma-crossover").2, "removed");
+    account.run();
+    assert_eq!(slot(&account, "sma-crossover").2, "removed");
+    // Taken away and put back, it begins as configured.
+    let file = account.directory.join("strategies/sma-crossover.wasm");
+    std::fs::remove_file(&file).unwrap();
+    account.run();
+    std::fs::copy(plugin("sma-crossover"), &file).unwrap();
+    account.run();
+    is(slot(&account, "sma-crossover"), "0.4", "live", "running");
+}
+
+/// What the command prints as JSON, and whether it succeeded.
+fn by_hand(account: &Account, command: &[&str]) -> (serde_json::Value, bool) {
+    let output = output(&account.directory, &account.arguments(&[command, &["--json"]].concat()));
+    let answer = serde_json::from_slice(&output.stdout);
+    let answer = answer.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    (answer, output.status.success())
+}
+
+#[test]
+fn people_order_close_and_cancel_while_the_host_runs() {
+    let parent = tempfile::tempdir().unwrap();
+    let account =
+        account(parent.path()).with("slots.sma-crossover.weight=0.4").with("slots.sma-crossover.mode=off");
+    let place = ["--strategy", "sma-crossover", "--instrument", "A-USD"];
+    let order = |words: &[&str]| by_hand(&account, &[&["order"], words, &place[..]].concat());
+    assert!(account.fail(&["cancel", "1"]).contains("bulkhead.db"));
+
+    let mut host = Host::start(&account.directory, &account.arguments(&["--speed", "600", "--json"]));
+    host.wait_for(&["strategy started", "sma-crossover"]);
+    let unknown = ["order", "buy", "--quantity", "1", "--strategy", "nobody", "--instrument", "A-USD"];
+    let told = account.fail(&unknown);
+    assert!(told.contains("\"nobody\"") && told.contains("sma-crossover"), "{told}");
+    let unknown = ["close", "--strategy", "sma-crossover", "--instrument", "Z-USD"];
+    assert!(account.fail(&unknown).contains("it has: A-USD"));
+
+    // Until the first bar there is no price.
+    let started = std::time::Instant::now();
+    let bought = loop {
+        let (answer, success) = order(&["buy", "--notional", "100"]);
+        if success {
+            break answer;
+        }
+        assert!(answer["reason"].as_str().unwrap().starts_with("PRICE_UNKNOWN"), "{answer}");
+        assert!(started.elapsed() < support::host::PATIENCE);
+    };
+    assert_eq!((&bought["state"], &bought["order"]["side"]), (&"applied".into(), &"buy".into()));
+    let (refused, success) = order(&["buy", "--notional", "1000000"]);
+    assert!(!success && refused["state"] == "refused", "{refused}");
+    assert!(!refused["reason"].as_str().unwrap().is_empty(), "{refused}");
+
+    // Far from the market, where it waits.
+    let held = || database(&account).positions(SHARD).unwrap().pop();
+    while held().is_none() {
+        assert!(started.elapsed() < support::host::PATIENCE);
+    }
+    let last = database(&account).orders(SHARD, &Default::default(), None, 1).unwrap().remove(0);
+    let limit = (last.reference_price.0 * rust_decimal::Decimal::TEN).to_string();
+    let (sale, success) = order(&["sell", "--all", "--limit", &limit]);
+    assert!(success, "{sale}");
+    let number = sale["order"]["id"].to_string();
+    let (cancelled, success) = by_hand(&account, &["cancel", &number]);
+    assert!(success && cancelled["state"] == "applied", "{cancelled}");
+    let (again, success) = by_hand(&account, &["cancel", &number]);
+    assert!(!success && again["reason"].as_str().unwrap().contains("does not work"), "{again}");
+    let told = account.succeed(&[&["close"], &place[..]].concat());
+    assert!(told.contains("the position is being closed") && told.contains("sell"), "{told}");
+    host.stop();
+    let (count, detail) = audited(&account, "place-order", "sma-crossover");
+    assert!(count >= 3, "{count}");
+    assert!(detail.starts_with("sell all A-USD at "), "{detail}");
+    let replayed = account.json(&["replay", "--json"]);
+    assert_eq!(replayed["agrees"], true);
+}
