@@ -32,9 +32,7 @@ export class Host {
       BULKHEAD__STORAGE: join(host.directory, 'storage'),
       BULKHEAD__API__LISTEN: '127.0.0.1:0',
     };
-    // Fast enough that every strategy has traded within seconds.
-    const speed = ['--speed', '3000'];
-    host.process = spawn(host.binary, ['run', '--json', '--strategies', strategies, ...speed], {
+    host.process = spawn(host.binary, ['run', '--json', '--strategies', strategies, '--speed', '600'], {
       cwd: host.directory,
       env: host.environment,
       stdio: ['ignore', 'ignore', 'pipe'],
