@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bulkhead_core::input::{Command, HaltAction, StrategyMode};
+use bulkhead_core::strategy::ParameterValue;
 use bulkhead_store::database::{Database, RequestState};
 use bulkhead_store::storage::Outcome;
 use rust_decimal::Decimal;
@@ -246,6 +247,41 @@ pub(crate) async fn set_mode(
     .await
 }
 
+/// New parameters of a strategy.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ParametersBody {
+    /// By name. What is not named gets the version's default.
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    parameters: BTreeMap<String, ParameterValue>,
+}
+
+/// Restarts a strategy with other parameters; its state is carried over.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{account}/strategies/{strategy}/parameters",
+    tag = "changing",
+    params(("account" = String, Path, description = "The account's name"), ("strategy" = String, Path, description = "The strategy's name")),
+    request_body = ParametersBody,
+    responses(
+        (status = 200, description = "Applied by the input of this sequence", body = ChangeState),
+        (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
+    ),
+)]
+pub(crate) async fn set_parameters(
+    State(api): State<Api>,
+    At((account, strategy)): At<(String, String)>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Body(body): Body<ParametersBody>,
+) -> Result<Response, Problem> {
+    change(&api, caller, &headers, account, move |names| {
+        names.slot(&strategy)?;
+        Ok(Command::SetParameters { slot: strategy, parameters: body.parameters })
+    })
+    .await
+}
+
 /// Ends a quarantine.
 #[utoipa::path(
     post,
@@ -372,7 +408,7 @@ fn key(caller: &Caller, headers: &HeaderMap) -> Result<String, Problem> {
 }
 
 /// Leaves the request and waits a while for what becomes of it.
-async fn change(
+pub(crate) async fn change(
     api: &Api,
     caller: Caller,
     headers: &HeaderMap,

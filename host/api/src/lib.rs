@@ -22,6 +22,7 @@ mod login;
 mod metrics;
 mod names;
 mod openapi;
+mod orders;
 mod pages;
 mod paging;
 mod plugins;

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 
 use crate::problem::{Kind, Problem};
 use crate::routes::{Access, Route, routes};
-use crate::{changes, live, login, metrics, plugins, reads, routes, token_routes};
+use crate::{changes, live, login, metrics, orders, plugins, reads, routes, token_routes};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -46,7 +46,11 @@ use crate::{changes, live, login, metrics, plugins, reads, routes, token_routes}
         changes::release,
         changes::remove,
         changes::close,
+        changes::set_parameters,
         changes::request,
+        orders::place,
+        orders::cancel,
+        orders::change_exits,
         login::log_in,
         login::session,
         login::log_out,

@@ -18,7 +18,7 @@ use crate::api::{Answer, Api};
 use crate::authorisation::{Needed, authorise};
 use crate::problem::{Kind, Problem, ProblemDocument};
 use crate::tokens::Role;
-use crate::{changes, live, login, metrics, openapi, pages, plugins, reads, token_routes};
+use crate::{changes, live, login, metrics, openapi, orders, pages, plugins, reads, token_routes};
 
 /// Where plugin files are uploaded.
 const UPLOAD: &str = "/api/v1/plugins/{plugin}";
@@ -106,10 +106,15 @@ pub(crate) fn routes() -> Vec<Route> {
         get "/api/v1/plugin-versions" VIEWER => reads::plugin_versions,
         post "/api/v1/accounts/{account}/strategies/{strategy}/positions/{instrument}/close" TRADER
             => changes::close,
+        post "/api/v1/accounts/{account}/strategies/{strategy}/positions/{instrument}/exits" TRADER
+            => orders::change_exits,
+        post "/api/v1/accounts/{account}/orders" TRADER => orders::place,
+        post "/api/v1/accounts/{account}/orders/{order}/cancel" TRADER => orders::cancel,
         post "/api/v1/accounts/{account}/halt" OPERATOR => changes::halt,
         post "/api/v1/accounts/{account}/resume" OPERATOR => changes::resume,
         post "/api/v1/accounts/{account}/weights" OPERATOR => changes::set_weights,
         post "/api/v1/accounts/{account}/strategies/{strategy}/mode" OPERATOR => changes::set_mode,
+        post "/api/v1/accounts/{account}/strategies/{strategy}/parameters" OPERATOR => changes::set_parameters,
         post "/api/v1/accounts/{account}/strategies/{strategy}/release" OPERATOR => changes::release,
         post "/api/v1/accounts/{account}/strategies/{strategy}/remove" OPERATOR => changes::remove,
         put "/api/v1/plugins/{plugin}" OPERATOR_OF_ALL => plugins::install,

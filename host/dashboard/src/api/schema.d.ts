@@ -207,7 +207,8 @@ export interface paths {
     /** Orders, newest first. */
     get: operations['orders'];
     put?: never;
-    post?: never;
+    /** Orders by hand. The risk gate looks at it as at a strategy's, and its code and numbers are the reason when it says no. */
+    post: operations['place'];
     delete?: never;
     options?: never;
     head?: never;
@@ -225,6 +226,23 @@ export interface paths {
     get: operations['order'];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/orders/{order}/cancel': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Takes a working order back, whoever wanted it. */
+    post: operations['cancel'];
     delete?: never;
     options?: never;
     head?: never;
@@ -394,7 +412,8 @@ export interface paths {
     /** What a strategy says of itself, and what its parameters are set to. */
     get: operations['parameters'];
     put?: never;
-    post?: never;
+    /** Restarts a strategy with other parameters; its state is carried over. */
+    post: operations['set_parameters'];
     delete?: never;
     options?: never;
     head?: never;
@@ -412,6 +431,23 @@ export interface paths {
     put?: never;
     /** Closes a strategy's position at the market. */
     post: operations['close'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/strategies/{strategy}/positions/{instrument}/exits': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Replaces the exits of an open position, within the operator's bounds. */
+    post: operations['change_exits'];
     delete?: never;
     options?: never;
     head?: never;
@@ -792,6 +828,34 @@ export interface components {
       sequence: number;
       /** @description The moment. */
       time: string;
+    };
+    /**
+     * @description The exits of a position. Fractions are of the entry price or the highest since: 0.15 is 15 %. What is left out is not
+     *     there, as far as the operator's bounds allow.
+     */
+    ExitsBody: {
+      /**
+       * Format: double
+       * @description Once the price was this far above the entry, the stop moves up to the entry.
+       */
+      breakeven?: number | null;
+      /**
+       * Format: int32
+       * @description Sell all when the position is so many seconds old.
+       */
+      max_holding_seconds?: number | null;
+      /**
+       * Format: double
+       * @description Sell all when the price falls this far below the entry.
+       */
+      stop_loss?: number | null;
+      /** @description Partial sales, by rising gain. */
+      take_profits?: components['schemas']['TierBody'][];
+      /**
+       * Format: double
+       * @description Sell all when the price falls this far below its highest since entry.
+       */
+      trailing?: number | null;
     };
     /** @description A strategy's fault. */
     FaultEntry: {
@@ -1494,6 +1558,24 @@ export interface components {
       /** @description Whose. */
       strategy: string;
     };
+    /** @description An order by hand. Just one of quantity, notional and all says how much. */
+    OrderBody: {
+      /** @description The whole position; only for sales. */
+      all?: boolean;
+      exits?: components['schemas']['ExitsBody'] | null;
+      /** @description The symbol of what to trade. */
+      instrument: string;
+      /** @description At this price or better, a decimal string; at the market when left out. */
+      limit_price?: string | null;
+      /** @description Money, a decimal string, at the limit or else the last price. */
+      notional?: string | null;
+      /** @description Units of the base asset, a decimal string. Moved down to the lot grid. */
+      quantity?: string | null;
+      /** @description Buy or sell. */
+      side: components['schemas']['SideKind'];
+      /** @description In whose books. */
+      strategy: string;
+    };
     /** @description An order and how it came to stand where it does. */
     OrderDetail: {
       /** @description Its executions, newest first, at most 1000. */
@@ -1728,6 +1810,13 @@ export interface components {
       /** @description What holds now. */
       value: unknown;
     };
+    /** @description New parameters of a strategy. */
+    ParametersBody: {
+      /** @description By name. What is not named gets the version's default. */
+      parameters: {
+        [key: string]: unknown;
+      };
+    };
     /** @description A strategy version that ran. */
     PluginVersion: {
       /**
@@ -1858,6 +1947,11 @@ export interface components {
       /** @description Event time of that input. */
       time: string;
     };
+    /**
+     * @description Bought or sold.
+     * @enum {string}
+     */
+    SideKind: 'buy' | 'sell';
     /** @description A strategy's slot and its books. */
     Strategy: {
       /** @description Its cash, with what is reserved. */
@@ -1957,6 +2051,19 @@ export interface components {
       version: string;
       /** @description Its share of the capital, 0 to 1. */
       weight: string;
+    };
+    /** @description A profit tier. */
+    TierBody: {
+      /**
+       * Format: double
+       * @description How far above the entry the price must be.
+       */
+      gain: number;
+      /**
+       * Format: double
+       * @description How much of the quantity first bought to sell, 0 to 1.
+       */
+      share: number;
     };
     /** @description A profit tier. */
     TierView: {
@@ -3163,6 +3270,135 @@ export interface operations {
       };
     };
   };
+  place: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['OrderBody'];
+      };
+    };
+    responses: {
+      /** @description Accepted by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
   order: {
     parameters: {
       query?: never;
@@ -3215,6 +3451,133 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  cancel: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+        /** @description The order's number */
+        order: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Applied by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
         headers: {
           [name: string]: unknown;
         };
@@ -4136,6 +4499,137 @@ export interface operations {
       };
     };
   };
+  set_parameters: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+        /** @description The strategy's name */
+        strategy: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ParametersBody'];
+      };
+    };
+    responses: {
+      /** @description Applied by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
   close: {
     parameters: {
       query?: never;
@@ -4154,6 +4648,139 @@ export interface operations {
       cookie?: never;
     };
     requestBody?: never;
+    responses: {
+      /** @description Applied by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  change_exits: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+        /** @description The strategy's name */
+        strategy: string;
+        /** @description The symbol */
+        instrument: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ExitsBody'];
+      };
+    };
     responses: {
       /** @description Applied by the input of this sequence */
       200: {
