@@ -274,6 +274,51 @@ test('a position is closed by hand, once it is confirmed', async () => {
   await page.context().close();
 });
 
+test('an order by hand passes the gate and is marked manual', async () => {
+  const page = await opened('market');
+  const ticket = page.locator('.ticket');
+  await ticket.getByLabel('In the books of').selectOption('momentum');
+  await ticket.getByLabel('Amount', { exact: true }).fill('60');
+  await ticket.getByRole('button', { name: /^Buy 60 USD of / }).click();
+  // The gate may have a reason to refuse it, such as a pause after a trade; then the reason is shown.
+  const outcome = await until(async () => {
+    for (const [name, at] of [
+      ['passed', page.locator('.toast.good')],
+      ['refused', ticket.getByRole('alert')],
+    ]) {
+      if (await at.count()) return [name, await at.innerText()];
+    }
+    return null;
+  }, 'an outcome');
+  if (outcome[0] === 'refused') assert.match(outcome[1], /[A-Z]+_[A-Z_]+/);
+  else {
+    const answer = await page.request.get(
+      `${host.url}/api/v1/accounts/main/orders?strategy=momentum&limit=20`,
+    );
+    assert.ok((await answer.json()).items.some(({ origin }) => origin === 'manual'));
+  }
+  await keep(page, 'order-by-hand', false);
+  await page.context().close();
+});
+
+test('parameters are checked, applied and shown', async () => {
+  const page = await opened('strategies/sma-crossover');
+  const field = page.getByLabel('fast', { exact: true });
+  const before = await field.inputValue();
+  await field.fill('1.5');
+  await page.getByText('A whole number is needed.').waitFor();
+  await field.fill(String(Number(before) + 1));
+  await page.getByRole('button', { name: 'Apply parameters' }).click();
+  await page.locator('.toast.good').waitFor();
+  await page.getByText('Nothing changed').waitFor();
+  await until(
+    async () => (await field.inputValue()) === String(Number(before) + 1),
+    'the host tells the new value',
+  );
+  noComplaints();
+  await page.context().close();
+});
+
 test('a strategy is uploaded and appears', async () => {
   const page = await opened('strategies');
   const [file] = (await readdir(host.plugins)).filter((name) => name.startsWith('sma'));

@@ -279,7 +279,8 @@ function account(method, parts, query, body, who) {
         (position) => position.strategy === id && position.instrument === instrument,
       );
       if (held) market.close(held, 'operator');
-    } else if (verb === 'parameters') Object.assign(set, body.parameters);
+    } else if (verb === 'positions') requests.push(body);
+    else if (verb === 'parameters') Object.assign(set, body.parameters);
     else return missing();
     market.tell('strategies', 'slot-changed', { strategy: id, event: verb });
     return applied(market.record(who.name, verb, id, JSON.stringify(body)));

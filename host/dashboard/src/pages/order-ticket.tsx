@@ -63,7 +63,7 @@ export function OrderTicket({ account, instrument }: { account: string; instrume
       onSubmit={(event) => {
         event.preventDefault();
         if (!ready || busy || forbidden) return;
-        const body = { strategy, instrument, side, ...amountOf(), ...(limit ? { limit } : {}) };
+        const body = { strategy, instrument, side, ...amountOf(), ...(limit ? { limit_price: limit } : {}) };
         void send(words, path('accounts', account, 'orders'), body);
       }}
     >

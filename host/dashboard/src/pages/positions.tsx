@@ -13,11 +13,13 @@ import { useView } from '../live/live';
 import type { LivePosition } from '../live/messages';
 import { href } from '../router';
 import { useForbidden } from '../session';
+import { ExitsDialog } from './exits-dialog';
 
 export function PositionsPage({ account }: { account: string }): ReactElement {
   const view = useView();
   const now = milliseconds(view?.time) ?? 0;
   const [closing, setClosing] = useState<LivePosition | null>(null);
+  const [guarding, setGuarding] = useState<LivePosition | null>(null);
   const forbidden = useForbidden('trader');
   return (
     <div className="page">
@@ -96,15 +98,21 @@ export function PositionsPage({ account }: { account: string }): ReactElement {
                 title: '',
                 numeric: true,
                 cell: (position) => (
-                  <Button small forbidden={forbidden} onClick={() => setClosing(position)}>
-                    Close
-                  </Button>
+                  <span className="row-actions">
+                    <Button small forbidden={forbidden} onClick={() => setGuarding(position)}>
+                      Exits
+                    </Button>
+                    <Button small forbidden={forbidden} onClick={() => setClosing(position)}>
+                      Close
+                    </Button>
+                  </span>
                 ),
               },
             ]}
           />
         )}
       </section>
+      {guarding && <ExitsDialog account={account} position={guarding} onClose={() => setGuarding(null)} />}
       {closing && <CloseDialog account={account} position={closing} onClose={() => setClosing(null)} />}
     </div>
   );
