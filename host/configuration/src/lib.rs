@@ -35,7 +35,7 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub use self::accounts::OwnSettings;
-pub use self::api::Api;
+pub use self::api::{Api, Wallet, WalletRole};
 pub use self::breakers::Breakers;
 pub use self::journal::{Durability, Journal};
 pub use self::layers::Layers;
