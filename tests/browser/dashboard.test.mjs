@@ -149,6 +149,30 @@ test('a wrong token is refused with a reason and the number of the request', asy
   await page.context().close();
 });
 
+test('a wallet logs in by signing, for its account and role', async () => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  await page.exposeFunction('signWithTestWallet', (message) => host.wallet.sign(message));
+  await page.addInitScript((address) => {
+    window.solana = {
+      connect: async () => ({ publicKey: address }),
+      signMessage: async (bytes) => {
+        const signature = await window.signWithTestWallet(new TextDecoder().decode(bytes));
+        return { signature: Uint8Array.from(signature) };
+      },
+    };
+  }, host.wallet.address);
+  await page.goto(host.url);
+  await page.getByRole('button', { name: 'Sign in with a Solana wallet' }).click();
+  await page.locator('.connection.live').waitFor();
+  assert.match(host.wallet.signed[0], /This moves no funds/);
+  await show(page, 'strategies');
+  const upload = page.getByRole('button', { name: 'Upload a strategy' });
+  assert.match(await upload.getAttribute('title'), /needs the role operator; yours is trader/);
+  await context.close();
+});
+
 for (const theme of ['dark', 'light']) {
   test(`every page shows live data, readable in the ${theme} theme`, async () => {
     const page = await opened('', { theme });

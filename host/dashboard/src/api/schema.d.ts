@@ -38,6 +38,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/accounts/{account}/analytics': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** How the account did: overall, by strategy, by instrument, by month, and how its returns are spread. */
+    get: operations['analytics'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/accounts/{account}/audit': {
     parameters: {
       query?: never;
@@ -629,6 +646,40 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/session/challenge': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** A text for a wallet to sign. Everybody gets one, whether or not the wallet is known here. */
+    post: operations['challenge'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/session/wallet': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Logs a browser in whose wallet signed its challenge. */
+    post: operations['log_in_with_wallet'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/tokens': {
     parameters: {
       query?: never;
@@ -751,6 +802,28 @@ export interface components {
       /** @description What people call it. */
       name: string;
     };
+    /** @description How an account did. Trades of shadows count in `by_strategy` only. */
+    Analytics: {
+      /** @description By instrument. */
+      by_instrument: components['schemas']['NamedSums'][];
+      /** @description By strategy, shadows among them. */
+      by_strategy: components['schemas']['NamedSums'][];
+      /** @description The equity. */
+      equity: components['schemas']['EquitySums'];
+      /** @description By month, oldest first. */
+      monthly: components['schemas']['MonthSums'][];
+      /** @description Of all strategies that trade the account's capital. */
+      overall: components['schemas']['TradeSums'];
+      /** @description How many trades returned how much of what they cost. */
+      returns: components['schemas']['ReturnBar'][];
+    };
+    /** @description A challenge that was signed. */
+    AnswerBody: {
+      /** @description The address that the challenge was for. */
+      address: string;
+      /** @description As `personal_sign` makes it: 0x and 130 hexadecimal digits; of Solana: ed25519 in base58. */
+      signature: string;
+    };
     /** @description Something that an operator or the host did. */
     AuditEntry: {
       /** @description What, in a few stable words such as slot-replaced. */
@@ -779,6 +852,18 @@ export interface components {
       state: string;
       /** @description Until when it is open at least; null when a person must resume, or when it is not open. */
       until?: string | null;
+    };
+    /** @description Whose wallet is to sign. */
+    ChallengeBody: {
+      /** @description 0x and 40 hexadecimal digits, or a base58 public key of Solana. */
+      address: string;
+    };
+    /** @description What the wallet is to sign, as it is. */
+    ChallengeText: {
+      /** @description Until when it must be answered. */
+      expires: string;
+      /** @description The text. */
+      message: string;
     };
     /** @description What became of a change. */
     ChangeState: {
@@ -828,6 +913,27 @@ export interface components {
       sequence: number;
       /** @description The moment. */
       time: string;
+    };
+    /** @description What the equity did, by the points that are kept of it. */
+    EquitySums: {
+      /** @description The first point; null before there is one. */
+      first?: string | null;
+      /** @description The last point. */
+      last?: string | null;
+      /**
+       * Format: double
+       * @description The deepest fall from a peak, as a fraction.
+       */
+      max_drawdown?: number | null;
+      /** @description When the first point was. */
+      since?: string | null;
+      /**
+       * Format: double
+       * @description The last over the first, less one.
+       */
+      total_return?: number | null;
+      /** @description When the last point was. */
+      until?: string | null;
     };
     /**
      * @description The exits of a position. Fractions are of the entry price or the highest since: 0.15 is 15 %. What is left out is not
@@ -1503,6 +1609,16 @@ export interface components {
      * @enum {string}
      */
     ModeKind: 'live' | 'shadow' | 'off';
+    /** @description The sums of a month. */
+    MonthSums: components['schemas']['TradeSums'] & {
+      /** @description In UTC by the exits, such as 2026-01. */
+      month: string;
+    };
+    /** @description The sums of a strategy or an instrument. */
+    NamedSums: components['schemas']['TradeSums'] & {
+      /** @description Whose. */
+      name: string;
+    };
     /** @description A token that is wanted. */
     NewTokenBody: {
       /** @description The only account that it is for; all when left out. */
@@ -1928,6 +2044,24 @@ export interface components {
       /** @description Whose proposals. */
       strategy: string;
     };
+    /** @description How many trades returned so much. */
+    ReturnBar: {
+      /**
+       * Format: double
+       * @description Returns from this fraction on; null for the lowest.
+       */
+      from?: number | null;
+      /**
+       * Format: int64
+       * @description How many.
+       */
+      trades: number;
+      /**
+       * Format: double
+       * @description Returns below this fraction; null for the highest.
+       */
+      until?: number | null;
+    };
     /** @description Which version to put back. */
     RollBackBody: {
       /** @description SHA-256 of the version, 64 hexadecimal digits. */
@@ -2129,6 +2263,53 @@ export interface components {
       /** @description Whose. */
       strategy: string;
     };
+    /** @description Sums over closed trades, after fees. */
+    TradeSums: {
+      /** @description The largest profit; null without a trade. */
+      best?: string | null;
+      /** @description Profit of a trade on average; null without a trade. */
+      expectancy?: string | null;
+      /** @description Fees of entries and exits. */
+      fees: string;
+      /** @description Loss of those that lost, as a positive amount. */
+      gross_loss: string;
+      /** @description Profit of those that won. */
+      gross_profit: string;
+      /**
+       * Format: int64
+       * @description How many with a loss.
+       */
+      losses: number;
+      /**
+       * Format: double
+       * @description How long a trade was held on average, in seconds of event time; null without a trade.
+       */
+      mean_holding_seconds?: number | null;
+      /** @description Profit of all. */
+      pnl: string;
+      /**
+       * Format: double
+       * @description Gross profit over gross loss; null without a loss.
+       */
+      profit_factor?: number | null;
+      /**
+       * Format: int64
+       * @description How many were closed.
+       */
+      trades: number;
+      /**
+       * Format: double
+       * @description Wins of all trades, 0 to 1; null without a trade.
+       */
+      win_rate?: number | null;
+      /**
+       * Format: int64
+       * @description How many with a profit.
+       */
+      wins: number;
+      /** @description The largest loss; null without a trade. */
+      worst?: string | null;
+    };
     /** @description A step in the life of an order. */
     Transition: {
       /** @description Quantity executed by then. */
@@ -2245,6 +2426,83 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['AccountSummary'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  analytics: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description How it did */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Analytics'];
         };
       };
       /** @description No valid token */
@@ -5989,6 +6247,162 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  challenge: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ChallengeBody'];
+      };
+    };
+    responses: {
+      /** @description To be signed */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChallengeText'];
+        };
+      };
+      /** @description The body can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  log_in_with_wallet: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AnswerBody'];
+      };
+    };
+    responses: {
+      /** @description Logged in */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Login'];
+        };
+      };
+      /** @description The body can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It is not signed by a wallet that may log in */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The page is of another origin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
         headers: {
           [name: string]: unknown;
         };
