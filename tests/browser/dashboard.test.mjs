@@ -29,7 +29,7 @@ const PAGES = {
   orders: 'tbody tr',
   trades: 'tbody tr',
   refusals: '.bars.codes li',
-  analytics: '.histogram-bar',
+  analytics: '.histogram-count:not(:empty)',
   backtest: 'h1',
   settings: '.code-pairs div',
   audit: 'tbody tr',
