@@ -349,7 +349,7 @@ mod tests {
 
     fn setup(requests_per_minute: u32) -> Setup {
         let folder = tempfile::tempdir().unwrap();
-        let url = DatabaseUrl::file(&folder.path().join("bulkhead.db"));
+        let url = DatabaseUrl::file(folder.path().join("bulkhead.db"));
         let mut writer = Database::open(&url, Options::writer().migrating()).unwrap();
         writer.register_accounts(&["main".to_owned()]).unwrap();
         let mut tokens = Vec::new();
