@@ -298,6 +298,21 @@ test('a position is closed by hand, once it is confirmed', async () => {
   await page.context().close();
 });
 
+test('the exits of a position are replaced, or the host says why not', async () => {
+  const page = await opened('positions');
+  await page.getByRole('button', { name: 'Exits' }).first().click({ timeout: 120_000 });
+  const dialog = page.getByRole('dialog');
+  const stop = dialog.getByLabel('Stop loss, below entry');
+  await stop.fill('120');
+  await dialog.getByText('The stop loss must be above 0 and at most 100 %.').waitFor();
+  await stop.fill('9.5');
+  await keep(page, 'exits-dialog', false);
+  await dialog.getByRole('button', { name: 'Replace the exits' }).click();
+  // The position may be closed by now, or the operator's bounds may ask for more.
+  await page.locator('.toast.good, dialog .problem').first().waitFor();
+  await page.context().close();
+});
+
 test('an order by hand passes the gate and is marked manual', async () => {
   const page = await opened('market');
   const ticket = page.locator('.ticket');
