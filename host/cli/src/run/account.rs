@@ -303,18 +303,19 @@ impl AccountHost {
         for event in self.sequencer.journal_events() {
             log::journal(&event);
         }
-        if let Some(live) = &mut self.live {
-            live.outputs(&self.sequencer, self.released.clone());
-        }
-        for NumberedOutput { output, .. } in self.released.drain(..) {
-            self.tally.add(&output);
+        for NumberedOutput { output, .. } in &self.released {
+            self.tally.add(output);
             let for_the_log = match &mut self.view {
-                Some(view) => view.take(output),
-                None => Some(output),
+                Some(view) => view.take(output.clone()).is_some(),
+                None => true,
             };
-            if let Some(output) = for_the_log {
-                log::output(self.sequencer.engine(), &output);
+            if for_the_log {
+                log::output(self.sequencer.engine(), output);
             }
+        }
+        match &mut self.live {
+            Some(live) => live.outputs(&self.sequencer, std::mem::take(&mut self.released)),
+            None => self.released.clear(),
         }
     }
 
