@@ -40,7 +40,16 @@ export function SettingsPage({ account }: { account: string }): ReactElement {
       <PageHead
         title="Settings"
         hint="Each version applied between two events as a whole; an order saw one of them."
-      />
+      >
+        {rows[0] && (
+          <Button forbidden={forbidden} onClick={() => setEditing(true)}>
+            Change the settings
+          </Button>
+        )}
+      </PageHead>
+      {editing && rows[0] && (
+        <SettingsDialog account={account} settings={rows[0].settings} onClose={() => setEditing(false)} />
+      )}
       {list.problem && <ProblemNote problem={list.problem} retry={list.reload} />}
       {list.loading && !list.rows && <Skeleton height={320} />}
       {list.rows?.length === 0 && <Empty title="No settings have applied yet" icon="settings" />}
