@@ -327,7 +327,8 @@ export interface paths {
     /** The settings that ever applied, the latest first. */
     get: operations['settings'];
     put?: never;
-    post?: never;
+    /** Replaces the account's settings as a whole: limits, sizing, exits, costs, breakers. They hold from the next event on. */
+    post: operations['change_settings'];
     delete?: never;
     options?: never;
     head?: never;
@@ -550,6 +551,58 @@ export interface paths {
     put?: never;
     /** Changes what strategies get of the capital. */
     post: operations['set_weights'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/backtests': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The backtests that were asked for since the host started, newest first. */
+    get: operations['backtests'];
+    put?: never;
+    /** Runs a strategy over a simulated market, as soon as those before it are done. */
+    post: operations['start'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/backtests/{backtest}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** A backtest. */
+    get: operations['backtest'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/backtests/{backtest}/report': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The report of a backtest that is done, as a page. */
+    get: operations['report'];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -842,6 +895,77 @@ export interface components {
       /** @description When. */
       time: string;
     };
+    /** @description A backtest. */
+    Backtest: {
+      /** @description Who asked for it. */
+      by: string;
+      /** @description When it was asked for. */
+      created: string;
+      /**
+       * Format: int64
+       * @description Its number, rising.
+       */
+      id: number;
+      /**
+       * Format: double
+       * @description How far it is, 0 to 1.
+       */
+      progress: number;
+      /** @description Why it failed; null otherwise. */
+      reason?: string | null;
+      /** @description What was asked for. */
+      request: components['schemas']['BacktestBody'];
+      /** @description waiting, running, done or failed. */
+      state: string;
+      summary?: components['schemas']['BacktestSummary'] | null;
+    };
+    /** @description A backtest that is wanted. */
+    BacktestBody: {
+      /** @description For whom it is run; it is only to be found again by. */
+      account?: string | null;
+      /**
+       * Format: int32
+       * @description Days of the simulated market, 1 to 366.
+       */
+      days: number;
+      /**
+       * Format: int64
+       * @description The same seed makes the same market.
+       */
+      seed?: number;
+      /** @description The name of a file in the strategies directory. */
+      strategy: string;
+    };
+    /** @description What a backtest found. */
+    BacktestSummary: {
+      /** @description What was left, a decimal string. */
+      final_equity?: string | null;
+      /**
+       * Format: double
+       * @description The deepest fall from a peak, as a fraction.
+       */
+      max_drawdown?: number | null;
+      /**
+       * Format: double
+       * @description Final over initial equity, less one.
+       */
+      return?: number | null;
+      /**
+       * Format: double
+       * @description Of daily returns, annualised.
+       */
+      sharpe?: number | null;
+      /**
+       * Format: int64
+       * @description Closed trades.
+       */
+      trades?: number | null;
+      /**
+       * Format: double
+       * @description Wins of all trades, 0 to 1.
+       */
+      win_rate?: number | null;
+    };
     /** @description A breaker. */
     BreakerView: {
       /** @description Which, such as daily-loss. */
@@ -1077,6 +1201,33 @@ export interface components {
       state: string;
       /** @description Why it waits; empty while it writes. */
       why: string;
+    };
+    /** @description Rows without pages. */
+    List_Backtest: {
+      /** @description The rows. */
+      items: {
+        /** @description Who asked for it. */
+        by: string;
+        /** @description When it was asked for. */
+        created: string;
+        /**
+         * Format: int64
+         * @description Its number, rising.
+         */
+        id: number;
+        /**
+         * Format: double
+         * @description How far it is, 0 to 1.
+         */
+        progress: number;
+        /** @description Why it failed; null otherwise. */
+        reason?: string | null;
+        /** @description What was asked for. */
+        request: components['schemas']['BacktestBody'];
+        /** @description waiting, running, done or failed. */
+        state: string;
+        summary?: components['schemas']['BacktestSummary'] | null;
+      }[];
     };
     /** @description Rows without pages. */
     List_FaultEntry: {
@@ -2080,6 +2231,17 @@ export interface components {
       settings: Record<string, never>;
       /** @description Event time of that input. */
       time: string;
+    };
+    /** @description Settings that are to hold from now on. */
+    SettingsBody: {
+      /** @description All that can be changed, as a whole, in the shape of the settings' history. */
+      settings: Record<string, never>;
+      /**
+       * Format: int64
+       * @description The version that they are a change of, as the account's view tells it: if another one holds by now, somebody else
+       *     was quicker, and nothing is changed.
+       */
+      version: number;
     };
     /**
      * @description Bought or sold.
@@ -4233,6 +4395,135 @@ export interface operations {
       };
     };
   };
+  change_settings: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['SettingsBody'];
+      };
+    };
+    responses: {
+      /** @description They hold since the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
   strategies: {
     parameters: {
       query?: never;
@@ -5709,6 +6000,312 @@ export interface operations {
       };
     };
   };
+  backtests: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The backtests */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['List_Backtest'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  start: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['BacktestBody'];
+      };
+    };
+    responses: {
+      /** @description It waits or runs */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Backtest'];
+        };
+      };
+      /** @description The body can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  backtest: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Its number */
+        backtest: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description How it stands */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Backtest'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  report: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Its number */
+        backtest: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description The page */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'text/html': string;
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
   plugin_versions: {
     parameters: {
       query?: never;
@@ -5787,7 +6384,7 @@ export interface operations {
     /** @description The component or core module */
     requestBody: {
       content: {
-        'application/wasm': number[];
+        'application/octet-stream': number[];
       };
     };
     responses: {

@@ -1,5 +1,5 @@
 import { useEffect, useState, type ReactElement } from 'react';
-import { call, get, path, url, type PageOf } from '../api/client';
+import { call, get, path, url, type PageOf, type Schemas } from '../api/client';
 import { Button, Select, Status, TextField } from '../components/controls';
 import { Empty, ProblemNote, Skeleton } from '../components/feedback';
 import { Gain, Money, Percent } from '../components/figures';
@@ -13,27 +13,12 @@ import { useView } from '../live/live';
 import { useResource } from '../resource';
 import { useForbidden } from '../session';
 
-interface Summary {
-  readonly return?: number | string | null;
-  readonly max_drawdown?: number | string | null;
-  readonly sharpe?: number | null;
-  readonly trades?: number | null;
-  readonly win_rate?: number | string | null;
-  readonly final_equity?: string | null;
-}
-
-interface Job {
-  readonly id: string | number;
-  readonly state: string;
-  readonly progress?: number | null;
-  readonly created: string;
-  readonly reason?: string | null;
-  readonly request?: { readonly strategy?: string; readonly days?: number; readonly seed?: number } | null;
-  readonly summary?: Summary | null;
-}
+type Job = Schemas['Backtest'];
 
 const ENDED = ['done', 'failed', 'cancelled'];
 const POLL = 1000;
+/** Longest simulated market that the host takes. */
+const MOST_DAYS = 366;
 
 export function BacktestPage({ account }: { account: string }): ReactElement {
   const [tick, setTick] = useState(0);
@@ -89,7 +74,8 @@ function BacktestForm({ account, onStarted }: { account: string; onStarted: () =
   const forbidden = useForbidden('trader');
   const strategy = chosen ?? strategies[0]?.name ?? '';
   const isWhole = (text: string): boolean => /^\d+$/.test(text);
-  const ready = strategy !== '' && isWhole(days) && Number(days) > 0 && isWhole(seed);
+  const ready =
+    strategy !== '' && isWhole(days) && Number(days) > 0 && Number(days) <= MOST_DAYS && isWhole(seed);
   const start = async (): Promise<void> => {
     setBusy(true);
     try {
@@ -121,7 +107,11 @@ function BacktestForm({ account, onStarted }: { account: string; onStarted: () =
         onChange={setDays}
         unit="days"
         numeric
-        problem={days && !isWhole(days) ? 'A whole number is needed.' : null}
+        problem={
+          days && !(isWhole(days) && Number(days) <= MOST_DAYS)
+            ? `A whole number up to ${MOST_DAYS} is needed.`
+            : null
+        }
       />
       <TextField
         label="Seed of the simulated market"
@@ -141,19 +131,21 @@ function BacktestForm({ account, onStarted }: { account: string; onStarted: () =
 
 function JobEntry({ job }: { job: Job }): ReactElement {
   const { request, summary } = job;
-  const progress = Math.min(1, Math.max(0, job.progress ?? 0));
+  const progress = Math.min(1, Math.max(0, job.progress));
   const what = [
-    request?.strategy,
-    request?.days && `${request.days} days`,
-    request?.seed !== undefined && `seed ${request.seed}`,
+    request.strategy,
+    `${request.days} days`,
+    request.seed === undefined ? '' : `seed ${request.seed}`,
   ];
   return (
     <li>
       <div className="job-head">
-        <b>{what.filter(Boolean).join(', ') || `Run ${job.id}`}</b>
+        <b>{what.filter(Boolean).join(', ')}</b>
         <Status value={job.state} />
         <span className="push" />
-        <span className="faint number">{dateTime(job.created)}</span>
+        <span className="faint number">
+          {dateTime(job.created)}, {job.by}
+        </span>
       </div>
       {!ENDED.includes(job.state) && (
         <progress value={progress} max={1} aria-label="Progress">
@@ -167,7 +159,7 @@ function JobEntry({ job }: { job: Job }): ReactElement {
             <Gain value={summary.return} percent />
           </Fact>
           <Fact title="Max drawdown">
-            <Percent value={summary.max_drawdown} />
+            <Percent value={summary.max_drawdown ?? null} />
           </Fact>
           <Fact title="Sharpe">{ratio(summary.sharpe)}</Fact>
           <Fact title="Trades">{summary.trades ?? '–'}</Fact>

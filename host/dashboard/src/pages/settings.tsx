@@ -9,6 +9,8 @@ import { dateTime } from '../format/time';
 import { useStream } from '../live/live';
 import type { StreamState } from '../live/stream';
 import { usePaged } from '../paged';
+import { useForbidden } from '../session';
+import { DifferenceList, SettingsDialog } from './settings-dialog';
 import { difference, settingsOf } from './settings-diff';
 
 const changesOf = ({ counts, snapshots }: StreamState): number =>
@@ -24,6 +26,8 @@ export function SettingsPage({ account }: { account: string }): ReactElement {
     50,
   );
   const [chosen, setChosen] = useState<number | null>(null);
+  const [editing, setEditing] = useState(false);
+  const forbidden = useForbidden('operator');
   const rows = list.rows ?? [];
   const place = Math.max(
     0,
@@ -36,7 +40,16 @@ export function SettingsPage({ account }: { account: string }): ReactElement {
       <PageHead
         title="Settings"
         hint="Each version applied between two events as a whole; an order saw one of them."
-      />
+      >
+        {rows[0] && (
+          <Button forbidden={forbidden} onClick={() => setEditing(true)}>
+            Change the settings
+          </Button>
+        )}
+      </PageHead>
+      {editing && rows[0] && (
+        <SettingsDialog account={account} settings={rows[0].settings} onClose={() => setEditing(false)} />
+      )}
       {list.problem && <ProblemNote problem={list.problem} retry={list.reload} />}
       {list.loading && !list.rows && <Skeleton height={320} />}
       {list.rows?.length === 0 && <Empty title="No settings have applied yet" icon="settings" />}
@@ -96,19 +109,7 @@ function Differences({
   if (isFirst) return <Empty title="There is no version before this one" />;
   const changes = difference(before, after);
   if (changes.length === 0) return <Empty title="Nothing differs from the version before" />;
-  return (
-    <ul className="diff">
-      {changes.map((change) => (
-        <li key={change.path}>
-          <code>{change.path}</code>
-          <span>
-            {change.before !== null && <del>{change.before}</del>}
-            {change.after !== null && <ins>{change.after}</ins>}
-          </span>
-        </li>
-      ))}
-    </ul>
-  );
+  return <DifferenceList changes={changes} />;
 }
 
 const MOST_SHOWN = 400;
