@@ -14,7 +14,7 @@ use crate::analytics::AnalyticsCache;
 use crate::authorisation::Caller;
 use crate::limits::Limits;
 use crate::live::{Hub, Stream};
-use crate::metrics::RequestCounts;
+use crate::metrics::{KeptCounts, RequestCounts};
 use crate::plugins::PluginDirectory;
 use crate::problem::Problem;
 use crate::readers::Readers;
@@ -25,6 +25,9 @@ use crate::wallets::Challenges;
 
 /// How often it is looked whether tokens were taken back.
 const LOOK_AT_TOKENS: Duration = Duration::from_secs(2);
+
+/// Uploads that are received at a time.
+const RECEIVED_AT_ONCE: usize = 4;
 
 /// Tokens by name.
 type Tokens = Arc<BTreeMap<String, TokenRow>>;
@@ -38,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) readers: Readers,
     pub(crate) limits: Limits,
     pub(crate) counts: RequestCounts,
+    pub(crate) counted: KeptCounts,
     pub(crate) sessions: Sessions,
     pub(crate) challenges: Challenges,
     pub(crate) hub: Hub,
@@ -45,7 +49,9 @@ pub(crate) struct Shared {
     pub(crate) plugins: Arc<dyn PluginDirectory>,
     /// Makes the host look at once for what was asked of it.
     pub(crate) poke: Arc<dyn Fn() + Send + Sync>,
-    /// One upload at a time.
+    /// Uploads that are being received, each of which may fill its share of memory.
+    pub(crate) receiving: Semaphore,
+    /// One upload at a time is looked into.
     pub(crate) uploads: Arc<Semaphore>,
     /// When the last use of each token was written down.
     pub(crate) noted: Mutex<BTreeMap<String, Timestamp>>,
@@ -60,12 +66,14 @@ impl Api {
             settings,
             readers,
             counts,
+            counted: KeptCounts::default(),
             sessions: Sessions::default(),
             challenges: Challenges::default(),
             hub: host.hub.clone(),
             analytics: AnalyticsCache::default(),
             plugins: Arc::clone(&host.plugins),
             poke: Arc::clone(&host.poke),
+            receiving: Semaphore::new(RECEIVED_AT_ONCE),
             uploads: Arc::new(Semaphore::new(1)),
             noted: Mutex::default(),
             tokens: watch::Sender::new(None),
