@@ -197,6 +197,8 @@ impl Visit for Words {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
