@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::analytics::AnalyticsCache;
 use crate::authorisation::Caller;
+use crate::backtests::Backtests;
 use crate::limits::Limits;
 use crate::live::{Hub, Stream};
 use crate::metrics::{KeptCounts, RequestCounts};
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) analytics: AnalyticsCache,
     pub(crate) plugins: Arc<dyn PluginDirectory>,
+    pub(crate) backtests: Arc<Backtests>,
     /// Makes the host look at once for what was asked of it.
     pub(crate) poke: Arc<dyn Fn() + Send + Sync>,
     /// Uploads that are being received, each of which may fill its share of memory.
@@ -72,6 +74,7 @@ impl Api {
             hub: host.hub.clone(),
             analytics: AnalyticsCache::default(),
             plugins: Arc::clone(&host.plugins),
+            backtests: Backtests::new(Arc::clone(&host.backtests), host.backtest_directory.clone()),
             poke: Arc::clone(&host.poke),
             receiving: Semaphore::new(RECEIVED_AT_ONCE),
             uploads: Arc::new(Semaphore::new(1)),

@@ -14,6 +14,7 @@
 mod analytics;
 mod api;
 mod authorisation;
+mod backtests;
 mod changes;
 mod connections;
 mod documents;
@@ -37,6 +38,7 @@ mod token_routes;
 mod tokens;
 mod wallets;
 
+pub use self::backtests::BacktestProgram;
 pub use self::openapi::document;
 pub use self::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
 pub use self::server::{Host, ServeError, Settings, serve};

@@ -1,20 +1,24 @@
 //! The admin API beside the accounts: a task that may fail, be flooded or be slow without their noticing.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use bulkhead_api::live::{Hub, Publisher};
 use bulkhead_api::{
-    Host, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings, WalletAddress, WalletHolder, serve,
+    BacktestProgram, Host, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings, WalletAddress,
+    WalletHolder, serve,
 };
 use bulkhead_configuration::{Configuration, Wallet, WalletRole};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::Sandbox;
 use bulkhead_store::database::{Database, Options};
 
+use crate::arguments::ConfigurationArguments;
 use crate::shard::database_url;
 use crate::strategy_files;
 
@@ -23,6 +27,7 @@ const LONGEST_SLOT: usize = 64;
 
 /// What is needed to serve the API, and each account's way to those who watch it. Nothing when it is off.
 pub(super) fn prepare(
+    arguments: &ConfigurationArguments,
     configuration: &Configuration,
     accounts: &[String],
     sandbox: &Sandbox,
@@ -51,8 +56,14 @@ pub(super) fn prepare(
         sandbox: sandbox.clone(),
         directory: configuration.strategies.directory.clone(),
     };
-    let host =
-        Host { url: database_url(configuration)?, hub, plugins: Arc::new(directory), poke: Arc::new(poke) };
+    let host = Host {
+        url: database_url(configuration)?,
+        hub,
+        plugins: Arc::new(directory),
+        backtests: Arc::new(OwnProgram { arguments: arguments.clone() }),
+        backtest_directory: configuration.storage.join("backtests"),
+        poke: Arc::new(poke),
+    };
     Ok(Some((settings, host, publishers)))
 }
 
@@ -91,6 +102,34 @@ fn announce(settings: &Settings, host: &Host, address: SocketAddr) {
         );
     } else {
         tracing::info!(address, "the dashboard and the API are here");
+    }
+}
+
+/// This program, which runs backtests as well, under the same configuration.
+struct OwnProgram {
+    arguments: ConfigurationArguments,
+}
+
+impl BacktestProgram for OwnProgram {
+    fn command(&self, strategy: &str, days: u32, seed: u64, json: &Path, page: &Path) -> Command {
+        let ConfigurationArguments { config, set, strategies } = &self.arguments;
+        let mut command = Command::new(strategy_files::own_program());
+        command.args([
+            "backtest",
+            "--background",
+            "--fill",
+            "realistic",
+            "--weight",
+            "1",
+            "--strategy",
+            strategy,
+        ]);
+        command.args(["--simulate", &format!("{days}d"), "--seed", &seed.to_string()]);
+        command.arg("--json").arg(json).arg("--html").arg(page);
+        command.args(config.iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]));
+        command.args(strategies.iter().flat_map(|folder| [OsStr::new("--strategies"), folder.as_os_str()]));
+        command.args(set.iter().flat_map(|setting| ["--set", setting]));
+        command
     }
 }
 

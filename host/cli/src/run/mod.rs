@@ -59,7 +59,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         // One that finds another waiting is not needed.
         let _ = poke.try_send(());
     };
-    let served = api::prepare(&configuration, &names, &sandbox, poke)?;
+    let served = api::prepare(&arguments.configuration, &configuration, &names, &sandbox, poke)?;
     let (serving, mut publishers) = match served {
         Some((settings, host, publishers)) => (Some((settings, host)), publishers),
         None => (None, Vec::new()),
