@@ -94,6 +94,23 @@ impl Host {
         assert!(sent.success());
     }
 
+    /// Memory of the process that is in use now, in bytes. Linux only.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().strip_suffix("kB").unwrap().trim().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Ends it as [`Self::stop`] does; its whole log.
+    pub(crate) fn log(mut self) -> Vec<String> {
+        self.terminate();
+        let mut text = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(self.child.wait().unwrap().success());
+        self.seen.extend(self.lines.iter());
+        self.seen
+    }
+
     /// Sends SIGTERM; the summary that the host ends with.
     pub(crate) fn stop(self) -> Value {
         self.terminate();

@@ -15,7 +15,7 @@ use crate::authorisation::Caller;
 use crate::backtests::Backtests;
 use crate::limits::Limits;
 use crate::live::{Hub, Stream};
-use crate::metrics::RequestCounts;
+use crate::metrics::{KeptCounts, RequestCounts};
 use crate::plugins::PluginDirectory;
 use crate::problem::Problem;
 use crate::readers::Readers;
@@ -26,6 +26,9 @@ use crate::wallets::Challenges;
 
 /// How often it is looked whether tokens were taken back.
 const LOOK_AT_TOKENS: Duration = Duration::from_secs(2);
+
+/// Uploads that are received at a time.
+const RECEIVED_AT_ONCE: usize = 4;
 
 /// Tokens by name.
 type Tokens = Arc<BTreeMap<String, TokenRow>>;
@@ -39,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) readers: Readers,
     pub(crate) limits: Limits,
     pub(crate) counts: RequestCounts,
+    pub(crate) counted: KeptCounts,
     pub(crate) sessions: Sessions,
     pub(crate) challenges: Challenges,
     pub(crate) hub: Hub,
@@ -47,7 +51,9 @@ pub(crate) struct Shared {
     pub(crate) backtests: Arc<Backtests>,
     /// Makes the host look at once for what was asked of it.
     pub(crate) poke: Arc<dyn Fn() + Send + Sync>,
-    /// One upload at a time.
+    /// Uploads that are being received, each of which may fill its share of memory.
+    pub(crate) receiving: Semaphore,
+    /// One upload at a time is looked into.
     pub(crate) uploads: Arc<Semaphore>,
     /// When the last use of each token was written down.
     pub(crate) noted: Mutex<BTreeMap<String, Timestamp>>,
@@ -62,6 +68,7 @@ impl Api {
             settings,
             readers,
             counts,
+            counted: KeptCounts::default(),
             sessions: Sessions::default(),
             challenges: Challenges::default(),
             hub: host.hub.clone(),
@@ -69,6 +76,7 @@ impl Api {
             plugins: Arc::clone(&host.plugins),
             backtests: Backtests::new(Arc::clone(&host.backtests), host.backtest_directory.clone()),
             poke: Arc::clone(&host.poke),
+            receiving: Semaphore::new(RECEIVED_AT_ONCE),
             uploads: Arc::new(Semaphore::new(1)),
             noted: Mutex::default(),
             tokens: watch::Sender::new(None),

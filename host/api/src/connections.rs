@@ -1,15 +1,22 @@
 //! How many connections there may be at a time. Further ones are closed at once, so that those who are here are
-//! served.
+//! served. Who does not take what is sent loses the place.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
 use tower_layer::Layer as _;
+
+/// How long a client may take no byte of what is sent. Without it one that never reads would stay for ever, and with
+/// server-sent events even after its token was taken back.
+const LONGEST_STALL: Duration = Duration::from_secs(10);
 
 /// A connection's place among all, which is free again when the last copy is gone.
 #[derive(Debug, Clone)]
@@ -33,10 +40,10 @@ impl<A, I, S> Accept<I, S> for Limited<A>
 where
     A: Accept<I, S>,
     A::Future: Send + 'static,
-    A::Stream: Send + 'static,
+    A::Stream: AsyncRead + AsyncWrite + Send + 'static,
     A::Service: Send + 'static,
 {
-    type Stream = A::Stream;
+    type Stream = Pin<Box<TimeoutStream<A::Stream>>>;
     type Service = AddExtension<A::Service, Permit>;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
@@ -50,7 +57,9 @@ where
         let accepting = self.inner.accept(stream, service);
         Box::pin(async move {
             let (stream, service) = accepting.await?;
-            Ok((stream, Extension(Permit(Arc::new(place))).layer(service)))
+            let mut stream = TimeoutStream::new(stream);
+            stream.set_write_timeout(Some(LONGEST_STALL));
+            Ok((Box::pin(stream), Extension(Permit(Arc::new(place))).layer(service)))
         })
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{FromRequest as _, Request, State};
 use axum::{Extension, Json};
 use bulkhead_core::identifier::ContentHash;
 use serde::{Deserialize, Serialize};
@@ -106,9 +106,13 @@ pub(crate) async fn install(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     At(plugin): At<String>,
-    file: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    request: Request,
 ) -> Answer<InstalledPlugin> {
-    let file = file?;
+    let receiving = api.receiving.try_acquire().map_err(|_| {
+        Problem::new(Kind::Busy, "other plugins are being uploaded; try again when that is done")
+    })?;
+    let file = Bytes::from_request(request, &api).await?;
+    drop(receiving);
     let slot = plugin.clone();
     let installed = in_the_directory(&api, move |directory| directory.install(&slot, &file)).await?;
     tracing::info!(slot = plugin, version = installed.hash, by = caller.name, "a plugin was uploaded");

@@ -199,6 +199,8 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     ];
 
     let id = request_id();
+    // Where such a request ends can be understood in two ways, so nothing that follows it is taken for another one.
+    let ambiguous = request.headers().contains_key(header::TRANSFER_ENCODING);
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
@@ -231,6 +233,9 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     if api.settings.certificate.is_some() {
         let always = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, always);
+    }
+    if ambiguous {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert("x-request-id", id);

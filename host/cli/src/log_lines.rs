@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
-use std::io::{Stderr, stderr};
+use std::io::{self, Stderr, stderr};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Instant;
 
@@ -102,8 +102,41 @@ pub(crate) fn lines() -> Vec<LogLine> {
 }
 
 /// Standard error, or nowhere while lines are held.
-pub(crate) fn standard_error() -> OptionalWriter<Stderr> {
-    if held().on { EitherWriter::none() } else { EitherWriter::some(stderr()) }
+pub(crate) fn standard_error() -> OptionalWriter<OneLine<Stderr>> {
+    if held().on { EitherWriter::none() } else { EitherWriter::some(OneLine(stderr())) }
+}
+
+/// Keeps every event on a line of its own, whatever the words in it hold: what strangers and strategies say can't be
+/// taken for lines of the host.
+pub(crate) struct OneLine<W>(W);
+
+impl<W: io::Write> io::Write for OneLine<W> {
+    /// Takes events as `tracing` writes them: each whole, with a line feed at its end.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let line = event.strip_suffix(b"\n").unwrap_or(event);
+        // Colours are sequences that begin with an escape; those in the words were made harmless before.
+        let steers = |c: char| c.is_control() && c != '\u{1b}';
+        match std::str::from_utf8(line).ok().filter(|text| text.contains(steers)) {
+            None => self.0.write_all(event)?,
+            Some(text) => {
+                let mut legible = String::with_capacity(text.len() + 8);
+                for c in text.chars() {
+                    if steers(c) {
+                        legible.extend(c.escape_default());
+                    } else {
+                        legible.push(c);
+                    }
+                }
+                legible.push('\n');
+                self.0.write_all(legible.as_bytes())?;
+            }
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// The layer that keeps lines in memory.
@@ -164,9 +197,24 @@ impl Visit for Words {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
+
+    #[test]
+    fn an_event_stays_on_its_line() {
+        for (event, line) in [
+            ("\u{1b}[32m INFO\u{1b}[0m filled\n", "\u{1b}[32m INFO\u{1b}[0m filled\n"),
+            ("says \r\nERROR all is lost\n", "says \\r\\nERROR all is lost\n"),
+            ("\0\u{85}\u{fc}\n\n", "\\u{0}\\u{85}\u{fc}\\n\n"),
+        ] {
+            let mut written = OneLine(Vec::new());
+            written.write_all(event.as_bytes()).unwrap();
+            assert_eq!(String::from_utf8(written.0).unwrap(), line);
+        }
+    }
 
     #[test]
     fn lines_are_held_in_order_and_noise_does_not_push_warnings_out() {

@@ -11,6 +11,7 @@ mod database;
 mod log_lines;
 mod market_data;
 mod memory_use;
+mod open_files;
 mod operate;
 mod plugin;
 mod replay;

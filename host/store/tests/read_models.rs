@@ -15,8 +15,8 @@ use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_store::database::Database;
 use bulkhead_store::journal::{Sequence, ShardId};
 use bulkhead_store::read_models::{
-    AuditRow, Change, FillFilter, FillRow, OrderFilter, Place as RowPlace, PluginVersionRow, PositionRow,
-    Projection, SettingsRow, TradeFilter,
+    AuditRow, Change, Counts, FillFilter, FillRow, OrderFilter, Place as RowPlace, PluginVersionRow,
+    PositionRow, Projection, SettingsRow, TradeFilter,
 };
 use bulkhead_store::storage::{Group, Storage as _};
 use rust_decimal::Decimal;
@@ -27,9 +27,11 @@ on_both! {
     writing_the_same_changes_again_leaves_the_same_rows,
     a_restart_puts_wrong_positions_right,
     positions_that_open_and_close_are_right_after_each_group,
+    counts_go_on_where_they_were_and_agree_with_the_rows,
     pages_follow_each_other_and_filters_narrow_them,
     amounts_of_any_size_come_back_to_the_last_digit,
     versions_settings_and_audit_are_kept,
+    a_text_with_a_nul_byte_keeps_nothing_from_being_written,
 }
 
 /// Runs an engine in groups of a few inputs, and keeps what it did.
@@ -60,6 +62,38 @@ fn committed(place: &Place, run: &Run) -> Database {
     let mut store = place.writer();
     run.groups.iter().for_each(|group| store.commit(group).unwrap());
     store
+}
+
+fn counts_go_on_where_they_were_and_agree_with_the_rows(place: &Place) {
+    let run = run(400);
+    let mut store = place.writer();
+    let mut kept = Counts::default();
+    store.count(SHARD, &mut kept).unwrap();
+    assert_eq!((kept.orders().map(|(_, count)| count).sum::<u64>(), kept.fills().count()), (0, 0));
+    for (number, group) in run.groups.iter().enumerate() {
+        store.commit(group).unwrap();
+        if number % 3 == 0 {
+            continue;
+        }
+        store.count(SHARD, &mut kept).unwrap();
+        let mut orders = BTreeMap::new();
+        for order in store.orders(SHARD, &OrderFilter::default(), None, 10_000).unwrap() {
+            *orders.entry(order.state).or_default() += 1;
+        }
+        let counted: BTreeMap<_, u64> = kept.orders().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counted, orders, "after group {number}");
+        let mut fills = BTreeMap::new();
+        for fill in store.fills(SHARD, &FillFilter::default(), None, 10_000).unwrap() {
+            *fills.entry(fill.strategy).or_default() += 1;
+        }
+        assert_eq!(kept.fills().collect::<BTreeMap<_, u64>>(), fills, "after group {number}");
+    }
+    let mut anew = Counts::default();
+    store.count(SHARD, &mut anew).unwrap();
+    let sorted =
+        |counts: &Counts| counts.orders().filter(|(_, count)| *count > 0).collect::<BTreeMap<_, _>>();
+    assert_eq!(sorted(&anew), sorted(&kept));
+    assert!(anew.orders().any(|(state, count)| state.is_final() && count > 10));
 }
 
 fn the_rows_are_what_the_engine_says(place: &Place) {
@@ -319,6 +353,23 @@ fn amounts_of_any_size_come_back_to_the_last_digit(place: &Place) {
             amount.parse::<Decimal>().unwrap().normalize().to_string()
         );
     }
+}
+
+fn a_text_with_a_nul_byte_keeps_nothing_from_being_written(place: &Place) {
+    let mut store = place.writer();
+    let audit = AuditRow {
+        shard: SHARD,
+        sequence: Sequence(5),
+        ordinal: 0,
+        time: Timestamp::EPOCH,
+        actor: "ann".to_owned(),
+        action: "halt".to_owned(),
+        subject: String::new(),
+        detail: "a\0b".to_owned(),
+    };
+    store.commit(&Group { changes: vec![Change::Audit(audit)], ..Group::default() }).unwrap();
+    assert_eq!(store.audit(SHARD, None, 9).unwrap()[0].detail, "a\u{fffd}b");
+    assert_eq!(store.token("a\0b").unwrap(), None);
 }
 
 fn versions_settings_and_audit_are_kept(place: &Place) {

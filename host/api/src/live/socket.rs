@@ -29,8 +29,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A subscriber has nothing to say, so nothing large.
 const LARGEST_FRAME: usize = 4 * 1024;
 
-/// Frames that a subscriber may send between two heartbeats, such as pings.
+/// Frames that a subscriber may send within [`HEARTBEAT`], such as pings.
 const MOST_FRAMES: u32 = 100;
+
+/// Read at a time from a subscriber, who has little to say.
+const READ_BUFFER: usize = 4 * 1024;
+
+/// What is put together before it is sent; a larger batch goes out in parts.
+const WRITE_BUFFER: usize = 16 * 1024;
 
 /// Messages that are sent in one go.
 const IN_ONE_GO: usize = 64;
@@ -105,7 +111,11 @@ pub(crate) async fn live(
             "this route speaks WebSocket; /api/v1/accounts/{account}/events tells the same as server-sent events",
         )
     })?;
-    let upgrade = upgrade.max_frame_size(LARGEST_FRAME).max_message_size(LARGEST_FRAME);
+    let upgrade = upgrade
+        .max_frame_size(LARGEST_FRAME)
+        .max_message_size(LARGEST_FRAME)
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER);
     Ok(upgrade.on_upgrade(async move |socket| {
         // The connection counts as long as it is open.
         let _permit = permit;
@@ -122,6 +132,27 @@ pub(crate) async fn live(
     }))
 }
 
+/// How much a subscriber sends, whether or not anything is sent to it meanwhile.
+struct Frames {
+    since: Instant,
+    count: u32,
+}
+
+impl Frames {
+    const fn since(now: Instant) -> Self {
+        Self { since: now, count: 0 }
+    }
+
+    /// Counts one; whether it may still be sent.
+    fn one_more(&mut self, now: Instant) -> bool {
+        if now.saturating_duration_since(self.since) >= HEARTBEAT {
+            *self = Self::since(now);
+        }
+        self.count += 1;
+        self.count <= MOST_FRAMES
+    }
+}
+
 struct Subscriber {
     socket: WebSocket,
 }
@@ -136,7 +167,7 @@ impl Subscriber {
         mut receiver: tokio::sync::broadcast::Receiver<std::sync::Arc<super::hub::Message>>,
     ) -> Option<u16> {
         self.send(first).await?;
-        let mut frames = 0;
+        let mut frames = Frames::since(Instant::now());
         let mut heartbeat = Instant::now() + HEARTBEAT;
         loop {
             tokio::select! {
@@ -173,15 +204,13 @@ impl Subscriber {
                         Some(Err(_)) => return Some(CLOSED_FLOOD),
                         Some(Ok(_)) => {}
                     }
-                    frames += 1;
-                    if frames > MOST_FRAMES {
+                    if !frames.one_more(Instant::now()) {
                         return Some(CLOSED_FLOOD);
                     }
                 }
                 () = sleep_until(heartbeat) => {
                     self.send(vec![stream.heartbeat()]).await?;
                     heartbeat = Instant::now() + HEARTBEAT;
-                    frames = 0;
                 }
             }
         }
@@ -202,5 +231,22 @@ impl Subscriber {
     async fn close(&mut self, code: u16) {
         let frame = Frame::Close(Some(CloseFrame { code, reason: Utf8Bytes::default() }));
         drop(timeout(PATIENCE, self.socket.send(frame)).await);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_told_from_one_who_stays_long() {
+        let start = Instant::now();
+        let mut frames = Frames::since(start);
+        for second in 0..3_600 {
+            assert!(frames.one_more(start + Duration::from_secs(second)), "a ping a second, the {second}th");
+        }
+        let now = start + 2 * Duration::from_secs(3_600);
+        let taken = (0..200).filter(|_| frames.one_more(now)).count();
+        assert_eq!(taken, 100);
     }
 }

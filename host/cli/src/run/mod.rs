@@ -33,6 +33,7 @@ use self::worker::{Assignment, End, Terms, Worker};
 use crate::arguments::RunArguments;
 use crate::configuration;
 use crate::market_data::MarketData;
+use crate::open_files;
 use crate::shard;
 use crate::strategy_files::{self, PluginFile};
 
@@ -94,6 +95,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     }
     start_tasks(&configuration, &sandbox, refused, pokes, &messages)?;
     if let Some((settings, host)) = serving {
+        open_files::make_room(settings.connections);
         start_api(settings, host, &messages)?;
     }
     drop(messages);

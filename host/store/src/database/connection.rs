@@ -78,6 +78,12 @@ impl Connection {
     }
 }
 
+/// A text as both databases take it. Postgres has no NUL in its texts and refuses the whole statement, so a person's reason
+/// with one in it would keep the journal from being written. What the journal itself holds are bytes and stay as they are.
+fn storable(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
+}
+
 fn sqlite_arguments(values: Vec<Value>) -> Result<SqliteArguments, sqlx::Error> {
     let mut arguments = SqliteArguments::default();
     arguments.reserve(values.len(), 0);
@@ -86,7 +92,7 @@ fn sqlite_arguments(values: Vec<Value>) -> Result<SqliteArguments, sqlx::Error> 
             Value::Integer(value) => arguments.add(value),
             Value::Real(value) => arguments.add(value),
             Value::Decimal(value) => arguments.add(value.map(|decimal| decimal.to_string())),
-            Value::Text(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value.map(storable)),
             Value::Bytes(value) => arguments.add(value),
         }
         .map_err(sqlx::Error::Encode)?;
@@ -102,7 +108,7 @@ fn postgres_arguments(values: Vec<Value>) -> Result<PgArguments, sqlx::Error> {
             Value::Integer(value) => arguments.add(value),
             Value::Real(value) => arguments.add(value),
             Value::Decimal(value) => arguments.add(value),
-            Value::Text(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value.map(storable)),
             Value::Bytes(value) => arguments.add(value),
         }
         .map_err(sqlx::Error::Encode)?;

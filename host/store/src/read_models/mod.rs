@@ -16,7 +16,7 @@ mod projection;
 mod rows;
 mod write;
 
-pub use self::counts::PluginVersionHead;
+pub use self::counts::{Counts, PluginVersionHead};
 pub use self::pages::{FillFilter, OrderFilter, Place, TradeFilter};
 pub use self::projection::Projection;
 pub use self::rows::{

@@ -88,6 +88,26 @@ impl Query {
         self
     }
 
+    /// Orders made in a period. Later orders have higher numbers, so the period is a range of them; read by number it needs
+    /// no sorting, however long it is.
+    fn orders_between(mut self, filter: &OrderFilter) -> Self {
+        let bounds = [
+            (filter.from, "id >= (SELECT id FROM orders WHERE shard = $1 AND created >=", "created, id"),
+            (
+                filter.until,
+                "id <= (SELECT id FROM orders WHERE shard = $1 AND created <",
+                "created DESC, id DESC",
+            ),
+        ];
+        for (moment, condition, order) in bounds {
+            if let Some(moment) = moment {
+                self = self.and(condition, Some(&moment));
+                self.sql += &format!(" ORDER BY {order} LIMIT 1)");
+            }
+        }
+        self
+    }
+
     /// Goes on behind a place, newest first.
     fn behind(mut self, after: Option<Place>) -> Self {
         if let Some(place) = after {
@@ -161,8 +181,7 @@ impl Database {
             .and("state =", filter.state.as_ref())
             .and("instrument =", filter.instrument.as_ref())
             .and("strategy =", filter.strategy.as_ref())
-            .and("created >=", filter.from.as_ref())
-            .and("created <", filter.until.as_ref())
+            .orders_between(filter)
             .and("id <", after.as_ref())
             .read(self, "id DESC", Some(most))
     }
