@@ -50,7 +50,7 @@ fn audited(account: &Account, action: &str, name: &str) -> (usize, String) {
     (rows.len(), rows.first().map(|row| row.detail.clone()).unwrap_or_default())
 }
 
-fn is(found: (String, String, String), weight: &str, mode: &str, status: &str) {
+fn is(found: &(String, String, String), weight: &str, mode: &str, status: &str) {
     assert_eq!((found.0.as_str(), found.1.as_str(), found.2.as_str()), (weight, mode, status));
 }
 
@@ -62,7 +62,7 @@ fn what_a_person_changed_stays_until_the_configuration_of_the_slot_changes() {
         .with("slots.breakout.weight=0.3")
         .with("slots.breakout.mode=live");
     account.run();
-    is(slot(&account, "sma-crossover"), "0.4", "live", "running");
+    is(&slot(&account, "sma-crossover"), "0.4", "live", "running");
     change(
         &account,
         &[
@@ -71,7 +71,7 @@ fn what_a_person_changed_stays_until_the_configuration_of_the_slot_changes() {
             r#"{"set-mode":{"slot":"breakout","mode":"off"}}"#,
         ],
     );
-    is(slot(&account, "sma-crossover"), "0.25", "live", "running");
+    is(&slot(&account, "sma-crossover"), "0.25", "live", "running");
     let deployments = audited(&account, "deploy", "sma-crossover").0;
 
     // Another start changes nothing, nor does one with a change that is not the slot's.
@@ -79,23 +79,23 @@ fn what_a_person_changed_stays_until_the_configuration_of_the_slot_changes() {
     let other = Account::new(parent.path(), "account");
     let other = Account { settings: account.settings.clone(), ..other }.with("slots.breakout.weight=0.2");
     other.run();
-    is(slot(&account, "sma-crossover"), "0.25", "live", "running");
+    is(&slot(&account, "sma-crossover"), "0.25", "live", "running");
     assert_eq!(audited(&account, "deploy", "sma-crossover").0, deployments);
     // The configuration of that other slot holds as a whole.
-    is(slot(&account, "breakout"), "0.2", "live", "running");
+    is(&slot(&account, "breakout"), "0.2", "live", "running");
 
     // Another version of the file keeps what was changed.
     let file = account.directory.join("strategies/sma-crossover.wasm");
     std::fs::write(&file, support::another_version("sma-crossover")).unwrap();
     other.run();
-    is(slot(&account, "sma-crossover"), "0.25", "live", "running");
+    is(&slot(&account, "sma-crossover"), "0.25", "live", "running");
     assert_eq!(audited(&account, "replace", "sma-crossover").0, 1);
     assert_eq!(audited(&account, "deploy", "sma-crossover").0, deployments);
 
     // The slot's own configuration changes: that holds.
     let changed = other.with("slots.sma-crossover.weight=0.35");
     changed.run();
-    is(slot(&account, "sma-crossover"), "0.35", "live", "running");
+    is(&slot(&account, "sma-crossover"), "0.35", "live", "running");
     let (count, detail) = audited(&account, "deploy", "sma-crossover");
     assert_eq!(count, deployments + 1);
     assert!(!detail.contains("fast"), "{detail}");
@@ -117,7 +117,7 @@ fn a_strategy_that_a_person_removed_stays_so_until_its_file_changes() {
     account.run();
     std::fs::copy(plugin("sma-crossover"), &file).unwrap();
     account.run();
-    is(slot(&account, "sma-crossover"), "0.4", "live", "running");
+    is(&slot(&account, "sma-crossover"), "0.4", "live", "running");
 }
 
 /// What the command prints as JSON, and whether it succeeded.

@@ -92,7 +92,7 @@ fn a_halt_that_waits_for_a_host_is_carried_out_once_and_before_anything_is_trade
         }
         let steps = account.succeed(&["replay", "--print", "--json"]);
         // Refusals quote the reason too.
-        let halts = steps.lines().filter(|line| line.contains(r#"{"command":{"halt":"#));
+        let halts = steps.lines().filter(|line| line.contains(r#""command":{"halt":"#));
         assert_eq!(halts.count(), 1);
     }
 }

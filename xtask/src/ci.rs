@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::contract;
 use crate::dependencies;
 use crate::fuzz;
 use crate::process;
@@ -15,12 +16,13 @@ use crate::workspace::Workspace;
 type Check = fn(&Workspace) -> Result<()>;
 
 /// Cheap ones first.
-const PHASES: [(&str, Check); 7] = [
+const PHASES: [(&str, Check); 8] = [
     ("format", format),
     ("lints", lints),
     ("dependencies", dependencies::check),
     ("documentation", documentation),
     ("demo", smoke::run),
+    ("contract", contract::check),
     ("fuzzing", fuzzing),
     (TESTS, tests),
 ];

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,10 +16,16 @@ use crate::workspace::Workspace;
 /// Tells the host where to keep compiled code and old plugin versions.
 const STORAGE_VARIABLE: &str = "BULKHEAD__STORAGE";
 
+/// Where the host serves the dashboard unless it is told otherwise.
+const ADDRESS: &str = "127.0.0.1:7373";
+
 /// Builds what is missing, then becomes `bulkhead run`.
 pub(crate) fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
     let demo = Demo::prepare(workspace)?;
     let mut command = demo.command(arguments);
+    if !has_option(arguments, "--config") && std::env::var_os(STORAGE_VARIABLE).is_none() {
+        demo.show_the_way_in()?;
+    }
     eprintln!("$ {}", process::shown(&command));
     hand_over(&mut command)
 }
@@ -47,6 +54,27 @@ impl Demo {
         let mut command = Command::new(&self.binary);
         command.args(["replay", "--json"]).env(STORAGE_VARIABLE, self.directory.join("storage"));
         command
+    }
+
+    /// Makes a token of an admin for the demo's API.
+    pub(crate) fn token(&self, name: &str) -> Result<String> {
+        let mut command = Command::new(&self.binary);
+        command.args(["token", "create", "--name", name, "--role", "admin", "--expires", "1d", "--json"]);
+        let made = process::capture(command.env(STORAGE_VARIABLE, self.directory.join("storage")))?;
+        let made: serde_json::Value = serde_json::from_str(&made).context("what `token create` printed")?;
+        made["secret"].as_str().map(str::to_owned).context("`token create` printed no secret")
+    }
+
+    /// Prints the address that logs in to the demo's dashboard.
+    fn show_the_way_in(&self) -> Result<()> {
+        let secret = self.token("demo")?;
+        eprintln!("\nThe dashboard of the demo:\n\n  http://{ADDRESS}/#/login?token={secret}\n");
+        if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+            // The status view takes the whole screen.
+            eprintln!("Copy it, and press Enter to start.");
+            std::io::stdin().read_line(&mut String::new())?;
+        }
+        Ok(())
     }
 
     /// `bulkhead run` on the demo's strategies, unless the arguments name others. What the host stores stays in

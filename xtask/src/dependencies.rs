@@ -51,11 +51,11 @@ fn has_pinned_version(cargo_deny: &Path) -> bool {
 }
 
 /// Where tools outlive a clone: `$XDG_CACHE_HOME/bulkhead`, else `~/.cache/bulkhead`.
-fn cache() -> Result<PathBuf> {
+pub(crate) fn cache() -> Result<PathBuf> {
     let directory =
         |variable: &str| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = directory("XDG_CACHE_HOME").or_else(|| Some(directory("HOME")?.join(".cache")));
     Ok(base
-        .context("neither XDG_CACHE_HOME nor HOME is set, so there is no place for cargo-deny")?
+        .context("neither XDG_CACHE_HOME nor HOME is set, so there is no place for tools")?
         .join("bulkhead"))
 }

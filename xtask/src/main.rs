@@ -11,6 +11,7 @@
 
 mod bench;
 mod ci;
+mod contract;
 mod crash;
 mod dashboard;
 mod debian_packages;
@@ -99,6 +100,8 @@ enum Verb {
         #[arg(value_name = "TARGET")]
         targets: Vec<String>,
     },
+    /// Ask the API thousands of things and check that it answers as it is described
+    Contract,
     /// Check licences, duplicate versions and sources of the dependencies
     Deny,
     /// Run the demo for some seconds and check that all four strategies took part
@@ -139,6 +142,7 @@ fn run(workspace: &Workspace, verb: Verb) -> anyhow::Result<()> {
         Verb::Simulate { seeds, start } => simulate::run(workspace, seeds, start),
         Verb::Crash { rounds, seed } => crash::run(workspace, rounds, seed),
         Verb::Fuzz { seconds, targets } => fuzz::run(workspace, seconds, &targets),
+        Verb::Contract => contract::check(workspace),
         Verb::Deny => dependencies::check(workspace),
         Verb::Smoke => smoke::run(workspace),
         Verb::Ci { without_tests } => ci::run(workspace, without_tests),

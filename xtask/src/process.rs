@@ -32,11 +32,17 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
 
 /// As [`run`], but the command is ended when it takes longer than `limit`.
 pub(crate) fn run_within(command: &mut Command, limit: Duration) -> Result<()> {
-    eprintln!("$ {}", shown(command));
-    let mut child = command.spawn().with_context(|| cannot_start(command))?;
+    run_within_as(&shown(command), command, limit)
+}
+
+/// As [`run_within`], for a command that holds something which must not be shown.
+pub(crate) fn run_within_as(shown: &str, command: &mut Command, limit: Duration) -> Result<()> {
+    eprintln!("$ {shown}");
+    let mut child = command.spawn().with_context(|| format!("cannot start `{shown}`"))?;
     match wait_within(&mut child, limit)? {
-        Some(status) => succeeded(command, status),
-        None => bail!("`{}` was ended as it took longer than {} s", shown(command), limit.as_secs()),
+        Some(status) if status.success() => Ok(()),
+        Some(status) => bail!("`{shown}` failed ({status})"),
+        None => bail!("`{shown}` was ended as it took longer than {} s", limit.as_secs()),
     }
 }
 

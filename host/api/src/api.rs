@@ -10,6 +10,7 @@ use bulkhead_core::time::Timestamp;
 use bulkhead_store::database::TokenRow;
 use tokio::sync::{Semaphore, watch};
 
+use crate::analytics::AnalyticsCache;
 use crate::authorisation::Caller;
 use crate::limits::Limits;
 use crate::live::{Hub, Stream};
@@ -20,6 +21,7 @@ use crate::readers::Readers;
 use crate::server::{Host, Settings};
 use crate::sessions::Sessions;
 use crate::tokens;
+use crate::wallets::Challenges;
 
 /// How often it is looked whether tokens were taken back.
 const LOOK_AT_TOKENS: Duration = Duration::from_secs(2);
@@ -37,7 +39,9 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) counts: RequestCounts,
     pub(crate) sessions: Sessions,
+    pub(crate) challenges: Challenges,
     pub(crate) hub: Hub,
+    pub(crate) analytics: AnalyticsCache,
     pub(crate) plugins: Arc<dyn PluginDirectory>,
     /// Makes the host look at once for what was asked of it.
     pub(crate) poke: Arc<dyn Fn() + Send + Sync>,
@@ -57,7 +61,9 @@ impl Api {
             readers,
             counts,
             sessions: Sessions::default(),
+            challenges: Challenges::default(),
             hub: host.hub.clone(),
+            analytics: AnalyticsCache::default(),
             plugins: Arc::clone(&host.plugins),
             poke: Arc::clone(&host.poke),
             uploads: Arc::new(Semaphore::new(1)),

@@ -11,7 +11,9 @@ use bulkhead_core::time::{Span, Timestamp};
 
 use crate::api::{Api, now};
 use crate::problem::{Kind, Problem};
+use crate::sessions::Credential;
 use crate::tokens::{self, Role, Shown};
+use crate::wallets::{WalletAddress, WalletHolder};
 
 /// How exact a token's last use is kept.
 const NOTED_EVERY: Span = Span::from_seconds(60);
@@ -19,7 +21,7 @@ const NOTED_EVERY: Span = Span::from_seconds(60);
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Caller {
-    /// The token's name.
+    /// The token's name, or the wallet's address.
     pub(crate) name: String,
     /// What its holder may do.
     pub(crate) role: Role,
@@ -60,7 +62,7 @@ pub(crate) async fn authorise(
         return Err(Problem::new(
             Kind::Forbidden,
             format!(
-                "the token \"{name}\" has the role {role}, and {needed} is needed; make one with \
+                "\"{name}\" has the role {role}, and {needed} is needed; make a token of that role with \
                  `bulkhead token create --name NAME --role {needed}`"
             ),
         ));
@@ -70,7 +72,7 @@ pub(crate) async fn authorise(
     {
         return Err(Problem::new(
             Kind::Forbidden,
-            format!("the token \"{name}\" is for the account \"{only}\" alone; use one that is for all"),
+            format!("\"{name}\" is for the account \"{only}\" alone; use one that is for all"),
         ));
     }
     note_use(&api, name);
@@ -100,11 +102,23 @@ pub(crate) async fn identify(api: &Api, method: Method, headers: HeaderMap) -> R
     if method != Method::GET || headers.contains_key(header::UPGRADE) {
         from_own_page(api, &headers)?;
     }
-    let name = session.token;
+    let name = match session.credential {
+        Credential::Token(name) => name,
+        Credential::Wallet(address) => {
+            let caller = wallet_holder(api, address).ok_or_else(refused)?;
+            return Ok(Caller { expires: Some(session.expires), ..caller });
+        }
+    };
     let token = api.readers.ask(move |database| Ok(database.token(&name)?)).await?.ok_or_else(refused)?;
     let role = tokens::role(&token, now()).ok_or_else(refused)?;
     let expires = token.expires.map_or(session.expires, |expires| expires.min(session.expires));
     Ok(Caller { name: token.name, role, account: token.account, expires: Some(expires) })
+}
+
+/// The holder of a wallet that the configuration knows.
+pub(crate) fn wallet_holder(api: &Api, address: WalletAddress) -> Option<Caller> {
+    let WalletHolder { account, role } = api.settings.wallets.get(&address)?.clone();
+    Some(Caller { name: address.to_string(), role, account: Some(account), expires: None })
 }
 
 /// Whose secret it is; `None` when it is no valid token.

@@ -11,6 +11,7 @@
 //! Where to start reading: `routes` for all that can be asked and by whom, [`serve`] for how it is started, [`live`]
 //! for what is told as it happens.
 
+mod analytics;
 mod api;
 mod authorisation;
 mod changes;
@@ -34,8 +35,10 @@ mod server;
 mod sessions;
 mod token_routes;
 mod tokens;
+mod wallets;
 
 pub use self::openapi::document;
 pub use self::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
 pub use self::server::{Host, ServeError, Settings, serve};
 pub use self::tokens::{NewToken, Role, TokenError, create};
+pub use self::wallets::{NoAddress, WalletAddress, WalletHolder};

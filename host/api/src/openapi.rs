@@ -10,7 +10,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 
 use crate::problem::{Kind, Problem};
 use crate::routes::{Access, Route, routes};
-use crate::{changes, live, login, metrics, orders, plugins, reads, routes, token_routes};
+use crate::{analytics, changes, live, login, metrics, orders, plugins, reads, routes, token_routes};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -36,6 +36,7 @@ use crate::{changes, live, login, metrics, orders, plugins, reads, routes, token
         reads::trades,
         reads::charges,
         reads::equity,
+        analytics::analytics,
         reads::settings,
         reads::audit,
         reads::plugin_versions,
@@ -52,6 +53,8 @@ use crate::{changes, live, login, metrics, orders, plugins, reads, routes, token
         orders::cancel,
         orders::change_exits,
         login::log_in,
+        login::challenge,
+        login::log_in_with_wallet,
         login::session,
         login::log_out,
         live::socket::live,

@@ -237,7 +237,7 @@ mod tests {
 
     use super::*;
 
-    fn order(more: serde_json::Value) -> OrderBody {
+    fn order(more: &serde_json::Value) -> OrderBody {
         let mut body = json!({ "strategy": "s", "instrument": "A", "side": "buy" });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         serde_json::from_value(body).unwrap()
@@ -246,8 +246,8 @@ mod tests {
     #[test]
     fn just_one_amount_is_taken() {
         let quantity = ManualAmount::Quantity(Quantity(Decimal::new(15, 1)));
-        assert_eq!(order(json!({ "quantity": "1.5" })).amount(), Ok(quantity));
-        assert_eq!(order(json!({ "all": true })).amount(), Ok(ManualAmount::All));
+        assert_eq!(order(&json!({ "quantity": "1.5" })).amount(), Ok(quantity));
+        assert_eq!(order(&json!({ "all": true })).amount(), Ok(ManualAmount::All));
         for bad in [
             json!({}),
             json!({ "quantity": "1", "all": true }),
@@ -257,8 +257,8 @@ mod tests {
             json!({ "quantity": "1e3" }),
             json!({ "quantity": "9".repeat(40) }),
         ] {
-            assert_eq!(order(bad.clone()).amount().unwrap_err().kind, Kind::BadBody, "{bad}");
+            assert_eq!(order(&bad).amount().unwrap_err().kind, Kind::BadBody, "{bad}");
         }
-        assert_eq!(order(json!({ "limit_price": "x" })).pricing().unwrap_err().kind, Kind::BadBody);
+        assert_eq!(order(&json!({ "limit_price": "x" })).pricing().unwrap_err().kind, Kind::BadBody);
     }
 }

@@ -94,7 +94,7 @@ pub(crate) struct RollBackBody {
     path = "/api/v1/plugins/{plugin}",
     tag = "plugins",
     params(("plugin" = String, Path, description = "The slot's name")),
-    request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component or core module"),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The component or core module"),
     responses(
         (status = 200, description = "It is in the directory", body = InstalledPlugin),
         (status = 400, description = "It is no name for a slot", body = ProblemDocument, content_type = "application/problem+json"),

@@ -18,7 +18,7 @@ use crate::api::{Answer, Api};
 use crate::authorisation::{Needed, authorise};
 use crate::problem::{Kind, Problem, ProblemDocument};
 use crate::tokens::Role;
-use crate::{changes, live, login, metrics, openapi, orders, pages, plugins, reads, token_routes};
+use crate::{analytics, changes, live, login, metrics, openapi, orders, pages, plugins, reads, token_routes};
 
 /// Where plugin files are uploaded.
 const UPLOAD: &str = "/api/v1/plugins/{plugin}";
@@ -75,6 +75,8 @@ pub(crate) fn routes() -> Vec<Route> {
         get "/healthz" ANYBODY => healthz,
         get "/readyz" ANYBODY => readyz,
         post "/api/v1/session" ANYBODY => login::log_in,
+        post "/api/v1/session/challenge" ANYBODY => login::challenge,
+        post "/api/v1/session/wallet" ANYBODY => login::log_in_with_wallet,
         get "/api/v1/session" VIEWER => login::session,
         delete "/api/v1/session" VIEWER => login::log_out,
         get "/metrics" VIEWER_OF_ALL => metrics::metrics,
@@ -100,6 +102,7 @@ pub(crate) fn routes() -> Vec<Route> {
         get "/api/v1/accounts/{account}/refusals" VIEWER => live::reads::refusals,
         get "/api/v1/accounts/{account}/charges" VIEWER => reads::charges,
         get "/api/v1/accounts/{account}/equity" VIEWER => reads::equity,
+        get "/api/v1/accounts/{account}/analytics" VIEWER => analytics::analytics,
         get "/api/v1/accounts/{account}/settings" VIEWER => reads::settings,
         get "/api/v1/accounts/{account}/audit" VIEWER => reads::audit,
         get "/api/v1/requests/{request}" VIEWER => changes::request,
@@ -287,6 +290,7 @@ pub(crate) async fn readyz(State(api): State<Api>) -> Result<Response, Problem> 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::num::NonZeroU32;
     use std::sync::Arc;
 
@@ -329,6 +333,7 @@ mod tests {
             session: Span::from_seconds(3_600),
             origins: vec!["https://desk.example.org".to_owned()],
             certificate: None,
+            wallets: BTreeMap::new(),
             largest_upload: 1_000,
         }
     }
@@ -344,7 +349,7 @@ mod tests {
 
     fn setup(requests_per_minute: u32) -> Setup {
         let folder = tempfile::tempdir().unwrap();
-        let url = DatabaseUrl::file(&folder.path().join("bulkhead.db"));
+        let url = DatabaseUrl::file(folder.path().join("bulkhead.db"));
         let mut writer = Database::open(&url, Options::writer().migrating()).unwrap();
         writer.register_accounts(&["main".to_owned()]).unwrap();
         let mut tokens = Vec::new();
@@ -409,8 +414,9 @@ mod tests {
             let (method, path) = (route.method.to_uppercase(), filled(route.path));
             let (anybody, _) = setup.ask(&method, &path, None, "{}");
             let Access::Holder(Needed { role: needed, .. }) = route.access else {
-                let open = ["/healthz", "/readyz", "/api/v1/session"];
-                assert!(open.contains(&route.path), "{path} is open to anybody");
+                let open = ["/healthz", "/readyz"];
+                let logs_in = path.starts_with("/api/v1/session") && method == "POST";
+                assert!(open.contains(&route.path) || logs_in, "{path} is open to anybody");
                 continue;
             };
             assert_eq!(anybody, 401, "{path}");

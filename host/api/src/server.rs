@@ -1,5 +1,6 @@
 //! Starting: a socket, a small runtime, and the router.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -22,6 +23,7 @@ use crate::metrics::RequestCounts;
 use crate::plugins::PluginDirectory;
 use crate::readers::Readers;
 use crate::routes::router;
+use crate::wallets::{WalletAddress, WalletHolder};
 
 /// How long a client may take to send the head of a request.
 const LONGEST_HEAD: Duration = Duration::from_secs(10);
@@ -46,6 +48,8 @@ pub struct Settings {
     pub origins: Vec<String>,
     /// Files with a certificate chain and its private key in PEM; without them it does not encrypt.
     pub certificate: Option<(PathBuf, PathBuf)>,
+    /// Who may log in with a wallet.
+    pub wallets: BTreeMap<WalletAddress, WalletHolder>,
     /// Largest plugin file, in bytes.
     pub largest_upload: usize,
 }

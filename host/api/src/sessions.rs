@@ -8,6 +8,8 @@ use axum::http::{HeaderMap, header};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::time::{Span, Timestamp};
 
+use crate::wallets::WalletAddress;
+
 /// The cookie.
 const COOKIE: &str = "bulkhead_session";
 
@@ -20,11 +22,20 @@ const GRACE: Span = Span::from_seconds(60);
 /// Logins at a time; beyond that the oldest end.
 const MOST: usize = 10_000;
 
+/// What a login stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// The token of this name, as long as it is good.
+    Token(String),
+    /// A wallet, as long as the configuration knows it: as long as this run lasts.
+    Wallet(WalletAddress),
+}
+
 /// A login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Session {
-    /// The token that was shown.
-    pub(crate) token: String,
+    /// What was shown for it.
+    pub(crate) credential: Credential,
     /// When the cookie was made.
     made: Timestamp,
     /// When it ends.
@@ -40,8 +51,13 @@ pub(crate) struct Secret(String);
 
 impl Sessions {
     /// Begins a login that lasts so long.
-    pub(crate) fn begin(&self, token: &str, now: Timestamp, lasts: Span) -> Result<Secret, getrandom::Error> {
-        self.add(Session { token: token.to_owned(), made: now, expires: now.plus(lasts) }, now)
+    pub(crate) fn begin(
+        &self,
+        credential: Credential,
+        now: Timestamp,
+        lasts: Span,
+    ) -> Result<Secret, getrandom::Error> {
+        self.add(Session { credential, made: now, expires: now.plus(lasts) }, now)
     }
 
     fn add(&self, session: Session, now: Timestamp) -> Result<Secret, getrandom::Error> {
@@ -122,6 +138,10 @@ mod tests {
 
     const HOUR: Span = Span::from_seconds(3_600);
 
+    fn zoe() -> Credential {
+        Credential::Token("zoe".to_owned())
+    }
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_seconds(seconds)
     }
@@ -136,8 +156,8 @@ mod tests {
     #[test]
     fn a_login_lasts_as_long_as_it_may() {
         let sessions = Sessions::default();
-        let cookie = with_cookie(&sessions.begin("zoe", at(0), HOUR).unwrap());
-        assert_eq!(sessions.find(&cookie, at(3_599)).unwrap().1.token, "zoe");
+        let cookie = with_cookie(&sessions.begin(zoe(), at(0), HOUR).unwrap());
+        assert_eq!(sessions.find(&cookie, at(3_599)).unwrap().1.credential, zoe());
         assert_eq!(sessions.find(&cookie, at(3_600)), None);
         assert_eq!(sessions.find(&HeaderMap::new(), at(0)), None);
         assert_eq!(sessions.find(&with_cookie(&Secret("nonsense".to_owned())), at(0)), None);
@@ -148,7 +168,7 @@ mod tests {
     #[test]
     fn an_old_cookie_is_replaced_and_soon_worth_nothing() {
         let sessions = Sessions::default();
-        let cookie = with_cookie(&sessions.begin("zoe", at(0), HOUR).unwrap());
+        let cookie = with_cookie(&sessions.begin(zoe(), at(0), HOUR).unwrap());
         assert!(sessions.rotate(&cookie, at(60)).is_none(), "it is new");
         let next = with_cookie(&sessions.rotate(&cookie, at(1_000)).unwrap());
         assert!(sessions.find(&cookie, at(1_059)).is_some());

@@ -1,5 +1,6 @@
 //! The admin API's section of the configuration.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -35,6 +36,30 @@ pub struct Api {
     pub certificate_key: Option<PathBuf>,
     /// The largest plugin file that may be uploaded, in bytes.
     pub largest_upload: Setting<u32>,
+    /// Wallets whose holders may log in, by address.
+    pub wallets: BTreeMap<String, Wallet>,
+}
+
+/// What the holder of a wallet may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wallet {
+    /// In this account alone.
+    pub account: String,
+    /// As much as holders of a token with this role.
+    pub role: WalletRole,
+}
+
+/// The roles that the holder of a wallet may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WalletRole {
+    /// Read everything of the account.
+    Viewer,
+    /// Order, and close positions.
+    Trader,
+    /// Halt and resume, change weights, modes and parameters.
+    Operator,
 }
 
 impl Default for Api {
@@ -49,6 +74,7 @@ impl Default for Api {
             certificate: None,
             certificate_key: None,
             largest_upload: Setting(16 * 1024 * 1024),
+            wallets: BTreeMap::new(),
         }
     }
 }

@@ -38,7 +38,7 @@ use toml::{Table, Value};
 
 pub use self::accounts::OwnSettings;
 pub use self::alerts::{Alerts, KINDS, Telegram, Webhook, is_reference, is_safe_address};
-pub use self::api::Api;
+pub use self::api::{Api, Wallet, WalletRole};
 pub use self::breakers::Breakers;
 pub use self::journal::{Durability, Journal};
 pub use self::layers::Layers;

@@ -17,8 +17,19 @@ whenUnauthorised(() => {
     session.set({ kind: 'none', why: 'Your session has ended. Log in again.' });
 });
 
+/** The token of a link such as the demo prints. It is behind the `#`, which no server is told of. */
+function takeLinkedToken(): string | null {
+  const token = /^#\/login\?token=(.+)$/.exec(location.hash)?.[1];
+  if (!token) return null;
+  // Nobody finds it in the address or the history afterwards.
+  history.replaceState(null, '', '#/');
+  return decodeURIComponent(token);
+}
+
 export async function resume(): Promise<void> {
   try {
+    const token = takeLinkedToken();
+    if (token) return await logIn(token);
     session.set({ kind: 'open', session: await get<Session>('session') });
   } catch (error) {
     const problem = asProblem(error);

@@ -5,10 +5,12 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use bulkhead_api::live::{Hub, Publisher};
-use bulkhead_api::{Host, InstalledPlugin, PluginDirectory, PluginProblem, Settings, serve};
-use bulkhead_configuration::Configuration;
+use bulkhead_api::{
+    Host, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings, WalletAddress, WalletHolder, serve,
+};
+use bulkhead_configuration::{Configuration, Wallet, WalletRole};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::Sandbox;
 use bulkhead_store::database::{Database, Options};
@@ -28,6 +30,11 @@ pub(super) fn prepare(
 ) -> Result<Option<(Settings, Host, Vec<Publisher>)>> {
     let api = &configuration.api;
     let Some(listen) = api.listen.0 else { return Ok(None) };
+    let wallets = api
+        .wallets
+        .iter()
+        .map(|(address, wallet)| holder(address, wallet, accounts))
+        .collect::<Result<_>>()?;
     let (hub, publishers) = Hub::start(accounts).context("the live updates can't be started")?;
     let settings = Settings {
         listen,
@@ -37,6 +44,7 @@ pub(super) fn prepare(
         session: api.session.0,
         origins: api.origins.clone(),
         certificate: api.certificate.clone().zip(api.certificate_key.clone()),
+        wallets,
         largest_upload: usize::try_from(api.largest_upload.0).unwrap_or(usize::MAX),
     };
     let directory = StrategiesDirectory {
@@ -46,6 +54,23 @@ pub(super) fn prepare(
     let host =
         Host { url: database_url(configuration)?, hub, plugins: Arc::new(directory), poke: Arc::new(poke) };
     Ok(Some((settings, host, publishers)))
+}
+
+/// A wallet of the configuration.
+fn holder(address: &str, wallet: &Wallet, accounts: &[String]) -> Result<(WalletAddress, WalletHolder)> {
+    let parsed = address.parse().with_context(|| format!("api.wallets.{address}"))?;
+    let account = wallet.account.clone();
+    ensure!(
+        accounts.contains(&account),
+        "api.wallets.{address}.account = \"{account}\": one of {} is expected",
+        accounts.join(", ")
+    );
+    let role = match wallet.role {
+        WalletRole::Viewer => Role::Viewer,
+        WalletRole::Trader => Role::Trader,
+        WalletRole::Operator => Role::Operator,
+    };
+    Ok((parsed, WalletHolder { account, role }))
 }
 
 /// Serves until something fails.

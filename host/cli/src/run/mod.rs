@@ -128,11 +128,13 @@ fn sum_up(ends: Vec<End>, seconds: f64, json: bool) -> Result<()> {
     let (mut accounts, mut failures) = (Vec::new(), Vec::new());
     for End { outcome, .. } in ends {
         match outcome {
-            Ok(account) => accounts.push(account),
+            Ok(account) => accounts.extend(account),
             Err(error) => failures.push(error),
         }
     }
-    if !accounts.is_empty() {
+    if accounts.is_empty() && failures.is_empty() && !json {
+        anstream::println!("the run ended before an account was opened");
+    } else if !accounts.is_empty() || failures.is_empty() {
         let summary = Summary::of(accounts, seconds)?;
         if json {
             anstream::println!("{}", serde_json::to_string_pretty(&summary)?);

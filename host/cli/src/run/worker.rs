@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Error, Result, anyhow};
+use anyhow::{Context as _, Error, Result};
 use bulkhead_feeds::pacer::Speed;
 use bulkhead_sandbox::Sandbox;
 use bulkhead_store::database::Database;
@@ -48,10 +48,10 @@ pub(super) struct Terms {
     pub(super) several: bool,
 }
 
-/// How an account ended: summed up, or failed.
+/// How an account ended: summed up, or failed. There is no sum of one that was never opened.
 pub(super) struct End {
     pub(super) shard: ShardId,
-    pub(super) outcome: Result<AccountSummary>,
+    pub(super) outcome: Result<Option<AccountSummary>>,
 }
 
 /// A thread that trades, seen from outside.
@@ -121,9 +121,8 @@ fn trade(
         };
         let entered = span.clone().entered();
         if early.contains(&Message::Stop) {
-            let error =
-                anyhow!("a signal ended the run before the account was opened; its journal is as it was");
-            ends.push(End { shard, outcome: Err(named(error, &name, terms.several)) });
+            tracing::warn!("a signal ended the run before the account was opened; its journal is as it was");
+            ends.push(End { shard, outcome: Ok(None) });
             continue;
         }
         let waker = waker.clone();
@@ -241,7 +240,7 @@ fn end(account: Running, ending: Result<&'static str>, until: Instant, several: 
     match ending.and_then(|reason| Ok((reason, closed?))) {
         Ok((reason, summary)) => {
             tracing::info!(reason, "stopped");
-            End { shard, outcome: Ok(summary) }
+            End { shard, outcome: Ok(Some(summary)) }
         }
         Err(error) => failed(shard, &name, error, several),
     }
@@ -282,6 +281,8 @@ fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::anyhow;
+
     use super::*;
 
     #[test]
