@@ -5,6 +5,7 @@ pub(crate) mod account;
 pub(crate) mod bomb;
 pub(crate) mod client;
 pub(crate) mod host;
+pub(crate) mod receiver;
 #[cfg(target_os = "linux")]
 pub(crate) mod small_disk;
 

@@ -134,6 +134,14 @@ impl Publisher {
         self.send(News::JournalResumed(after), 1);
     }
 
+    /// Everything is durable and nothing more comes: hands over the rest.
+    pub fn end(&mut self, engine: &Engine, outputs: &[NumberedOutput]) {
+        self.outputs(engine, outputs);
+        while let Some(standing) = self.ahead.pop_front() {
+            self.send(News::Standing(Box::new(standing)), 1);
+        }
+    }
+
     fn stand(&mut self, engine: &Engine, sequence: Sequence, day_ended: bool) {
         // An account whose value leaves the range of the books has other troubles, which are told elsewhere.
         let Ok(equity) = engine.equity() else { return };

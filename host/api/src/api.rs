@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::analytics::AnalyticsCache;
 use crate::authorisation::Caller;
+use crate::host_figures::HostFigures;
 use crate::limits::Limits;
 use crate::live::{Hub, Stream};
 use crate::metrics::RequestCounts;
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) readers: Readers,
     pub(crate) limits: Limits,
     pub(crate) counts: RequestCounts,
+    pub(crate) figures: HostFigures,
     pub(crate) sessions: Sessions,
     pub(crate) challenges: Challenges,
     pub(crate) hub: Hub,
@@ -60,6 +62,7 @@ impl Api {
             settings,
             readers,
             counts,
+            figures: host.figures.clone(),
             sessions: Sessions::default(),
             challenges: Challenges::default(),
             hub: host.hub.clone(),

@@ -17,6 +17,7 @@ mod authorisation;
 mod changes;
 mod connections;
 mod documents;
+mod host_figures;
 mod limits;
 pub mod live;
 mod login;
@@ -37,6 +38,7 @@ mod token_routes;
 mod tokens;
 mod wallets;
 
+pub use self::host_figures::HostFigures;
 pub use self::openapi::document;
 pub use self::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
 pub use self::server::{Host, ServeError, Settings, serve};

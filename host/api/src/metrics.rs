@@ -55,6 +55,7 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
     let figures = Figures::new(&registry).map_err(|error| unmeasured(&error))?;
     registry.register(Box::new(api.counts.requests.clone())).map_err(|error| unmeasured(&error))?;
     registry.register(Box::new(api.counts.seconds.clone())).map_err(|error| unmeasured(&error))?;
+    api.figures.register(&registry).map_err(|error| unmeasured(&error))?;
     figures.read_live(&api.hub);
     api.readers.ask(move |database| figures.read(database)).await?;
     let text = TextEncoder::new().encode_to_string(&registry.gather()).map_err(|error| unmeasured(&error))?;

@@ -359,7 +359,13 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let counts = RequestCounts::new().unwrap();
         let (hub, _) = Hub::start(&["main".to_owned()]).unwrap();
-        let host = Host { url: url.clone(), hub, plugins: Arc::new(NoDirectory), poke: Arc::new(|| {}) };
+        let host = Host {
+            url: url.clone(),
+            hub,
+            plugins: Arc::new(NoDirectory),
+            poke: Arc::new(|| {}),
+            figures: HostFigures::new().unwrap(),
+        };
         let readers = Readers::start(&url).unwrap();
         let api = Api::new(settings(requests_per_minute), &host, readers, counts);
         Setup { router: router(&api), tokens, writer, runtime, _folder: folder }

@@ -18,6 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::api::Api;
 use crate::connections::Limited;
+use crate::host_figures::HostFigures;
 use crate::live::Hub;
 use crate::metrics::RequestCounts;
 use crate::plugins::PluginDirectory;
@@ -72,6 +73,8 @@ pub struct Host {
     pub plugins: Arc<dyn PluginDirectory>,
     /// Makes the host look at once for what was asked of it.
     pub poke: Arc<dyn Fn() + Send + Sync>,
+    /// What the host counts beside its engines.
+    pub figures: HostFigures,
 }
 
 /// Why the API is not served.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use bulkhead_api::live::{Hub, Publisher};
 use bulkhead_api::{
-    Host, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings, WalletAddress, WalletHolder, serve,
+    Host, HostFigures, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings, WalletAddress,
+    WalletHolder, serve,
 };
 use bulkhead_configuration::{Configuration, Wallet, WalletRole};
 use bulkhead_core::identifier::ContentHash;
@@ -26,6 +27,7 @@ pub(super) fn prepare(
     configuration: &Configuration,
     accounts: &[String],
     sandbox: &Sandbox,
+    figures: HostFigures,
     poke: impl Fn() + Send + Sync + 'static,
 ) -> Result<Option<(Settings, Host, Vec<Publisher>)>> {
     let api = &configuration.api;
@@ -51,8 +53,13 @@ pub(super) fn prepare(
         sandbox: sandbox.clone(),
         directory: configuration.strategies.directory.clone(),
     };
-    let host =
-        Host { url: database_url(configuration)?, hub, plugins: Arc::new(directory), poke: Arc::new(poke) };
+    let host = Host {
+        url: database_url(configuration)?,
+        hub,
+        plugins: Arc::new(directory),
+        poke: Arc::new(poke),
+        figures,
+    };
     Ok(Some((settings, host, publishers)))
 }
 
