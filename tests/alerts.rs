@@ -55,8 +55,10 @@ fn check_signature(request: &Received) {
     assert!((-5..300).contains(&age), "signed {age} s ago");
     let mut mac = Hmac::<Sha256>::new_from_slice(SIGNED_WITH.as_bytes()).unwrap();
     mac.update(format!("{time}.{}", request.text).as_bytes());
-    let bytes: Vec<u8> =
-        (0..signature.len()).step_by(2).map(|at| u8::from_str_radix(&signature[at..at + 2], 16).unwrap()).collect();
+    let bytes: Vec<u8> = (0..signature.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&signature[at..at + 2], 16).unwrap())
+        .collect();
     mac.verify_slice(&bytes).unwrap();
 }
 
@@ -85,7 +87,10 @@ fn a_webhook_is_signed_and_tried_again_under_the_same_number() {
     let facts = ["version", "account", "instrument", "severity"].map(|key| body[key].to_string());
     assert_eq!(facts, ["1", "\"main\"", "\"A-USD\"", "\"info\""], "{body}");
     assert!(body["text"].as_str().unwrap().contains("PnL"), "{body}");
-    assert!(body["sequence"].as_u64().unwrap() > 0 && body["time"].as_str().unwrap().ends_with('Z'), "{body}");
+    assert!(
+        body["sequence"].as_u64().unwrap() > 0 && body["time"].as_str().unwrap().ends_with('Z'),
+        "{body}"
+    );
     assert!(["breakout", "sma-crossover"].contains(&body["strategy"].as_str().unwrap()), "{body}");
     // What was not chosen is not told.
     let halted = account.succeed(&["halt"]);
@@ -94,7 +99,10 @@ fn a_webhook_is_signed_and_tried_again_under_the_same_number() {
     let mut rest = server.unseen();
     let summary = host.stop();
     rest.extend(server.unseen());
-    assert!(rest.iter().all(|request| request.body["kind"].as_str().unwrap().starts_with("position-")), "{rest:?}");
+    assert!(
+        rest.iter().all(|request| request.body["kind"].as_str().unwrap().starts_with("position-")),
+        "{rest:?}"
+    );
     assert!(summary["accounts"].as_array().is_some_and(|accounts| !accounts.is_empty()), "{summary}");
 }
 
@@ -103,7 +111,8 @@ fn a_redirect_is_not_followed_and_a_test_says_what_came_of_it() {
     let parent = tempfile::tempdir().unwrap();
     let elsewhere = Server::start(|_| Reply::status(200));
     let target = elsewhere.url.clone();
-    let server = Server::start(move |_| Reply { headers: vec![("location", target.clone())], ..Reply::status(307) });
+    let server =
+        Server::start(move |_| Reply { headers: vec![("location", target.clone())], ..Reply::status(307) });
     let good = Server::start(|_| Reply::status(200));
     let more = [
         format!("alerts.webhooks.good.url={}", good.url),
@@ -112,7 +121,8 @@ fn a_redirect_is_not_followed_and_a_test_says_what_came_of_it() {
     let account = with_webhook(&parent, &server.url, &[&more[0], &more[1]]);
     let run = |arguments: &[&str]| {
         let mut command = bulkhead(&account.directory);
-        let output = command.env("WEBHOOK_SECRET", SIGNED_WITH).args(account.arguments(arguments)).output().unwrap();
+        let output =
+            command.env("WEBHOOK_SECRET", SIGNED_WITH).args(account.arguments(arguments)).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         (output.status.code(), text, String::from_utf8(output.stderr).unwrap())
     };
@@ -287,5 +297,8 @@ fn secrets_turn_up_nowhere() {
     assert!(complaint.contains("alerts.telegram.token") && !complaint.contains("planted"), "{complaint}");
     // A reference that leads nowhere ends the start, and says which.
     let complaint = account.fail(&["run", "--json"]);
-    assert!(complaint.contains("alerts.webhooks.desk.secret") && complaint.contains("WEBHOOK_SECRET"), "{complaint}");
+    assert!(
+        complaint.contains("alerts.webhooks.desk.secret") && complaint.contains("WEBHOOK_SECRET"),
+        "{complaint}"
+    );
 }

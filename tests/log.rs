@@ -16,7 +16,9 @@ fn log(account: &Account, settings: &[&str]) -> Vec<Value> {
     let output = command.output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{log}");
-    log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+    log.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
 }
 
 fn with<'a>(log: &'a [Value], message: &'a str) -> impl Iterator<Item = &'a Value> {

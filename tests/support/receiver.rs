@@ -144,7 +144,10 @@ impl Telegram {
         let (known, bot) = (Arc::clone(&state), format!("/bot{token}/"));
         let server = Server::start(move |request| {
             let Some(method) = request.path.strip_prefix(&bot) else {
-                return envelope(401, &json!({"ok": false, "error_code": 401, "description": "Unauthorized"}));
+                return envelope(
+                    401,
+                    &json!({"ok": false, "error_code": 401, "description": "Unauthorized"}),
+                );
             };
             match method {
                 "getUpdates" => {

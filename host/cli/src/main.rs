@@ -132,13 +132,12 @@ fn log_format(arguments: &Arguments) -> LogFormat {
 fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    let lines = fmt::layer().with_writer(log_lines::standard_error).with_target(false);
-    let (text, json) = match format {
-        LogFormat::Text => (Some(lines.with_ansi(colour)), None),
-        LogFormat::Json => {
-            (None, Some(lines.with_ansi(false).json().flatten_event(true).with_span_list(false)))
-        }
-    };
+    let text = (format == LogFormat::Text)
+        .then(|| fmt::layer().with_writer(log_lines::standard_error).with_target(false).with_ansi(colour));
+    let json = (format == LogFormat::Json).then(|| {
+        let lines = fmt::layer().with_writer(log_lines::standard_error).with_target(false).with_ansi(false);
+        lines.json().flatten_event(true).with_span_list(false)
+    });
     tracing_subscriber::registry().with(filter).with(text).with(json).with(log_lines::Keep).init();
 }
 
