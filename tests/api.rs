@@ -309,6 +309,99 @@ fn a_plugin_is_uploaded_refused_and_rolled_back() {
 }
 
 #[test]
+fn orders_by_hand_go_through_the_gate() {
+    let (_parent, _account, host, admin) = trading();
+    let order = |key: &str, body: Value| admin.post(&at("/orders"), key, &body);
+    let base = json!({ "strategy": "breakout", "instrument": "A-USD", "side": "buy" });
+    let with = |more: Value| {
+        let mut body = base.clone();
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let large = order("one", with(json!({ "notional": "1000000000" })));
+    assert_eq!(
+        (large.status, &large.body["type"]),
+        (422, &json!("urn:bulkhead:problem:refused")),
+        "{large:?}"
+    );
+    assert_eq!(order("two", with(json!({ "notional": "1", "quantity": "1" }))).status, 400);
+    let far = order("three", with(json!({ "notional": "100", "limit_price": "96" })));
+    assert_eq!(far.status, 200, "{far:?}");
+    let working =
+        admin.wait(&at("/orders?status=working"), |orders| orders["items"][0]["origin"] == "manual");
+    let id = &working["items"][0]["id"];
+    assert_eq!(admin.post(&at(&format!("/orders/{id}/cancel")), "four", &json!({})).status, 200);
+    admin.wait(&at(&format!("/orders/{id}")), |order| order["order"]["status"] == "cancelled");
+    let parameters = json!({ "parameters": { "fast": 7 } });
+    let set = admin.post(&at("/strategies/sma-crossover/parameters"), "five", &parameters);
+    assert_eq!(set.status, 200, "{set:?}");
+    let wrong = json!({ "parameters": { "speed": 7 } });
+    assert_eq!(admin.post(&at("/strategies/sma-crossover/parameters"), "six", &wrong).status, 422);
+    let fast = |detail: &Value| {
+        let parameters = detail["parameters"].as_array().unwrap();
+        parameters.iter().any(|one| one["name"] == "fast" && one["value"] == 7)
+    };
+    admin.wait(&at("/strategies/sma-crossover/parameters"), fast);
+    host.stop();
+}
+
+#[test]
+fn settings_change_as_a_whole_and_one_at_a_time() {
+    let (_parent, _account, host, admin) = trading();
+    let newest = |page: Value| page["items"].as_array().unwrap()[0]["settings"].clone();
+    let before = newest(admin.get(&at("/settings")).body);
+    let version =
+        admin.wait(&at("/view"), |view| view["settings_version"].is_u64())["settings_version"].clone();
+    let mut wanted = before.clone();
+    wanted["risk"]["max_order"] = json!("0.01");
+    let body = json!({ "version": version, "settings": wanted });
+    let changed = admin.post(&at("/settings"), "one", &body);
+    assert_eq!(changed.status, 200, "{changed:?} {before}");
+    admin.wait(&at("/view"), |view| view["settings_version"] != version);
+    assert_eq!(newest(admin.get(&at("/settings")).body)["risk"]["max_order"], "0.01");
+    assert_eq!(admin.post(&at("/settings"), "two", &body).status, 409, "somebody else was quicker");
+    host.stop();
+}
+
+#[test]
+fn a_backtest_runs_beside_and_its_report_can_be_read() {
+    let (_parent, _account, host, admin) = trading();
+    let wanted = json!({ "strategy": "sma-crossover", "days": 2, "seed": 7 });
+    let started = admin.post("/api/v1/backtests", "one", &wanted);
+    assert_eq!((started.status, &started.body["id"]), (202, &json!(1)), "{started:?}");
+    let done = admin.wait("/api/v1/backtests/1", |job| job["state"] == "done" || job["state"] == "failed");
+    assert_eq!(done["state"], "done", "{done}");
+    assert!(done["summary"]["trades"].as_u64().unwrap() > 0, "{done}");
+    assert!(admin.get("/api/v1/backtests/1/report").text.starts_with("<!doctype html>"));
+    let missing = json!({ "strategy": "nobody", "days": 1 });
+    assert_eq!(admin.post("/api/v1/backtests", "two", &missing).status, 202);
+    let failed = admin.wait("/api/v1/backtests/2", |job| job["state"] == "done" || job["state"] == "failed");
+    assert!(failed["reason"].as_str().unwrap().contains("no plugin \"nobody\""), "{failed}");
+    assert_eq!(admin.post("/api/v1/backtests", "three", &json!({ "strategy": "x", "days": 0 })).status, 400);
+    host.stop();
+}
+
+#[test]
+fn analytics_are_the_sums_of_the_trades() {
+    let (_parent, _account, host, admin) = trading();
+    admin.wait(&at("/trades"), |trades| trades["items"].as_array().unwrap().len() > 3);
+    let first = admin.get(&at("/analytics")).body;
+    assert!(first["overall"]["trades"].as_u64().unwrap() > 0, "{first}");
+    assert_eq!(admin.post(&at("/halt"), "one", &json!({ "reason": "x", "action": "flatten" })).status, 200);
+    admin.wait(&at("/view"), |view| view["positions"] == json!([]));
+    let analytics = admin.get(&at("/analytics")).body;
+    let trades = admin.get(&at("/trades?limit=1000")).body;
+    let exact = |value: &Value| value.as_str().unwrap().parse::<rust_decimal::Decimal>().unwrap();
+    let trades = trades["items"].as_array().unwrap();
+    let sum: rust_decimal::Decimal = trades.iter().map(|trade| exact(&trade["pnl"])).sum();
+    assert_eq!(exact(&analytics["overall"]["pnl"]), sum);
+    assert_eq!(analytics["overall"]["trades"], trades.len());
+    let parts = analytics["by_strategy"].as_array().unwrap().iter();
+    assert_eq!(parts.map(|part| exact(&part["pnl"])).sum::<rust_decimal::Decimal>(), sum);
+    host.stop();
+}
+
+#[test]
 fn a_port_that_is_taken_keeps_nobody_from_trading() {
     let parent = tempfile::tempdir().unwrap();
     let account = Account::new(parent.path(), "host");

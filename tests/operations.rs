@@ -80,8 +80,10 @@ fn scrape() -> String {
     let address = support::client::address(&mut host);
     host.wait_for(&["trade closed"]);
     hook.wait(|request| request.body["kind"] == "position-closed");
-    let too_large = json!({ "strategy": "breakout", "instrument": "A-USD", "side": "buy", "quantity": "1000000" });
-    let refused = Client::new(&address, Some(&trader)).post("/api/v1/accounts/main/orders", "one", &too_large);
+    let too_large =
+        json!({ "strategy": "breakout", "instrument": "A-USD", "side": "buy", "quantity": "1000000" });
+    let refused =
+        Client::new(&address, Some(&trader)).post("/api/v1/accounts/main/orders", "one", &too_large);
     assert_eq!(refused.status, 422, "{refused:?}");
     let client = Client::new(&address, Some(&viewer));
     // A strategy's own proposal is refused sooner or later.
@@ -111,14 +113,19 @@ fn every_metric_that_is_named_is_one_that_the_host_has() {
         let found = metrics(&expression);
         assert!(!found.is_empty() || expression.starts_with("up{"), "{place}: {expression}");
         for metric in &found {
-            assert!(known.contains(metric), "{place} names {metric}, which the host does not have: {known:?}");
+            assert!(
+                known.contains(metric),
+                "{place} names {metric}, which the host does not have: {known:?}"
+            );
         }
         named.extend(found);
     }
     // And the other way round: what is measured can be seen.
     let unseen: Vec<_> = known
         .iter()
-        .filter(|metric| metric.starts_with("bulkhead_") && !metric.ends_with("_sum") && !metric.ends_with("_count"))
+        .filter(|metric| {
+            metric.starts_with("bulkhead_") && !metric.ends_with("_sum") && !metric.ends_with("_count")
+        })
         .filter(|metric| !named.contains(*metric))
         .collect();
     assert!(unseen.is_empty(), "nothing shows {unseen:?}");
@@ -152,7 +159,8 @@ fn panels_have_numbers_of_their_own_and_lie_side_by_side() {
 fn prometheus_takes_its_files() {
     assert_eq!(yaml("prometheus/prometheus.yml")["rule_files"][0].as_str(), Some("alerts.yml"));
     // `cargo xtask test` gets it; without it the rules were still read above.
-    let promtool = std::env::var_os("BULKHEAD_PROMTOOL").map_or_else(|| PathBuf::from("promtool"), PathBuf::from);
+    let promtool =
+        std::env::var_os("BULKHEAD_PROMTOOL").map_or_else(|| PathBuf::from("promtool"), PathBuf::from);
     let run = |command: &str, file: &str| {
         Command::new(&promtool).args(["check", command]).args(["--syntax-only"]).arg(ops(file)).output()
     };
@@ -160,8 +168,11 @@ fn prometheus_takes_its_files() {
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success(), "{text}");
-            let rules =
-                Command::new(&promtool).args(["check", "rules"]).arg(ops("prometheus/alerts.yml")).output().unwrap();
+            let rules = Command::new(&promtool)
+                .args(["check", "rules"])
+                .arg(ops("prometheus/alerts.yml"))
+                .output()
+                .unwrap();
             let text = String::from_utf8_lossy(&rules.stdout) + String::from_utf8_lossy(&rules.stderr);
             assert!(rules.status.success() && text.contains("rules found"), "{text}");
         }
@@ -188,17 +199,24 @@ fn nothing_in_the_compose_file_can_be_reached_from_other_machines_and_no_passwor
             }
         }
         // The host's image brings its own.
-        assert!(name.as_str() == Some("bulkhead") || !service["healthcheck"]["test"].is_badvalue(), "{name:?}");
+        assert!(
+            name.as_str() == Some("bulkhead") || !service["healthcheck"]["test"].is_badvalue(),
+            "{name:?}"
+        );
         for volume in service["volumes"].as_vec().into_iter().flatten() {
             let source = volume.as_str().unwrap().split(':').next().unwrap();
             if let Some(file) = source.strip_prefix("./") {
                 assert!(ops(file).exists(), "{name:?}: {source}");
             } else {
-                assert!(!compose["volumes"].as_hash().unwrap()[&Yaml::String(source.to_owned())].is_badvalue());
+                assert!(
+                    !compose["volumes"].as_hash().unwrap()[&Yaml::String(source.to_owned())].is_badvalue()
+                );
             }
         }
     }
-    for file in ["grafana/provisioning/datasources/prometheus.yml", "grafana/provisioning/dashboards/bulkhead.yml"] {
+    for file in
+        ["grafana/provisioning/datasources/prometheus.yml", "grafana/provisioning/dashboards/bulkhead.yml"]
+    {
         assert_eq!(yaml(file)["apiVersion"].as_i64(), Some(1), "{file}");
     }
     let image = std::fs::read_to_string(ops("Containerfile")).unwrap();

@@ -1,9 +1,10 @@
 // A real host for the test: simulated market, a storage of its own, the API on a free port.
 import { spawn, execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Wallet } from './wallet.mjs';
 
 const run = promisify(execFile);
 
@@ -32,9 +33,15 @@ export class Host {
       BULKHEAD__STORAGE: join(host.directory, 'storage'),
       BULKHEAD__API__LISTEN: '127.0.0.1:0',
     };
-    // Fast enough that every strategy has traded within seconds.
-    const speed = ['--speed', '3000'];
-    host.process = spawn(host.binary, ['run', '--json', '--strategies', strategies, ...speed], {
+    // Its holder may log in as a trader of the account.
+    host.wallet = new Wallet();
+    const configuration = join(host.directory, 'bulkhead.toml');
+    await writeFile(
+      configuration,
+      `[api.wallets.${host.wallet.address}]\naccount = "main"\nrole = "trader"\n`,
+    );
+    const words = ['run', '--json', '--config', configuration, '--strategies', strategies, '--speed', '600'];
+    host.process = spawn(host.binary, words, {
       cwd: host.directory,
       env: host.environment,
       stdio: ['ignore', 'ignore', 'pipe'],

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::analytics::AnalyticsCache;
 use crate::authorisation::Caller;
+use crate::backtests::Backtests;
 use crate::host_figures::HostFigures;
 use crate::limits::Limits;
 use crate::live::{Hub, Stream};
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) hub: Hub,
     pub(crate) analytics: AnalyticsCache,
     pub(crate) plugins: Arc<dyn PluginDirectory>,
+    pub(crate) backtests: Arc<Backtests>,
     /// Makes the host look at once for what was asked of it.
     pub(crate) poke: Arc<dyn Fn() + Send + Sync>,
     /// One upload at a time.
@@ -68,6 +70,7 @@ impl Api {
             hub: host.hub.clone(),
             analytics: AnalyticsCache::default(),
             plugins: Arc::clone(&host.plugins),
+            backtests: Backtests::new(Arc::clone(&host.backtests), host.backtest_directory.clone()),
             poke: Arc::clone(&host.poke),
             uploads: Arc::new(Semaphore::new(1)),
             noted: Mutex::default(),

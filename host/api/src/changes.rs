@@ -8,12 +8,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use bulkhead_core::input::{Command, HaltAction, StrategyMode};
+use bulkhead_core::input::{Command, HaltAction, SettingsChange, StrategyMode};
 use bulkhead_core::strategy::ParameterValue;
 use bulkhead_store::database::{Database, RequestState};
 use bulkhead_store::storage::Outcome;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::api::{Answer, Api, At, Body};
@@ -243,6 +244,54 @@ pub(crate) async fn set_mode(
     change(&api, caller, &headers, account, move |names| {
         names.slot(&strategy)?;
         Ok(Command::SetMode { slot: strategy, mode })
+    })
+    .await
+}
+
+/// Settings that are to hold from now on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SettingsBody {
+    /// The version that they are a change of, as the account's view tells it: if another one holds by now, somebody else
+    /// was quicker, and nothing is changed.
+    version: u64,
+    /// All that can be changed, as a whole, in the shape of the settings' history.
+    #[schema(value_type = Object)]
+    settings: Value,
+}
+
+/// Replaces the account's settings as a whole: limits, sizing, exits, costs, breakers. They hold from the next event on.
+#[utoipa::path(
+    post,
+    path = "/api/v1/accounts/{account}/settings",
+    tag = "changing",
+    params(("account" = String, Path, description = "The account's name")),
+    request_body = SettingsBody,
+    responses(
+        (status = 200, description = "They hold since the input of this sequence", body = ChangeState),
+        (status = 202, description = "No host has taken it up within 5 seconds; it waits", body = ChangeState),
+    ),
+)]
+pub(crate) async fn change_settings(
+    State(api): State<Api>,
+    At(account): At<String>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Body(body): Body<SettingsBody>,
+) -> Result<Response, Problem> {
+    let settings = serde_json::from_value(body.settings)
+        .map_err(|error| Problem::new(Kind::BadBody, format!("settings: {error}")))?;
+    if let Some(view) = api.stream(&account)?.view()
+        && view.settings_version != body.version
+    {
+        let detail = format!(
+            "version {} of the settings holds by now, and not {}: look at what changed and try again",
+            view.settings_version, body.version
+        );
+        return Err(Problem::new(Kind::Exists, detail));
+    }
+    change(&api, caller, &headers, account, move |_| {
+        Ok(Command::ChangeSettings(Box::new(SettingsChange { settings })))
     })
     .await
 }

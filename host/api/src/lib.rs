@@ -14,6 +14,7 @@
 mod analytics;
 mod api;
 mod authorisation;
+mod backtests;
 mod changes;
 mod connections;
 mod documents;
@@ -38,6 +39,7 @@ mod token_routes;
 mod tokens;
 mod wallets;
 
+pub use self::backtests::BacktestProgram;
 pub use self::host_figures::HostFigures;
 pub use self::openapi::document;
 pub use self::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};

@@ -10,7 +10,9 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 
 use crate::problem::{Kind, Problem};
 use crate::routes::{Access, Route, routes};
-use crate::{analytics, changes, live, login, metrics, orders, plugins, reads, routes, token_routes};
+use crate::{
+    analytics, backtests, changes, live, login, metrics, orders, plugins, reads, routes, token_routes,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -65,6 +67,11 @@ use crate::{analytics, changes, live, login, metrics, orders, plugins, reads, ro
         live::reads::parameters,
         live::reads::faults,
         live::reads::logs,
+        backtests::backtests,
+        backtests::start,
+        backtests::backtest,
+        backtests::report,
+        changes::change_settings,
         plugins::install,
         plugins::roll_back,
         token_routes::tokens,

@@ -18,7 +18,9 @@ use crate::api::{Answer, Api};
 use crate::authorisation::{Needed, authorise};
 use crate::problem::{Kind, Problem, ProblemDocument};
 use crate::tokens::Role;
-use crate::{analytics, changes, live, login, metrics, openapi, orders, pages, plugins, reads, token_routes};
+use crate::{
+    analytics, backtests, changes, live, login, metrics, openapi, orders, pages, plugins, reads, token_routes,
+};
 
 /// Where plugin files are uploaded.
 const UPLOAD: &str = "/api/v1/plugins/{plugin}";
@@ -68,6 +70,7 @@ pub(crate) fn routes() -> Vec<Route> {
     const OPERATOR: Access = from(Role::Operator);
     // Of all accounts together.
     const VIEWER_OF_ALL: Access = all_from(Role::Viewer);
+    const TRADER_OF_ALL: Access = all_from(Role::Trader);
     const OPERATOR_OF_ALL: Access = all_from(Role::Operator);
     const ADMIN_OF_ALL: Access = all_from(Role::Admin);
 
@@ -120,6 +123,11 @@ pub(crate) fn routes() -> Vec<Route> {
         post "/api/v1/accounts/{account}/strategies/{strategy}/parameters" OPERATOR => changes::set_parameters,
         post "/api/v1/accounts/{account}/strategies/{strategy}/release" OPERATOR => changes::release,
         post "/api/v1/accounts/{account}/strategies/{strategy}/remove" OPERATOR => changes::remove,
+        get "/api/v1/backtests" VIEWER_OF_ALL => backtests::backtests,
+        post "/api/v1/backtests" TRADER_OF_ALL => backtests::start,
+        get "/api/v1/backtests/{backtest}" VIEWER_OF_ALL => backtests::backtest,
+        get "/api/v1/backtests/{backtest}/report" VIEWER_OF_ALL => backtests::report,
+        post "/api/v1/accounts/{account}/settings" OPERATOR => changes::change_settings,
         put "/api/v1/plugins/{plugin}" OPERATOR_OF_ALL => plugins::install,
         post "/api/v1/plugins/{plugin}/rollback" OPERATOR_OF_ALL => plugins::roll_back,
         get "/api/v1/tokens" ADMIN_OF_ALL => token_routes::tokens,
@@ -183,12 +191,11 @@ fn cross_origin(api: &Api) -> CorsLayer {
 /// What is done around every request: it gets a number, a limit and a time; its answer gets the headers that keep
 /// browsers from doing more with it, and is counted.
 async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
-    const HEADERS: [(HeaderName, &str); 5] = [
+    const HEADERS: [(HeaderName, &str); 4] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "no-referrer"),
         (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
-        (header::CONTENT_SECURITY_POLICY, pages::CONTENT_SECURITY_POLICY),
     ];
 
     let id = request_id();
@@ -218,6 +225,8 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    let policy = HeaderValue::from_static(pages::CONTENT_SECURITY_POLICY);
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if api.settings.certificate.is_some() {
         let always = HeaderValue::from_static("max-age=31536000");
@@ -292,6 +301,8 @@ pub(crate) async fn readyz(State(api): State<Api>) -> Result<Response, Problem> 
 mod tests {
     use std::collections::BTreeMap;
     use std::num::NonZeroU32;
+    use std::path::Path;
+    use std::process::Command;
     use std::sync::Arc;
 
     use axum::body::{Body, to_bytes};
@@ -304,6 +315,8 @@ mod tests {
 
     use super::*;
     use crate::api::now;
+    use crate::backtests::BacktestProgram;
+    use crate::host_figures::HostFigures;
     use crate::live::Hub;
     use crate::metrics::RequestCounts;
     use crate::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
@@ -311,8 +324,14 @@ mod tests {
     use crate::server::{Host, Settings};
     use crate::tokens::create;
 
-    /// Takes nothing.
+    /// Takes nothing and runs nothing.
     struct NoDirectory;
+
+    impl BacktestProgram for NoDirectory {
+        fn command(&self, _: &str, _: u32, _: u64, _: &Path, _: &Path) -> Command {
+            Command::new("false")
+        }
+    }
 
     impl PluginDirectory for NoDirectory {
         fn install(&self, _: &str, _: &[u8]) -> Result<InstalledPlugin, PluginProblem> {
@@ -363,6 +382,8 @@ mod tests {
             url: url.clone(),
             hub,
             plugins: Arc::new(NoDirectory),
+            backtests: Arc::new(NoDirectory),
+            backtest_directory: folder.path().join("backtests"),
             poke: Arc::new(|| {}),
             figures: HostFigures::new().unwrap(),
         };

@@ -17,6 +17,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::api::Api;
+use crate::backtests::BacktestProgram;
 use crate::connections::Limited;
 use crate::host_figures::HostFigures;
 use crate::live::Hub;
@@ -71,6 +72,10 @@ pub struct Host {
     pub hub: Hub,
     /// The strategies directory.
     pub plugins: Arc<dyn PluginDirectory>,
+    /// How backtests are run.
+    pub backtests: Arc<dyn BacktestProgram>,
+    /// Where what backtests made is kept.
+    pub backtest_directory: PathBuf,
     /// Makes the host look at once for what was asked of it.
     pub poke: Arc<dyn Fn() + Send + Sync>,
     /// What the host counts beside its engines.

@@ -135,8 +135,14 @@ pub(crate) struct BacktestArguments {
     #[arg(long, num_args = 1.., value_name = "SHARE")]
     pub(crate) weight: Vec<String>,
     /// CSV files with bars, each with the symbol of its instrument if the file's name does not say it.
-    #[arg(long, required = true, num_args = 1.., value_name = "[SYMBOL=]FILE")]
+    #[arg(long, required_unless_present = "simulate", num_args = 1.., value_name = "[SYMBOL=]FILE")]
     pub(crate) data: Vec<String>,
+    /// Trade the simulated market for so long instead of files, such as 30d.
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "data")]
+    pub(crate) simulate: Option<Duration>,
+    /// The seed of the simulated market; the configuration's when left out.
+    #[arg(long, value_name = "NUMBER", requires = "simulate")]
+    pub(crate) seed: Option<u64>,
     /// A parameter, for all strategies that have it or as NAME:KEY=VALUE for one; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) param: Vec<String>,
@@ -164,6 +170,9 @@ pub(crate) struct BacktestArguments {
     /// Write the report as one self-contained HTML page.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Let everything else on the machine go first, and tell every second how far it is.
+    #[arg(long)]
+    pub(crate) background: bool,
 }
 
 /// How market orders fill in a backtest.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use bulkhead_configuration::{Configuration, Paper, Risk, Setting, TextValue as _};
+use bulkhead_configuration::{Configuration, Layers, Paper, Risk, Setting, TextValue as _};
 use bulkhead_core::engine::{Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Actor, Command, Deployment, Input, InputKind, StrategyMode};
@@ -29,6 +29,9 @@ use crate::{memory_use, strategy_files};
 /// Inputs that are pulled from the feed at a time.
 const BATCH: usize = 4_096;
 
+/// How much everything else goes first in the background.
+const NICENESS: i32 = 15;
+
 /// A strategy that is to be tested.
 struct Candidate {
     slot: String,
@@ -41,6 +44,10 @@ struct Candidate {
 
 /// Runs the backtest and prints its report.
 pub(crate) fn backtest(arguments: &BacktestArguments) -> Result<()> {
+    if arguments.background {
+        // Without it it only takes more of the machine.
+        let _ = rustix::process::nice(NICENESS);
+    }
     let configuration = configure(arguments)?;
     let sandbox = strategy_files::sandbox(&configuration)?;
     let mut candidates = Vec::new();
@@ -98,7 +105,7 @@ pub(crate) fn backtest(arguments: &BacktestArguments) -> Result<()> {
         bars: file.rows,
     });
     let files: Vec<DataFile> = files.collect();
-    run.play(&data)?;
+    run.play(&data, arguments.background)?;
     let report = run.finish(&configuration, &candidates, files, arguments)?;
     write(&report, arguments)
 }
@@ -149,12 +156,34 @@ fn configure(arguments: &BacktestArguments) -> Result<Configuration> {
         }
         Some(file) => layers.add_section_file("risk", Path::new(file))?,
     }
+    if let Some(time) = arguments.simulate {
+        return simulated(layers, time, arguments.seed);
+    }
     let files = arguments.data.iter().map(|file| toml::Value::String(file.clone())).collect();
     let mut feed = toml::Table::new();
     feed.insert("source".to_owned(), toml::Value::String("csv".to_owned()));
     feed.insert("files".to_owned(), toml::Value::Array(files));
     layers.add(table("feed", feed), "--data");
     Ok(layers.read()?)
+}
+
+/// The simulated market for so long.
+fn simulated(mut layers: Layers, time: Duration, seed: Option<u64>) -> Result<Configuration> {
+    layers.set("feed.source", "simulator", "--simulate");
+    let mut configuration = layers.read()?;
+    let step = u128::try_from(configuration.simulator.step.nanos()).unwrap_or(0);
+    let steps = time.as_nanos().checked_div(step).and_then(|steps| u64::try_from(steps).ok());
+    let steps = steps.filter(|steps| *steps > 0).ok_or_else(|| {
+        WrongUsage(format!(
+            "--simulate: a time longer than simulator.step, {}, is expected",
+            configuration.simulator.step
+        ))
+    })?;
+    configuration.simulator.steps = Some(steps);
+    if let Some(seed) = seed {
+        configuration.simulator.seed = seed;
+    }
+    Ok(configuration)
 }
 
 fn set_weights(candidates: &mut [Candidate], weights: &[String]) -> Result<(), WrongUsage> {
@@ -281,8 +310,9 @@ impl Backtest {
         Ok(())
     }
 
-    fn play(&mut self, data: &MarketData) -> Result<()> {
+    fn play(&mut self, data: &MarketData, in_background: bool) -> Result<()> {
         let mut feed = data.feed()?;
+        let mut lines = ProgressLines::new(in_background);
         let progress = progress_bar(feed.progress().total);
         let mut batch: Vec<Input> = Vec::with_capacity(BATCH);
         loop {
@@ -293,7 +323,9 @@ impl Backtest {
             let started = Instant::now();
             self.take(&batch);
             self.busy += started.elapsed();
-            progress.set_position(feed.progress().done);
+            let reached = feed.progress();
+            progress.set_position(reached.done);
+            lines.tell(reached.done, reached.total);
         }
         progress.finish_and_clear();
         for (instrument, counters) in feed.quality() {
@@ -413,6 +445,32 @@ fn settings_of_report(
         "paper": configuration.paper,
         "quality": configuration.feed.quality,
     }))
+}
+
+/// How far it is, in lines, where there is no terminal to draw a bar on.
+struct ProgressLines {
+    every: Option<Duration>,
+    last: Instant,
+}
+
+impl ProgressLines {
+    fn new(in_background: bool) -> Self {
+        let every = match (in_background, std::io::stderr().is_terminal()) {
+            (true, _) => Some(Duration::from_secs(1)),
+            (false, true) => None,
+            (false, false) => Some(Duration::from_secs(10)),
+        };
+        Self { every, last: Instant::now() }
+    }
+
+    fn tell(&mut self, done: u64, total: Option<u64>) {
+        if let (Some(every), Some(total)) = (self.every, total)
+            && self.last.elapsed() >= every
+        {
+            self.last = Instant::now();
+            anstream::eprintln!("backtest: {} %", done.saturating_mul(100).checked_div(total).unwrap_or(0));
+        }
+    }
 }
 
 pub(crate) fn progress_bar(total: Option<u64>) -> ProgressBar {

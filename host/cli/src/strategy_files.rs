@@ -26,15 +26,15 @@ pub(crate) fn sandbox(configuration: &Configuration) -> Result<Sandbox> {
     Sandbox::new(settings).context("the sandbox can't be set up")
 }
 
+/// The file that runs, also when another version was put in its place meanwhile.
+pub(crate) fn own_program() -> PathBuf {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() { running } else { std::env::current_exe().unwrap_or_else(|_| "bulkhead".into()) }
+}
+
 /// This program, as a compiler in a process of its own.
 pub(crate) fn compiler() -> Result<CompilerProgram> {
-    // The file that runs, also when another version was put in its place meanwhile.
-    let running = PathBuf::from("/proc/self/exe");
-    let path = if running.exists() {
-        running
-    } else {
-        std::env::current_exe().context("this program's own file, which compiles plugins, can't be found")?
-    };
+    let path = own_program();
     Ok(CompilerProgram { path, name: "bulkhead".into(), arguments: vec![COMPILE_PLUGIN.into()] })
 }
 

@@ -83,48 +83,51 @@ function page(list, query, key = 'sequence') {
 const filtered = (list, query, keys) =>
   list.filter((row) => keys.every((key) => !query.get(key) || row[key] === query.get(key)));
 
-function figures(trades) {
+function sums(trades) {
   const pnls = trades.map((trade) => Number(trade.pnl));
   const sum = (list) => list.reduce((total, value) => total + value, 0);
-  const wins = pnls.filter((value) => value > 0);
-  const losses = pnls.filter((value) => value < 0);
+  const [gains, falls] = [pnls.filter((value) => value > 0), pnls.filter((value) => value < 0)];
+  const some = pnls.length > 0;
+  const held = trades.map((trade) => Date.parse(trade.exit_time) - Date.parse(trade.entry_time));
   return {
     trades: pnls.length,
+    wins: gains.length,
+    losses: falls.length,
     pnl: sum(pnls).toFixed(2),
+    gross_profit: sum(gains).toFixed(2),
+    gross_loss: (-sum(falls)).toFixed(2),
     fees: sum(trades.map((trade) => Number(trade.fees))).toFixed(2),
-    win_rate: pnls.length ? wins.length / pnls.length : null,
-    profit_factor: losses.length ? sum(wins) / -sum(losses) : null,
-    expectancy: pnls.length ? (sum(pnls) / pnls.length).toFixed(2) : null,
-    best: Math.max(0, ...pnls).toFixed(2),
-    worst: Math.min(0, ...pnls).toFixed(2),
+    win_rate: some ? gains.length / pnls.length : null,
+    profit_factor: falls.length ? sum(gains) / -sum(falls) : null,
+    expectancy: some ? (sum(pnls) / pnls.length).toFixed(2) : null,
+    best: some ? Math.max(...pnls).toFixed(2) : null,
+    worst: some ? Math.min(...pnls).toFixed(2) : null,
+    mean_holding_seconds: some ? sum(held) / held.length / 1000 : null,
   };
 }
 
+const BORDERS = [-0.2, -0.1, -0.05, -0.03, -0.02, -0.01, -0.005, 0, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1];
+
 function analytics() {
+  const { trades } = market;
   const by = (key) =>
-    [...new Set(market.trades.map((trade) => trade[key]))].map((name) => ({
+    [...new Set(trades.map((trade) => trade[key]))].map((name) => ({
       name,
-      ...figures(market.trades.filter((trade) => trade[key] === name)),
+      ...sums(trades.filter((trade) => trade[key] === name)),
     }));
+  const edges = [null, ...BORDERS, null];
+  const returnOf = (trade) => Number(trade.pnl) / (Number(trade.quantity) * Number(trade.entry_price));
   return {
-    overall: {
-      ...figures(market.trades),
-      return: market.equity() / 10_000 - 1,
-      max_drawdown: 0.034,
-      sharpe: 1.42,
-      sortino: 2.05,
-    },
+    overall: sums(trades),
     by_strategy: by('strategy'),
     by_instrument: by('instrument'),
-    monthly: ['2025-11', '2025-12', '2026-01'].map((month, index) => ({
-      month,
-      return: [0.021, -0.008, 0.013][index],
-    })),
-    returns: Array.from({ length: 21 }, (_, index) => ({
-      from: (index - 10.5) / 500,
-      to: (index - 9.5) / 500,
-      count: Math.round(60 * Math.exp(-((index - 10.4) ** 2) / 14)),
-    })),
+    monthly: [{ month: '2026-01', ...sums(trades) }],
+    returns: edges.slice(1).map((until, index) => {
+      const from = edges[index];
+      const inside = (value) => (from === null || value >= from) && (until === null || value < until);
+      return { from, until, trades: trades.filter((trade) => inside(returnOf(trade))).length };
+    }),
+    equity: { total_return: market.equity() / 10_000 - 1, max_drawdown: 0.034 },
   };
 }
 
@@ -279,7 +282,8 @@ function account(method, parts, query, body, who) {
         (position) => position.strategy === id && position.instrument === instrument,
       );
       if (held) market.close(held, 'operator');
-    } else if (verb === 'parameters') Object.assign(set, body.parameters);
+    } else if (verb === 'positions') requests.push(body);
+    else if (verb === 'parameters') Object.assign(set, body.parameters);
     else return missing();
     market.tell('strategies', 'slot-changed', { strategy: id, event: verb });
     return applied(market.record(who.name, verb, id, JSON.stringify(body)));

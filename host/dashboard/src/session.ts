@@ -3,6 +3,7 @@ import { call, get, whenUnauthorised } from './api/client';
 import type { Role, Session } from './api/documents';
 import { asProblem, type Problem } from './api/problem';
 import { createStore, useWhole } from './store';
+import { signIn, type Chain } from './wallet';
 
 export type SessionState =
   | { readonly kind: 'unknown' }
@@ -29,7 +30,10 @@ function takeLinkedToken(): string | null {
 export async function resume(): Promise<void> {
   try {
     const token = takeLinkedToken();
-    if (token) return await logIn(token);
+    if (token) {
+      await logIn(token);
+      return;
+    }
     session.set({ kind: 'open', session: await get<Session>('session') });
   } catch (error) {
     const problem = asProblem(error);
@@ -39,6 +43,11 @@ export async function resume(): Promise<void> {
 
 export async function logIn(token: string): Promise<void> {
   await call('POST', 'session', { token });
+  session.set({ kind: 'open', session: await get<Session>('session') });
+}
+
+export async function logInWithWallet(chain: Chain): Promise<void> {
+  await signIn(chain);
   session.set({ kind: 'open', session: await get<Session>('session') });
 }
 
@@ -66,9 +75,13 @@ export function allows(role: string, needed: Role): boolean {
   return ROLES.indexOf(role) >= ROLES.indexOf(needed);
 }
 
-/** Null when the person may, or why not. */
-export function useForbidden(needed: Role): string | null {
+/** Null when the person may, or why not. What concerns all accounts is not for those who are bound to one. */
+export function useForbidden(needed: Role, ofAllAccounts = false): string | null {
   const state = useWhole(session);
-  if (state.kind !== 'open' || allows(state.session.role, needed)) return null;
-  return `This needs the role ${needed}; yours is ${state.session.role}.`;
+  if (state.kind !== 'open') return null;
+  const { role, account } = state.session;
+  if (!allows(role, needed)) return `This needs the role ${needed}; yours is ${role}.`;
+  if (ofAllAccounts && account != null)
+    return `This concerns all accounts; you are logged in for ${account} alone.`;
+  return null;
 }

@@ -1,21 +1,24 @@
 //! The admin API beside the accounts: a task that may fail, be flooded or be slow without their noticing.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use bulkhead_api::live::{Hub, Publisher};
 use bulkhead_api::{
-    Host, HostFigures, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings, WalletAddress,
-    WalletHolder, serve,
+    BacktestProgram, Host, HostFigures, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings,
+    WalletAddress, WalletHolder, serve,
 };
 use bulkhead_configuration::{Configuration, Wallet, WalletRole};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::Sandbox;
 use bulkhead_store::database::{Database, Options};
 
+use crate::arguments::ConfigurationArguments;
 use crate::shard::database_url;
 use crate::strategy_files;
 
@@ -24,7 +27,7 @@ const LONGEST_SLOT: usize = 64;
 
 /// What is needed to serve the API, and each account's way to those who watch it. Nothing when it is off.
 pub(super) fn prepare(
-    configuration: &Configuration,
+    (arguments, configuration): (&ConfigurationArguments, &Configuration),
     accounts: &[String],
     sandbox: &Sandbox,
     figures: HostFigures,
@@ -57,6 +60,8 @@ pub(super) fn prepare(
         url: database_url(configuration)?,
         hub,
         plugins: Arc::new(directory),
+        backtests: Arc::new(OwnProgram { arguments: arguments.clone() }),
+        backtest_directory: configuration.storage.join("backtests"),
         poke: Arc::new(poke),
         figures,
     };
@@ -98,6 +103,34 @@ fn announce(settings: &Settings, host: &Host, address: SocketAddr) {
         );
     } else {
         tracing::info!(address, "the dashboard and the API are here");
+    }
+}
+
+/// This program, which runs backtests as well, under the same configuration.
+struct OwnProgram {
+    arguments: ConfigurationArguments,
+}
+
+impl BacktestProgram for OwnProgram {
+    fn command(&self, strategy: &str, days: u32, seed: u64, json: &Path, page: &Path) -> Command {
+        let ConfigurationArguments { config, set, strategies } = &self.arguments;
+        let mut command = Command::new(strategy_files::own_program());
+        command.args([
+            "backtest",
+            "--background",
+            "--fill",
+            "realistic",
+            "--weight",
+            "1",
+            "--strategy",
+            strategy,
+        ]);
+        command.args(["--simulate", &format!("{days}d"), "--seed", &seed.to_string()]);
+        command.arg("--json").arg(json).arg("--html").arg(page);
+        command.args(config.iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]));
+        command.args(strategies.iter().flat_map(|folder| [OsStr::new("--strategies"), folder.as_os_str()]));
+        command.args(set.iter().flat_map(|setting| ["--set", setting]));
+        command
     }
 }
 

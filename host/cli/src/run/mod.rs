@@ -63,7 +63,13 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         let _ = poke.try_send(());
     };
     let figures = HostFigures::new().context("the metrics can't be set up")?;
-    let served = api::prepare(&configuration, &names, &sandbox, figures.clone(), poke.clone())?;
+    let served = api::prepare(
+        (&arguments.configuration, &configuration),
+        &names,
+        &sandbox,
+        figures.clone(),
+        poke.clone(),
+    )?;
     let (serving, mut publishers) = match served {
         Some((settings, host, publishers)) => (Some((settings, host)), publishers),
         None => (None, Vec::new()),

@@ -20,6 +20,9 @@ export type Token = Schemas['Token'];
 export type StrategyDetail = Schemas['StrategyDetail'];
 export type Session = Schemas['Login'];
 
+export type Analytics = Schemas['Analytics'];
+export type TradeSums = Schemas['TradeSums'];
+
 export type Role = 'viewer' | 'trader' | 'operator' | 'admin';
 
 export type ParameterValue = string | number | boolean;

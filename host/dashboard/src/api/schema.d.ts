@@ -38,6 +38,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/accounts/{account}/analytics': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** How the account did: overall, by strategy, by instrument, by month, and how its returns are spread. */
+    get: operations['analytics'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/accounts/{account}/audit': {
     parameters: {
       query?: never;
@@ -97,7 +114,7 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Live updates of an account, as server-sent events. The data of each event is one LiveMessage in JSON; after a drop a
+     * Live updates of an account, as server-sent events. The data of each event is one `LiveMessage` in JSON; after a drop a
      *     browser goes on by itself, with the header `last-event-id`.
      */
     get: operations['events'];
@@ -185,7 +202,7 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * Live updates of an account, over WebSocket. Every message is a text with one LiveMessage in JSON. It is closed with
+     * Live updates of an account, over WebSocket. Every message is a text with one `LiveMessage` in JSON. It is closed with
      *     4001 when the token or the login has ended, 4008 when its client does not keep up, and 1008 when it sends too much.
      */
     get: operations['live'];
@@ -207,7 +224,8 @@ export interface paths {
     /** Orders, newest first. */
     get: operations['orders'];
     put?: never;
-    post?: never;
+    /** Orders by hand. The risk gate looks at it as at a strategy's, and its code and numbers are the reason when it says no. */
+    post: operations['place'];
     delete?: never;
     options?: never;
     head?: never;
@@ -225,6 +243,23 @@ export interface paths {
     get: operations['order'];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/orders/{order}/cancel': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Takes a working order back, whoever wanted it. */
+    post: operations['cancel'];
     delete?: never;
     options?: never;
     head?: never;
@@ -394,7 +429,8 @@ export interface paths {
     /** What a strategy says of itself, and what its parameters are set to. */
     get: operations['parameters'];
     put?: never;
-    post?: never;
+    /** Restarts a strategy with other parameters; its state is carried over. */
+    post: operations['set_parameters'];
     delete?: never;
     options?: never;
     head?: never;
@@ -412,6 +448,23 @@ export interface paths {
     put?: never;
     /** Closes a strategy's position at the market. */
     post: operations['close'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/strategies/{strategy}/positions/{instrument}/exits': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Replaces the exits of an open position, within the operator's bounds. */
+    post: operations['change_exits'];
     delete?: never;
     options?: never;
     head?: never;
@@ -593,6 +646,40 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/session/challenge': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** A text for a wallet to sign. Everybody gets one, whether or not the wallet is known here. */
+    post: operations['challenge'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/session/wallet': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Logs a browser in whose wallet signed its challenge. */
+    post: operations['log_in_with_wallet'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/tokens': {
     parameters: {
       query?: never;
@@ -715,6 +802,28 @@ export interface components {
       /** @description What people call it. */
       name: string;
     };
+    /** @description How an account did. Trades of shadows count in `by_strategy` only. */
+    Analytics: {
+      /** @description By instrument. */
+      by_instrument: components['schemas']['NamedSums'][];
+      /** @description By strategy, shadows among them. */
+      by_strategy: components['schemas']['NamedSums'][];
+      /** @description The equity. */
+      equity: components['schemas']['EquitySums'];
+      /** @description By month, oldest first. */
+      monthly: components['schemas']['MonthSums'][];
+      /** @description Of all strategies that trade the account's capital. */
+      overall: components['schemas']['TradeSums'];
+      /** @description How many trades returned how much of what they cost. */
+      returns: components['schemas']['ReturnBar'][];
+    };
+    /** @description A challenge that was signed. */
+    AnswerBody: {
+      /** @description The address that the challenge was for. */
+      address: string;
+      /** @description As `personal_sign` makes it: 0x and 130 hexadecimal digits; of Solana: ed25519 in base58. */
+      signature: string;
+    };
     /** @description Something that an operator or the host did. */
     AuditEntry: {
       /** @description What, in a few stable words such as slot-replaced. */
@@ -743,6 +852,18 @@ export interface components {
       state: string;
       /** @description Until when it is open at least; null when a person must resume, or when it is not open. */
       until?: string | null;
+    };
+    /** @description Whose wallet is to sign. */
+    ChallengeBody: {
+      /** @description 0x and 40 hexadecimal digits, or a base58 public key of Solana. */
+      address: string;
+    };
+    /** @description What the wallet is to sign, as it is. */
+    ChallengeText: {
+      /** @description Until when it must be answered. */
+      expires: string;
+      /** @description The text. */
+      message: string;
     };
     /** @description What became of a change. */
     ChangeState: {
@@ -793,6 +914,55 @@ export interface components {
       /** @description The moment. */
       time: string;
     };
+    /** @description What the equity did, by the points that are kept of it. */
+    EquitySums: {
+      /** @description The first point; null before there is one. */
+      first?: string | null;
+      /** @description The last point. */
+      last?: string | null;
+      /**
+       * Format: double
+       * @description The deepest fall from a peak, as a fraction.
+       */
+      max_drawdown?: number | null;
+      /** @description When the first point was. */
+      since?: string | null;
+      /**
+       * Format: double
+       * @description The last over the first, less one.
+       */
+      total_return?: number | null;
+      /** @description When the last point was. */
+      until?: string | null;
+    };
+    /**
+     * @description The exits of a position. Fractions are of the entry price or the highest since: 0.15 is 15 %. What is left out is not
+     *     there, as far as the operator's bounds allow.
+     */
+    ExitsBody: {
+      /**
+       * Format: double
+       * @description Once the price was this far above the entry, the stop moves up to the entry.
+       */
+      breakeven?: number | null;
+      /**
+       * Format: int32
+       * @description Sell all when the position is so many seconds old.
+       */
+      max_holding_seconds?: number | null;
+      /**
+       * Format: double
+       * @description Sell all when the price falls this far below the entry.
+       */
+      stop_loss?: number | null;
+      /** @description Partial sales, by rising gain. */
+      take_profits?: components['schemas']['TierBody'][];
+      /**
+       * Format: double
+       * @description Sell all when the price falls this far below its highest since entry.
+       */
+      trailing?: number | null;
+    };
     /** @description A strategy's fault. */
     FaultEntry: {
       /** @description The particulars. */
@@ -820,8 +990,6 @@ export interface components {
        * @description Bars a second of real time, lately.
        */
       bars_per_second: number;
-      /** @description Event time of the newest input, or null before the first. */
-      newest?: string | null;
       /** @description What is fed, such as simulator. */
       source: string;
     };
@@ -1441,6 +1609,16 @@ export interface components {
      * @enum {string}
      */
     ModeKind: 'live' | 'shadow' | 'off';
+    /** @description The sums of a month. */
+    MonthSums: components['schemas']['TradeSums'] & {
+      /** @description In UTC by the exits, such as 2026-01. */
+      month: string;
+    };
+    /** @description The sums of a strategy or an instrument. */
+    NamedSums: components['schemas']['TradeSums'] & {
+      /** @description Whose. */
+      name: string;
+    };
     /** @description A token that is wanted. */
     NewTokenBody: {
       /** @description The only account that it is for; all when left out. */
@@ -1494,6 +1672,24 @@ export interface components {
       /** @description Where it stands. */
       status: string;
       /** @description Whose. */
+      strategy: string;
+    };
+    /** @description An order by hand. Just one of quantity, notional and all says how much. */
+    OrderBody: {
+      /** @description The whole position; only for sales. */
+      all?: boolean;
+      exits?: components['schemas']['ExitsBody'] | null;
+      /** @description The symbol of what to trade. */
+      instrument: string;
+      /** @description At this price or better, a decimal string; at the market when left out. */
+      limit_price?: string | null;
+      /** @description Money, a decimal string, at the limit or else the last price. */
+      notional?: string | null;
+      /** @description Units of the base asset, a decimal string. Moved down to the lot grid. */
+      quantity?: string | null;
+      /** @description Buy or sell. */
+      side: components['schemas']['SideKind'];
+      /** @description In whose books. */
       strategy: string;
     };
     /** @description An order and how it came to stand where it does. */
@@ -1730,6 +1926,13 @@ export interface components {
       /** @description What holds now. */
       value: unknown;
     };
+    /** @description New parameters of a strategy. */
+    ParametersBody: {
+      /** @description By name. What is not named gets the version's default. */
+      parameters: {
+        [key: string]: unknown;
+      };
+    };
     /** @description A strategy version that ran. */
     PluginVersion: {
       /**
@@ -1841,6 +2044,24 @@ export interface components {
       /** @description Whose proposals. */
       strategy: string;
     };
+    /** @description How many trades returned so much. */
+    ReturnBar: {
+      /**
+       * Format: double
+       * @description Returns from this fraction on; null for the lowest.
+       */
+      from?: number | null;
+      /**
+       * Format: int64
+       * @description How many.
+       */
+      trades: number;
+      /**
+       * Format: double
+       * @description Returns below this fraction; null for the highest.
+       */
+      until?: number | null;
+    };
     /** @description Which version to put back. */
     RollBackBody: {
       /** @description SHA-256 of the version, 64 hexadecimal digits. */
@@ -1860,6 +2081,11 @@ export interface components {
       /** @description Event time of that input. */
       time: string;
     };
+    /**
+     * @description Bought or sold.
+     * @enum {string}
+     */
+    SideKind: 'buy' | 'sell';
     /** @description A strategy's slot and its books. */
     Strategy: {
       /** @description Its cash, with what is reserved. */
@@ -1961,6 +2187,19 @@ export interface components {
       weight: string;
     };
     /** @description A profit tier. */
+    TierBody: {
+      /**
+       * Format: double
+       * @description How far above the entry the price must be.
+       */
+      gain: number;
+      /**
+       * Format: double
+       * @description How much of the quantity first bought to sell, 0 to 1.
+       */
+      share: number;
+    };
+    /** @description A profit tier. */
     TierView: {
       /** @description At this price. */
       price: string;
@@ -2023,6 +2262,53 @@ export interface components {
       side: string;
       /** @description Whose. */
       strategy: string;
+    };
+    /** @description Sums over closed trades, after fees. */
+    TradeSums: {
+      /** @description The largest profit; null without a trade. */
+      best?: string | null;
+      /** @description Profit of a trade on average; null without a trade. */
+      expectancy?: string | null;
+      /** @description Fees of entries and exits. */
+      fees: string;
+      /** @description Loss of those that lost, as a positive amount. */
+      gross_loss: string;
+      /** @description Profit of those that won. */
+      gross_profit: string;
+      /**
+       * Format: int64
+       * @description How many with a loss.
+       */
+      losses: number;
+      /**
+       * Format: double
+       * @description How long a trade was held on average, in seconds of event time; null without a trade.
+       */
+      mean_holding_seconds?: number | null;
+      /** @description Profit of all. */
+      pnl: string;
+      /**
+       * Format: double
+       * @description Gross profit over gross loss; null without a loss.
+       */
+      profit_factor?: number | null;
+      /**
+       * Format: int64
+       * @description How many were closed.
+       */
+      trades: number;
+      /**
+       * Format: double
+       * @description Wins of all trades, 0 to 1; null without a trade.
+       */
+      win_rate?: number | null;
+      /**
+       * Format: int64
+       * @description How many with a profit.
+       */
+      wins: number;
+      /** @description The largest loss; null without a trade. */
+      worst?: string | null;
     };
     /** @description A step in the life of an order. */
     Transition: {
@@ -2140,6 +2426,83 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['AccountSummary'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  analytics: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description How it did */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Analytics'];
         };
       };
       /** @description No valid token */
@@ -3165,6 +3528,135 @@ export interface operations {
       };
     };
   };
+  place: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['OrderBody'];
+      };
+    };
+    responses: {
+      /** @description Accepted by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
   order: {
     parameters: {
       query?: never;
@@ -3217,6 +3709,133 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  cancel: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+        /** @description The order's number */
+        order: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description Applied by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
         headers: {
           [name: string]: unknown;
         };
@@ -4138,6 +4757,137 @@ export interface operations {
       };
     };
   };
+  set_parameters: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+        /** @description The strategy's name */
+        strategy: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ParametersBody'];
+      };
+    };
+    responses: {
+      /** @description Applied by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
   close: {
     parameters: {
       query?: never;
@@ -4156,6 +4906,139 @@ export interface operations {
       cookie?: never;
     };
     requestBody?: never;
+    responses: {
+      /** @description Applied by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  change_exits: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+        /** @description The strategy's name */
+        strategy: string;
+        /** @description The symbol */
+        instrument: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ExitsBody'];
+      };
+    };
     responses: {
       /** @description Applied by the input of this sequence */
       200: {
@@ -5364,6 +6247,162 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  challenge: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ChallengeBody'];
+      };
+    };
+    responses: {
+      /** @description To be signed */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChallengeText'];
+        };
+      };
+      /** @description The body can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  log_in_with_wallet: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AnswerBody'];
+      };
+    };
+    responses: {
+      /** @description Logged in */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Login'];
+        };
+      };
+      /** @description The body can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It is not signed by a wallet that may log in */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The page is of another origin */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
         headers: {
           [name: string]: unknown;
         };

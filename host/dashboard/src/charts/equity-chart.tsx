@@ -2,27 +2,32 @@ import {
   AreaSeries,
   createChart,
   LineStyle,
+  type ChartOptions,
+  type DeepPartial,
   type IChartApi,
   type ISeriesApi,
+  type AreaData,
   type UTCTimestamp,
+  type WhitespaceData,
 } from 'lightweight-charts';
 import { useEffect, useRef, type ReactElement } from 'react';
 import { stream } from '../live/live';
 import { colour, palette } from '../theme';
 import { useWhole } from '../store';
-import { drawdowns, thinned, type Point } from './equity-points';
+import { EquityCurve, type Point, type Step } from './equity-points';
 import { chartOptions, priceFormat } from './options';
 import { chartTime } from './time';
 
-const MOST_POINTS = 4000;
 /** Least real time between two live points. */
 const LIVE_INTERVAL = 500;
 
 const percent = (value: number): string => `${(value * 100).toFixed(1)} %`;
-const at = ({ time, value }: Point): { time: UTCTimestamp; value: number } => ({
-  time: time as UTCTimestamp,
-  value,
-});
+type Datum = AreaData<UTCTimestamp> | WhitespaceData<UTCTimestamp>;
+
+const datum = (time: number, value: number | null): Datum =>
+  value === null ? { time: time as UTCTimestamp } : { time: time as UTCTimestamp, value };
+const equityOf = ({ time, equity }: Step): Datum => datum(time, equity);
+const drawdownOf = ({ time, drawdown }: Step): Datum => datum(time, drawdown);
 
 function areaColours(name: string): { lineColor: string; topColor: string; bottomColor: string } {
   return {
@@ -51,10 +56,12 @@ export function EquityChart({
 
   useEffect(() => {
     if (!container.current) return undefined;
+    const options = chartOptions();
     const chart = createChart(container.current, {
-      ...chartOptions(),
+      ...options,
       handleScroll: { mouseWheel: false, vertTouchDrag: false },
       handleScale: { mouseWheel: false },
+      timeScale: { ...options.timeScale, rightOffset: 0, minBarSpacing: 0.05 },
     });
     const equity = chart.addSeries(AreaSeries, {
       lineWidth: 2,
@@ -84,7 +91,8 @@ export function EquityChart({
   useEffect(() => {
     const own = parts.current;
     if (!own) return;
-    own.chart.applyOptions(chartOptions());
+    const { layout, grid, crosshair } = chartOptions();
+    own.chart.applyOptions({ layout, grid, crosshair } as DeepPartial<ChartOptions>);
     own.equity.applyOptions(areaColours('accent'));
     own.drawdown.applyOptions(areaColours('loss'));
   }, [colours]);
@@ -108,28 +116,33 @@ export function EquityChart({
   useEffect(() => {
     const own = parts.current;
     if (!own) return undefined;
-    const points = thinned(history, MOST_POINTS);
-    own.equity.setData(points.map(at));
-    own.drawdown.setData(drawdowns(points).map(at));
-    let peak = points.reduce((highest, { value }) => Math.max(highest, value), 0);
-    let last = points.at(-1)?.time ?? 0;
-    let shownAt = 0;
-    if (span === null || points.length < 2) own.chart.timeScale().fitContent();
+    const curve = new EquityCurve(history);
+    const draw = (steps: readonly Step[]): void => {
+      own.equity.setData(steps.map(equityOf));
+      own.drawdown.setData(steps.map(drawdownOf));
+    };
+    draw(curve.steps());
+    const first = history[0]?.time ?? 0;
+    const last = history.at(-1)?.time ?? 0;
+    if (span === null || last - first <= span) own.chart.timeScale().fitContent();
     else {
-      const from = Math.max(points[0]?.time ?? 0, last - span);
-      own.chart.timeScale().setVisibleRange({ from: from as UTCTimestamp, to: last as UTCTimestamp });
+      const [from, to] = [last - span, last] as UTCTimestamp[];
+      if (from !== undefined && to !== undefined) own.chart.timeScale().setVisibleRange({ from, to });
     }
+    let shownAt = -Infinity;
     const follow = (): void => {
       const { view } = stream.get();
       const time = view && chartTime(view.time);
       if (!view || time === null || performance.now() - shownAt < LIVE_INTERVAL) return;
-      const value = Number(view.equity);
-      if (time < last || !Number.isFinite(value)) return;
       shownAt = performance.now();
-      last = time;
-      peak = Math.max(peak, value);
-      own.equity.update({ time, value });
-      own.drawdown.update({ time, value: peak > 0 ? value / peak - 1 : 0 });
+      const { steps, all } = curve.add({ time, value: Number(view.equity) });
+      if (all) draw(steps);
+      else {
+        for (const step of steps) {
+          own.equity.update(equityOf(step));
+          own.drawdown.update(drawdownOf(step));
+        }
+      }
       if (span === null) own.chart.timeScale().fitContent();
     };
     follow();

@@ -31,7 +31,8 @@ export const succeeded = (text: string): void => show('good', text, null);
 export function failed(what: string, error: unknown): void {
   const problem = asProblem(error);
   const id = problem.requestId ? ` (request ${problem.requestId})` : '';
-  show('bad', what, `${problem.message}${id}`);
+  const detail = problem.isMissingRoute ? 'This host does not offer it yet.' : problem.message;
+  show('bad', what, `${detail}${id}`);
 }
 
 export function Toasts(): ReactElement {

@@ -8,6 +8,11 @@ describe('times', () => {
     expect(time.shortDateTime('2026-05-03T14:05:09Z')).toBe('05-03 14:05:09');
   });
 
+  it('say when something was before the first event', () => {
+    expect(time.dateTime('1970-01-01T00:00:00Z')).toBe('at the start');
+    expect(time.shortDateTime('1970-01-01T00:00:00.000000000Z')).toBe('at the start');
+  });
+
   it('are a dash when there is none', () => {
     expect(time.dateTime('')).toBe('\u2013');
     expect(time.shortDateTime(null)).toBe('\u2013');

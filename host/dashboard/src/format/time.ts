@@ -1,5 +1,7 @@
 /** Times: they arrive as RFC 3339 with nanoseconds and are shown in UTC, as the host's logs and reports are. */
 
+const BEFORE_ALL = 'at the start';
+
 const two = (value: number): string => value.toString().padStart(2, '0');
 
 /** Milliseconds since 1970; null for what is no time. JavaScript reads no more than milliseconds. */
@@ -14,10 +16,11 @@ const date = (at: Date): string =>
 const clock = (at: Date): string =>
   `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}:${two(at.getUTCSeconds())}`;
 
-/** `2026-05-03 14:05:09`. */
+/** `2026-05-03 14:05:09`. The zero of time stands for what was before the first event. */
 export function dateTime(text: string | null | undefined): string {
   const value = milliseconds(text);
   if (value === null) return '\u2013';
+  if (value === 0) return BEFORE_ALL;
   const at = new Date(value);
   return `${date(at)} ${clock(at)}`;
 }
@@ -25,7 +28,7 @@ export function dateTime(text: string | null | undefined): string {
 /** `05-03 14:05:09`, for narrow columns. */
 export const shortDateTime = (text: string | null | undefined): string => {
   const full = dateTime(text);
-  return full.length > 5 ? full.slice(5) : full;
+  return full.length > 5 && full !== BEFORE_ALL ? full.slice(5) : full;
 };
 
 /** `14:05:09`. */

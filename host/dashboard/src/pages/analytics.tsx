@@ -1,6 +1,6 @@
 import { useMemo, useState, type ReactElement, type ReactNode } from 'react';
-import { path } from '../api/client';
-import type { Equity, Trade } from '../api/documents';
+import { get, path } from '../api/client';
+import type { Analytics, Equity, TradeSums } from '../api/documents';
 import type { Point } from '../charts/equity-points';
 import { chartTime } from '../charts/time';
 import { Segments, Status } from '../components/controls';
@@ -16,39 +16,34 @@ import { useStream } from '../live/live';
 import type { StreamState } from '../live/stream';
 import { allPages } from '../paged';
 import { useResource } from '../resource';
-import {
-  curveFigures,
-  dailyReturns,
-  figuresBy,
-  figuresOf,
-  histogram,
-  monthlyReturns,
-  type PeriodReturn,
-  type TradeFigures,
-} from './statistics';
+import { curveFigures, dailyReturns, histogram, monthlyReturns, type PeriodReturn } from './statistics';
 
-/** Pages of 1,000 rows that are read of trades and of the equity history. */
+/** Pages of 1,000 points that are read of the equity history. */
 const MOST_PAGES = 50;
 
 interface Basis {
-  readonly trades: readonly Trade[];
+  readonly sums: Analytics;
   readonly curve: readonly Point[];
 }
 
 async function basisOf(account: string): Promise<Basis> {
-  const [trades, equity] = await Promise.all([
-    allPages<Trade>(path('accounts', account, 'trades'), {}, MOST_PAGES),
+  const [sums, equity] = await Promise.all([
+    get<Analytics>(path('accounts', account, 'analytics')),
     allPages<Equity>(path('accounts', account, 'equity'), {}, MOST_PAGES),
   ]);
   const curve = equity.flatMap((row) => {
     const time = chartTime(row.time);
     return time === null ? [] : [{ time, value: Number(row.equity) }];
   });
-  return { trades, curve };
+  return { sums, curve };
 }
 
+const closedOf = ({ counts, snapshots }: StreamState): number => (counts['trade-closed'] ?? 0) + snapshots;
+
 export function AnalyticsPage({ account }: { account: string }): ReactElement {
-  const basis = useResource(`analytics ${account}`, () => basisOf(account));
+  const version = useStream(closedOf);
+  const basis = useResource(`analytics ${account}`, () => basisOf(account), version);
+  const isEmpty = basis.data?.sums.by_strategy.every(({ trades }) => trades === 0) ?? false;
   return (
     <div className="page analytics">
       <PageHead
@@ -57,12 +52,12 @@ export function AnalyticsPage({ account }: { account: string }): ReactElement {
       />
       {basis.loading && <Skeleton height={420} />}
       {basis.problem && !basis.data && <ProblemNote problem={basis.problem} retry={basis.reload} />}
-      {basis.data?.trades.length === 0 && (
+      {isEmpty && (
         <Empty title="No trade was closed yet" icon="analytics">
           The figures appear with the first closed trade.
         </Empty>
       )}
-      {basis.data && basis.data.trades.length > 0 && <Figures basis={basis.data} />}
+      {basis.data && !isEmpty && <Figures basis={basis.data} />}
     </div>
   );
 }
@@ -74,35 +69,23 @@ const shadowsOf = (state: StreamState): string =>
     .join('\n');
 
 function Figures({ basis }: { basis: Basis }): ReactElement {
-  const { trades: all, curve } = basis;
-  const shadows = useStream(shadowsOf);
-  // A shadow trades make-believe money, which is in no sum.
-  const trades = useMemo(() => {
-    const names = shadows.split('\n');
-    return all.filter(({ strategy }) => !names.includes(strategy));
-  }, [all, shadows]);
-  const overall = useMemo(() => figuresOf(trades), [trades]);
+  const { sums, curve } = basis;
+  const { overall, equity } = sums;
+  const shadows = useStream(shadowsOf).split('\n');
   const shape = useMemo(() => curveFigures(curve), [curve]);
-  const byStrategy = useMemo(() => figuresBy(all, ({ strategy }) => strategy), [all]);
-  const byInstrument = useMemo(() => figuresBy(trades, ({ instrument }) => instrument), [trades]);
-  const months = useMemo(() => monthlyReturns(curve), [curve]);
   const figures: readonly (readonly [string, ReactNode, string])[] = [
-    ['Return', <Gain key="0" value={shape.totalReturn} percent />, 'equity, start to end'],
-    ['Max drawdown', <Percent key="1" value={shape.maxDrawdown} />, 'deepest fall from a peak'],
+    ['Return', <Gain key="0" value={equity.total_return ?? null} percent />, 'equity, start to end'],
+    ['Max drawdown', <Percent key="1" value={equity.max_drawdown ?? null} />, 'deepest fall from a peak'],
     ['Sharpe', <Ratio key="2" value={shape.sharpe} />, 'daily returns, annualised'],
     ['Sortino', <Ratio key="3" value={shape.sortino} />, 'daily returns, annualised'],
     ['Trades', <Count key="4" value={overall.trades} />, `${overall.wins} won, ${overall.losses} lost`],
     ['PnL of trades', <Gain key="5" value={overall.pnl} unit />, 'after fees'],
     ['Fees', <Money key="6" value={overall.fees} unit />, 'of those trades'],
-    ['Win rate', <Percent key="7" value={overall.winRate} digits={1} />, 'won of all'],
-    ['Profit factor', <Plain key="8" value={overall.profitFactor} />, 'profits over losses'],
-    ['Expectancy', <Gain key="9" value={overall.expectancy} unit />, 'mean of a trade'],
-    ['Best trade', <Gain key="10" value={overall.best} unit />, `mean win ${shortMoney(overall.averageWin)}`],
-    [
-      'Worst trade',
-      <Gain key="11" value={overall.worst} unit />,
-      `mean loss ${shortMoney(overall.averageLoss)}`,
-    ],
+    ['Win rate', <Percent key="7" value={overall.win_rate ?? null} digits={1} />, 'won of all'],
+    ['Profit factor', <Ratio key="8" value={overall.profit_factor ?? null} />, 'profits over losses'],
+    ['Expectancy', <Gain key="9" value={overall.expectancy ?? null} unit />, 'mean of a trade'],
+    ['Best trade', <Gain key="10" value={overall.best ?? null} unit />, 'most that one won'],
+    ['Worst trade', <Gain key="11" value={overall.worst ?? null} unit />, 'most that one lost'],
   ];
   return (
     <>
@@ -116,20 +99,20 @@ function Figures({ basis }: { basis: Basis }): ReactElement {
         ))}
       </dl>
       <div className="two-columns">
-        <Distribution curve={curve} trades={trades} />
-        <Months months={months} />
+        <Distribution curve={curve} returns={sums.returns} />
+        <Months curve={curve} sums={sums.monthly} />
       </div>
       <Breakdown
         title="By strategy"
-        rows={byStrategy}
+        rows={sums.by_strategy}
         name={(name) => (
           <span className="pair">
             <StrategyTag name={name} />
-            {shadows.split('\n').includes(name) && <Status value="shadow" />}
+            {shadows.includes(name) && <Status value="shadow" />}
           </span>
         )}
       />
-      <Breakdown title="By instrument" rows={byInstrument} name={(name) => <b>{name}</b>} />
+      <Breakdown title="By instrument" rows={sums.by_instrument} name={(name) => <b>{name}</b>} />
     </>
   );
 }
@@ -142,24 +125,10 @@ function Ratio({ value }: { value: number | null }): ReactElement {
   );
 }
 
-function Plain({ value }: { value: string | null }): ReactElement {
-  const number = decimal.parse(value);
-  return number ? (
-    <span className="number">{decimal.format(number, { digits: 2 })}</span>
-  ) : (
-    <span className="none">–</span>
-  );
-}
-
-function shortMoney(value: string | null): string {
-  const amount = decimal.parse(value);
-  return amount ? decimal.format(amount, { digits: 2 }) : '–';
-}
-
-type Row = TradeFigures & { readonly name: string };
+type Row = TradeSums & { readonly name: string };
 
 const byText =
-  (of: (row: Row) => string | null) =>
+  (of: (row: Row) => string | null | undefined) =>
   (a: Row, b: Row): number =>
     decimal.compare(decimal.parse(of(a)) ?? decimal.ZERO, decimal.parse(of(b)) ?? decimal.ZERO);
 
@@ -207,15 +176,15 @@ function Breakdown({
             name: 'win',
             title: 'Win rate',
             numeric: true,
-            order: byText(({ winRate }) => winRate),
-            cell: ({ winRate }) => <Percent value={winRate} digits={1} />,
+            order: (a, b) => (a.win_rate ?? 0) - (b.win_rate ?? 0),
+            cell: ({ win_rate }) => <Percent value={win_rate} digits={1} />,
           },
           {
             name: 'factor',
             title: 'Profit factor',
             numeric: true,
-            order: byText(({ profitFactor }) => profitFactor),
-            cell: ({ profitFactor }) => <Plain value={profitFactor} />,
+            order: (a, b) => (a.profit_factor ?? 0) - (b.profit_factor ?? 0),
+            cell: ({ profit_factor }) => <Ratio value={profit_factor ?? null} />,
           },
           {
             name: 'expectancy',
@@ -242,8 +211,10 @@ function Breakdown({
             name: 'held',
             title: 'Mean hold',
             numeric: true,
-            order: (a, b) => (a.held ?? 0) - (b.held ?? 0),
-            cell: ({ held }) => <span className="number">{held === null ? '–' : duration(held)}</span>,
+            order: (a, b) => (a.mean_holding_seconds ?? 0) - (b.mean_holding_seconds ?? 0),
+            cell: ({ mean_holding_seconds: held }) => (
+              <span className="number">{held == null ? '–' : duration(held * 1000)}</span>
+            ),
           },
         ]}
       />
@@ -251,31 +222,44 @@ function Breakdown({
   );
 }
 
-/** The return of each trade on what its entry cost. */
-function tradeReturns(trades: readonly Trade[]): number[] {
-  return trades.flatMap(({ pnl, quantity, entry_price }) => {
-    const value = Number(pnl) / (Number(quantity) * Number(entry_price));
-    return Number.isFinite(value) ? [value] : [];
-  });
-}
-
 const BINS = 24;
+
+/** A bin as it is drawn; its ends are open where nothing bounds it. */
+interface DrawnBin {
+  readonly from: number | null;
+  readonly until: number | null;
+  readonly count: number;
+}
 
 function Distribution({
   curve,
-  trades,
+  returns,
 }: {
   curve: readonly Point[];
-  trades: readonly Trade[];
+  returns: Analytics['returns'];
 }): ReactElement {
   const [of, setOf] = useState<'trades' | 'days'>('trades');
-  const bins = useMemo(
-    () =>
-      histogram(of === 'trades' ? tradeReturns(trades) : dailyReturns(curve).map(({ value }) => value), BINS),
-    [of, curve, trades],
-  );
+  const bins = useMemo((): readonly DrawnBin[] => {
+    if (of === 'days') {
+      return histogram(
+        dailyReturns(curve).map(({ value }) => value),
+        BINS,
+      );
+    }
+    return returns.map(({ from, until, trades }) => ({
+      from: from ?? null,
+      until: until ?? null,
+      count: trades,
+    }));
+  }, [of, curve, returns]);
   const most = Math.max(1, ...bins.map(({ count }) => count));
-  const edge = (value: number): string => `${(value * 100).toFixed(1).replace('-', '\u2212')} %`;
+  const edge = (value: number): string => `${Number((value * 100).toFixed(2))} %`.replace('-', '\u2212');
+  const rangeOf = ({ from, until }: DrawnBin): string =>
+    from === null
+      ? `below ${edge(until ?? 0)}`
+      : until === null
+        ? `${edge(from)} and more`
+        : `${edge(from)} to ${edge(until)}`;
   return (
     <Panel
       title="Distribution of returns"
@@ -294,42 +278,68 @@ function Distribution({
       <div
         className="histogram"
         role="img"
-        aria-label={bins
-          .map(({ from, until, count }) => `${edge(from)} to ${edge(until)}: ${count}`)
-          .join('; ')}
+        aria-label={bins.map((bin) => `${rangeOf(bin)}: ${bin.count}`).join('; ')}
       >
-        {bins.map(({ from, until, count }) => (
-          <div key={from} title={`${edge(from)} to ${edge(until)}: ${count}`}>
-            <span className="histogram-count">{count > 0 ? count : ''}</span>
+        {bins.map((bin) => (
+          <div key={bin.from ?? 'lowest'} title={`${rangeOf(bin)}: ${bin.count}`}>
+            <span className="histogram-count">{bin.count > 0 ? bin.count : ''}</span>
             <span
-              className={`histogram-bar ${until <= 1e-12 ? 'loss' : 'gain'}`}
-              style={{ height: `${(count / most) * 100}%` }}
+              className={`histogram-bar ${bin.until !== null && bin.until <= 1e-12 ? 'loss' : 'gain'}`}
+              style={{ height: `${(bin.count / most) * 100}%` }}
             />
+            <span className="histogram-edge number">
+              {bin.from === null
+                ? ''
+                : Number((bin.from * 100).toFixed(2))
+                    .toString()
+                    .replace('-', '\u2212')}
+            </span>
           </div>
         ))}
       </div>
-      <div className="histogram-axis number" aria-hidden="true">
-        <span>{edge(bins[0]?.from ?? 0)}</span>
-        <span>{edge(bins.at(-1)?.until ?? 0)}</span>
-      </div>
+      <p className="faint histogram-unit">
+        Lower edges, in percent of what the {of === 'trades' ? 'entry cost' : 'day began with'}
+      </p>
     </Panel>
   );
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 
-function Months({ months }: { months: readonly PeriodReturn[] }): ReactElement {
+function Months({ curve, sums }: { curve: readonly Point[]; sums: Analytics['monthly'] }): ReactElement {
+  const [of, setOf] = useState<'return' | 'pnl'>('return');
+  const months = useMemo((): readonly PeriodReturn[] => {
+    if (of === 'return') return monthlyReturns(curve);
+    return sums.map(({ month, pnl }) => ({ period: month, value: Number(pnl) }));
+  }, [of, curve, sums]);
   const years = [...new Set(months.map(({ period }) => period.slice(0, 4)))];
   const largest = Math.max(1e-9, ...months.map(({ value }) => Math.abs(value)));
   const valueOf = (period: string): number | null =>
     months.find((month) => month.period === period)?.value ?? null;
-  const total = (year: string): number =>
-    months
-      .filter(({ period }) => period.startsWith(year))
-      .reduce((factor, { value }) => factor * (1 + value), 1) - 1;
+  const total = (year: string): number => {
+    const values = months.filter(({ period }) => period.startsWith(year)).map(({ value }) => value);
+    if (of === 'pnl') return values.reduce((sum, value) => sum + value, 0);
+    return values.reduce((factor, value) => factor * (1 + value), 1) - 1;
+  };
+  const scale = of === 'return' ? 100 : 1;
   return (
-    <Panel title="Return by month" hint="UTC, in percent" flush>
-      <div className="table-scroll heat-scroll" tabIndex={0} role="region" aria-label="Return by month">
+    <Panel
+      title="By month"
+      hint={of === 'return' ? 'return of the equity in percent' : 'PnL of closed trades in USD'}
+      flush
+      actions={
+        <Segments
+          label="What of each month"
+          value={of}
+          options={[
+            ['return', 'Return'],
+            ['pnl', 'PnL'],
+          ]}
+          onChange={setOf}
+        />
+      }
+    >
+      <div className="table-scroll heat-scroll" tabIndex={0} role="region" aria-label="By month">
         <table className="heat">
           <thead>
             <tr>
@@ -351,9 +361,10 @@ function Months({ months }: { months: readonly PeriodReturn[] }): ReactElement {
                     key={month}
                     value={valueOf(`${year}-${String(index + 1).padStart(2, '0')}`)}
                     largest={largest}
+                    scale={scale}
                   />
                 ))}
-                <Heat value={total(year)} largest={largest} />
+                <Heat value={total(year)} largest={largest} scale={scale} />
               </tr>
             ))}
           </tbody>
@@ -363,10 +374,18 @@ function Months({ months }: { months: readonly PeriodReturn[] }): ReactElement {
   );
 }
 
-function Heat({ value, largest }: { value: number | null; largest: number }): ReactElement {
+function Heat({
+  value,
+  largest,
+  scale,
+}: {
+  value: number | null;
+  largest: number;
+  scale: number;
+}): ReactElement {
   if (value === null) return <td />;
   const share = Math.min(1, Math.abs(value) / largest);
-  const text = (value * 100).toFixed(1);
+  const text = (value * scale).toFixed(1);
   const shown = value > 0 ? `+${text}` : text.replace('-', '\u2212');
   return (
     <td className={value < 0 ? 'loss' : 'gain'} style={{ '--heat': share } as React.CSSProperties}>

@@ -13,6 +13,9 @@ const KINDS = ['trading-state', 'settings-changed', 'slot-changed', 'breaker-cha
 const changesOf = ({ counts, snapshots }: StreamState): number =>
   KINDS.reduce((sum, kind) => sum + (counts[kind] ?? 0), snapshots);
 
+/** A version's hash in full, which its beginning tells as well. */
+const HASH = /\b([0-9a-f]{12})[0-9a-f]{52}\b/g;
+
 export function AuditPage({ account }: { account: string }): ReactElement {
   const version = useStream(changesOf);
   const key = (entry: AuditEntry): string =>
@@ -43,7 +46,12 @@ export function AuditPage({ account }: { account: string }): ReactElement {
             { name: 'actor', title: 'Who', cell: ({ actor }) => <b>{actor}</b> },
             { name: 'action', title: 'Did', lead: true, cell: ({ action }) => action.replace(/[-_]/g, ' ') },
             { name: 'subject', title: 'To', cell: ({ subject }) => subject },
-            { name: 'detail', title: 'In particular', wraps: true, cell: ({ detail }) => detail || '–' },
+            {
+              name: 'detail',
+              title: 'In particular',
+              wraps: true,
+              cell: ({ detail }) => <span title={detail}>{detail.replace(HASH, '$1\u2026') || '–'}</span>,
+            },
             {
               name: 'sequence',
               title: 'Input',

@@ -1,20 +1,36 @@
 import { useState, type ReactElement } from 'react';
-import { asProblem, type Problem } from '../api/problem';
+import { asProblem, Problem } from '../api/problem';
 import { Button, TextField } from '../components/controls';
 import { Logo } from '../components/icons';
-import { logIn } from '../session';
+import { logIn, logInWithWallet } from '../session';
+import { walletsHere } from '../wallet';
+
+/** A wallet whose holder says no rejects with an error of its own kind. */
+function problemOfLogin(error: unknown): Problem {
+  const isOfWallet =
+    typeof error === 'object' && error !== null && 'message' in error && !(error instanceof TypeError);
+  if (error instanceof Problem || !isOfWallet) return asProblem(error);
+  return new Problem(
+    0,
+    'about:blank',
+    'The wallet did not sign',
+    `The wallet did not sign: ${String(error.message)}`,
+    null,
+  );
+}
 
 export function LoginPage({ why }: { why: string | null }): ReactElement {
   const [token, setToken] = useState('');
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const submit = async (): Promise<void> => {
+  const chains = walletsHere();
+  const enter = async (logging: () => Promise<void>): Promise<void> => {
     setBusy(true);
     setProblem(null);
     try {
-      await logIn(token.trim());
+      await logging();
     } catch (error) {
-      setProblem(asProblem(error));
+      setProblem(problemOfLogin(error));
     } finally {
       setBusy(false);
     }
@@ -25,7 +41,7 @@ export function LoginPage({ why }: { why: string | null }): ReactElement {
         className="panel login-card"
         onSubmit={(event) => {
           event.preventDefault();
-          if (token.trim()) void submit();
+          if (token.trim()) void enter(() => logIn(token.trim()));
         }}
       >
         <div className="login-brand">
@@ -46,6 +62,11 @@ export function LoginPage({ why }: { why: string | null }): ReactElement {
         <Button type="submit" tone="primary" busy={busy} disabled={!token.trim()}>
           {busy ? 'Logging in…' : 'Log in'}
         </Button>
+        {chains.map((chain) => (
+          <Button key={chain} busy={busy} onClick={() => void enter(() => logInWithWallet(chain))}>
+            {chain === 'evm' ? 'Sign in with an Ethereum wallet' : 'Sign in with a Solana wallet'}
+          </Button>
+        ))}
         <div className="login-help">
           <p>No token yet? On the machine that runs the host:</p>
           <code className="command">bulkhead token create --name me --role admin</code>

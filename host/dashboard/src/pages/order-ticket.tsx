@@ -2,6 +2,7 @@ import { useState, type ReactElement } from 'react';
 import { change, path } from '../api/client';
 import { asProblem, type Problem } from '../api/problem';
 import { Button, Segments, Select, TextField } from '../components/controls';
+import { ProblemNote } from '../components/feedback';
 import { CURRENCY } from '../components/figures';
 import { succeeded } from '../components/toasts';
 import * as decimal from '../format/decimal';
@@ -62,7 +63,7 @@ export function OrderTicket({ account, instrument }: { account: string; instrume
       onSubmit={(event) => {
         event.preventDefault();
         if (!ready || busy || forbidden) return;
-        const body = { strategy, instrument, side, ...amountOf(), ...(limit ? { limit } : {}) };
+        const body = { strategy, instrument, side, ...amountOf(), ...(limit ? { limit_price: limit } : {}) };
         void send(words, path('accounts', account, 'orders'), body);
       }}
     >
@@ -137,19 +138,7 @@ export function OrderTicket({ account, instrument }: { account: string; instrume
           Close the position of {strategy}
         </Button>
       )}
-      {problem && (
-        <div className="problem" role="alert">
-          <div>
-            <p className="problem-title">{problem.title}</p>
-            <p>{problem.message}</p>
-            {problem.requestId && (
-              <p className="faint">
-                Request <code>{problem.requestId}</code>
-              </p>
-            )}
-          </div>
-        </div>
-      )}
+      {problem && <ProblemNote problem={problem} />}
       <p className="field-hint">
         {forbidden ?? 'The order passes the same risk gate as a strategy\u2019s and is marked manual.'}
       </p>

@@ -17,6 +17,8 @@ function hintOf({ meaning, minimum, maximum, default: initial }: Parameter): str
   return meaning ? `${meaning.replace(/\.$/, '')} (${limits})` : limits;
 }
 
+const SOON = 1500;
+
 /** A field for each parameter that the strategy describes. */
 export function ParametersForm({
   account,
@@ -50,6 +52,8 @@ export function ParametersForm({
       succeeded(`${name} runs with the new parameters.`);
       setTyped({});
       onApplied();
+      // The host tells what is set along with its next view of the account, which may come after this.
+      setTimeout(onApplied, SOON);
     } catch (error) {
       failed('The parameters were not changed', error);
     } finally {

@@ -3,6 +3,7 @@ import { change, path } from '../api/client';
 import { Button, Status } from '../components/controls';
 import { Empty, Skeleton } from '../components/feedback';
 import { Gain, Money, Price, Quantity } from '../components/figures';
+import { Overlay } from '../components/overlay';
 import { PageHead } from '../components/page-head';
 import { StrategyTag } from '../components/strategy-tag';
 import { Table } from '../components/table';
@@ -12,10 +13,14 @@ import { useView } from '../live/live';
 import type { LivePosition } from '../live/messages';
 import { href } from '../router';
 import { useForbidden } from '../session';
+import { ExitsDialog } from './exits-dialog';
 
 export function PositionsPage({ account }: { account: string }): ReactElement {
   const view = useView();
   const now = milliseconds(view?.time) ?? 0;
+  const [closing, setClosing] = useState<LivePosition | null>(null);
+  const [guarding, setGuarding] = useState<LivePosition | null>(null);
+  const forbidden = useForbidden('trader');
   return (
     <div className="page">
       <PageHead
@@ -92,24 +97,41 @@ export function PositionsPage({ account }: { account: string }): ReactElement {
                 name: 'close',
                 title: '',
                 numeric: true,
-                cell: (position) => <CloseButton account={account} position={position} />,
+                cell: (position) => (
+                  <span className="row-actions">
+                    <Button small forbidden={forbidden} onClick={() => setGuarding(position)}>
+                      Exits
+                    </Button>
+                    <Button small forbidden={forbidden} onClick={() => setClosing(position)}>
+                      Close
+                    </Button>
+                  </span>
+                ),
               },
             ]}
           />
         )}
       </section>
+      {guarding && <ExitsDialog account={account} position={guarding} onClose={() => setGuarding(null)} />}
+      {closing && <CloseDialog account={account} position={closing} onClose={() => setClosing(null)} />}
     </div>
   );
 }
 
 const nextTier = ({ tiers }: LivePosition): string | null => tiers.find(({ taken }) => !taken)?.price ?? null;
 
-/** Asks once more on the button itself, so that one slip of the hand closes nothing. */
-function CloseButton({ account, position }: { account: string; position: LivePosition }): ReactElement {
-  const [sure, setSure] = useState(false);
+/** Asked once more, apart from the rows: those move while a hand is on its way. */
+function CloseDialog({
+  account,
+  position,
+  onClose,
+}: {
+  account: string;
+  position: LivePosition;
+  onClose: () => void;
+}): ReactElement {
   const [busy, setBusy] = useState(false);
-  const forbidden = useForbidden('trader');
-  const { strategy, instrument } = position;
+  const { strategy, instrument, quantity } = position;
   const close = async (): Promise<void> => {
     setBusy(true);
     try {
@@ -117,22 +139,25 @@ function CloseButton({ account, position }: { account: string; position: LivePos
       succeeded(`${instrument} of ${strategy} is being closed at the market.`);
     } catch (error) {
       failed(`${instrument} of ${strategy} was not closed`, error);
-    } finally {
-      setBusy(false);
-      setSure(false);
     }
+    onClose();
   };
   return (
-    <span className="close-position" onBlur={() => setSure(false)}>
-      <Button
-        small
-        busy={busy}
-        forbidden={forbidden}
-        tone={sure ? 'danger' : 'plain'}
-        onClick={() => (sure ? void close() : setSure(true))}
-      >
-        {sure ? 'Close now' : 'Close'}
-      </Button>
-    </span>
+    <Overlay
+      title={`Close ${instrument} of ${strategy}`}
+      onClose={onClose}
+      footer={
+        <>
+          <Button onClick={onClose}>Keep it</Button>
+          <Button tone="danger" busy={busy} onClick={() => void close()}>
+            {busy ? 'Closing…' : 'Close at the market'}
+          </Button>
+        </>
+      }
+    >
+      <p>
+        All of it is sold at the market: <Quantity value={quantity} /> when this was asked.
+      </p>
+    </Overlay>
   );
 }

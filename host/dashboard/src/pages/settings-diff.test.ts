@@ -16,6 +16,18 @@ describe('settings', () => {
     expect(difference({ a: 1, b: [1, 2] }, { b: [1, 2], a: 1 })).toEqual([]);
   });
 
+  it('name the elements of lists, and show lengths of time as such', () => {
+    const settings = {
+      faults: { window: 3_600_000_000_000 },
+      instruments: [{ symbol: 'BTC-USD', cluster: '' }],
+    };
+    expect(settingsOf(settings)).toEqual([
+      ['faults.window', '1 h'],
+      ['instruments.BTC-USD.cluster', '\u2013'],
+      ['instruments.BTC-USD.symbol', 'BTC-USD'],
+    ]);
+  });
+
   it('are listed by their path', () => {
     expect(settingsOf({ b: { c: null }, a: ['x', 'y'] })).toEqual([
       ['a', '["x","y"]'],

@@ -1,61 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Trade } from '../api/documents';
-import { curveFigures, figuresBy, figuresOf, histogram, monthlyReturns } from './statistics';
-
-const trade = (pnl: string, instrument = 'BTC-USD'): Trade => ({
-  sequence: 1,
-  strategy: 'momentum',
-  instrument,
-  side: 'buy',
-  quantity: '1',
-  entry_price: '100',
-  exit_price: '101',
-  entry_time: '2026-01-01T00:00:00Z',
-  exit_time: '2026-01-01T01:00:00Z',
-  fees: '0.1',
-  pnl,
-  exit_reason: 'order',
-});
+import { curveFigures, histogram, monthlyReturns } from './statistics';
 
 const day = 86_400;
 const at = (date: string, value: number): { time: number; value: number } => ({
   time: Date.parse(date) / 1000,
   value,
-});
-
-describe('figures of trades', () => {
-  it('are exact', () => {
-    const figures = figuresOf([trade('0.1'), trade('0.2'), trade('-0.1'), trade('0')]);
-    expect(figures).toMatchObject({
-      trades: 4,
-      wins: 2,
-      losses: 1,
-      pnl: '0.2',
-      fees: '0.4',
-      best: '0.2',
-      worst: '-0.1',
-    });
-    expect(figures).toMatchObject({
-      winRate: '0.5',
-      profitFactor: '3',
-      expectancy: '0.05',
-      averageWin: '0.15',
-    });
-    expect(figures.held).toBe(3_600_000);
-  });
-
-  it('leave out what is not defined', () => {
-    expect(figuresOf([])).toMatchObject({ winRate: null, profitFactor: null, best: null, held: null });
-    expect(figuresOf([trade('1')]).profitFactor).toBeNull();
-  });
-
-  it('are told by group', () => {
-    const groups = figuresBy([trade('1'), trade('2', 'ETH-USD'), trade('3')], ({ instrument }) => instrument);
-    expect(groups.map(({ name, pnl }) => [name, pnl])).toEqual([
-      ['BTC-USD', '4'],
-      ['ETH-USD', '2'],
-    ]);
-  });
 });
 
 describe('figures of the curve', () => {

@@ -20,7 +20,7 @@ import { WeightsPanel } from './weights-panel';
 export function StrategiesPage({ account }: { account: string }): ReactElement {
   const view = useView();
   const [uploading, setUploading] = useState(false);
-  const forbidden = useForbidden('operator');
+  const forbidden = useForbidden('operator', true);
   return (
     <div className="page">
       <PageHead title="Strategies">

@@ -165,7 +165,7 @@ function Versions({ name, running }: { name: string; running: string }): ReactEl
   );
   const [uploading, setUploading] = useState(false);
   const [busy, setBusy] = useState<string | null>(null);
-  const forbidden = useForbidden('operator');
+  const forbidden = useForbidden('operator', true);
   const plugin = versions.data?.find(({ hash }) => hash === running)?.name ?? name;
   const rows = versions.data?.filter((each) => each.name === plugin) ?? [];
   const rollBack = async (hash: string): Promise<void> => {

@@ -13,7 +13,7 @@ import { useResource } from '../resource';
 import { useForbidden } from '../session';
 
 export function TokensPage(): ReactElement {
-  const forbidden = useForbidden('admin');
+  const forbidden = useForbidden('admin', true);
   if (forbidden) {
     return (
       <div className="page">

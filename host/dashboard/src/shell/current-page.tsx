@@ -2,6 +2,7 @@ import { lazy, Suspense, type ReactElement } from 'react';
 import { Empty, Skeleton } from '../components/feedback';
 import { OverviewPage } from '../pages/overview';
 import { useRoute } from '../router';
+import { ErrorBoundary } from './error-boundary';
 
 const MarketPage = lazy(() => import('../pages/market').then((page) => ({ default: page.MarketPage })));
 const StrategiesPage = lazy(() =>
@@ -24,10 +25,13 @@ const TokensPage = lazy(() => import('../pages/tokens').then((page) => ({ defaul
 
 /** The page that the address names. */
 export function CurrentPage({ account }: { account: string }): ReactElement {
+  const page = useRoute().parts[0] ?? '';
   return (
-    <Suspense fallback={<Skeleton height={360} />}>
-      <Page account={account} />
-    </Suspense>
+    <ErrorBoundary key={page}>
+      <Suspense fallback={<Skeleton height={360} />}>
+        <Page account={account} />
+      </Suspense>
+    </ErrorBoundary>
   );
 }
 

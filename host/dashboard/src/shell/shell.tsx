@@ -9,7 +9,8 @@ import { Icon, Logo } from '../components/icons';
 import { Overlay } from '../components/overlay';
 import { failed } from '../components/toasts';
 import * as decimal from '../format/decimal';
-import { follow, useView } from '../live/live';
+import { follow, useStream, useView } from '../live/live';
+import type { StreamState } from '../live/stream';
 import { useResource } from '../resource';
 import { href, useRoute } from '../router';
 import { logOut } from '../session';
@@ -20,6 +21,8 @@ import { CurrentPage } from './current-page';
 import { HaltButton, ResumeButton } from './kill-switch';
 import { BOTTOM, PAGES } from './pages';
 
+const isHaltedIn = (state: StreamState): boolean => state.view?.halted != null;
+
 export function Shell({ session }: { session: Session }): ReactElement {
   const accounts = useResource('accounts', () => get<readonly Account[]>('accounts'));
   const chosen = useWhole(account);
@@ -28,6 +31,14 @@ export function Shell({ session }: { session: Session }): ReactElement {
   const current = chosen ?? (kept && names?.includes(kept) ? kept : names?.[0]) ?? null;
 
   useEffect(() => (current === null ? undefined : follow(current)), [current]);
+
+  const route = useRoute();
+  const isHalted = useStream(isHaltedIn);
+  useEffect(() => {
+    const page = PAGES.flatMap(({ pages }) => pages).find(({ path }) => path === (route.parts[0] ?? ''));
+    const parts = [isHalted ? 'Halted' : '', route.parts[1] ?? page?.title ?? '', 'Bulkhead'];
+    document.title = parts.filter(Boolean).join(' \u00b7 ');
+  }, [route, isHalted]);
 
   return (
     <div className="shell">
@@ -52,7 +63,7 @@ export function Shell({ session }: { session: Session }): ReactElement {
           </>
         )}
       </main>
-      <BottomNavigation />
+      <BottomNavigation session={session} />
     </div>
   );
 }
@@ -118,7 +129,7 @@ function Attribution(): ReactElement {
   );
 }
 
-function BottomNavigation(): ReactElement {
+function BottomNavigation({ session }: { session: Session }): ReactElement {
   const { parts } = useRoute();
   const current = parts[0] ?? '';
   const [more, setMore] = useState(false);
@@ -145,6 +156,9 @@ function BottomNavigation(): ReactElement {
       {more && (
         <Overlay title="Pages" kind="drawer" onClose={() => setMore(false)}>
           <div className="more-links">
+            <p className="faint">
+              Logged in as <b>{session.name}</b>, {session.role}
+            </p>
             <Links />
           </div>
           <Attribution />
