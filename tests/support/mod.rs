@@ -6,6 +6,7 @@ pub(crate) mod bomb;
 pub(crate) mod client;
 pub(crate) mod host;
 pub(crate) mod raw;
+pub(crate) mod receiver;
 #[cfg(target_os = "linux")]
 pub(crate) mod small_disk;
 

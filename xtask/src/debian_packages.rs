@@ -1,5 +1,6 @@
 //! Debian's packages, for what can't be got from crates.io.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
@@ -17,6 +18,29 @@ pub(crate) fn install(what_for: &str, packages: &[&str]) -> Result<()> {
     let mut install = vec!["install", "--yes", "--no-install-recommends"];
     install.extend(packages);
     process::run(&mut apt_get(&install))
+}
+
+/// Unpacks a package into a folder, for a program that runs from anywhere. Nothing is installed.
+pub(crate) fn unpack(package: &str, folder: &Path) -> Result<()> {
+    ensure!(
+        process::succeeds(Command::new("apt-get").arg("--version")),
+        "there is no apt-get, so Debian's packages can't be fetched"
+    );
+    let downloads = folder.join("downloads");
+    std::fs::create_dir_all(&downloads).with_context(|| format!("{} can't be made", downloads.display()))?;
+    let download = || {
+        let mut command = Command::new("apt-get");
+        process::capture(command.current_dir(&downloads).args(["download", package]))
+    };
+    eprintln!("Fetching Debian's {package}.");
+    if download().is_err() {
+        process::run(&mut apt_get(&["update"])).context("cannot refresh the list of packages")?;
+        download()?;
+    }
+    for entry in std::fs::read_dir(&downloads)? {
+        process::run(Command::new("dpkg-deb").arg("--extract").arg(entry?.path()).arg(folder))?;
+    }
+    Ok(std::fs::remove_dir_all(&downloads)?)
 }
 
 /// `apt-get` with the rights it needs. It is never killed, as that would leave packages half installed; it

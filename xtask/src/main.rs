@@ -21,6 +21,7 @@ mod fuzz;
 mod plugins;
 mod postgres;
 mod process;
+mod promtool;
 mod simulate;
 mod smoke;
 mod test;

@@ -9,6 +9,7 @@ use crate::demo;
 use crate::plugins::{self, PLUGINS_VARIABLE};
 use crate::postgres;
 use crate::process;
+use crate::promtool;
 use crate::workspace::Workspace;
 
 /// Tells end-to-end tests and benches which `bulkhead` binary to drive.
@@ -16,6 +17,9 @@ pub(crate) const BINARY_VARIABLE: &str = "BULKHEAD_BIN";
 
 /// A filter that is part of this runs the dashboard's tests as well.
 const DASHBOARD: &str = "dashboard browser";
+
+/// A filter that is part of this may run the test of the files for operators.
+const OPERATIONS: &str = "operations";
 
 /// Runs the tests, or those whose name contains `filter`.
 pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
@@ -37,6 +41,9 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     } else {
         eprintln!("cargo-nextest is not installed: the tests run with `cargo test`, which takes longer.");
         tests.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+    }
+    if filter.is_none_or(|filter| OPERATIONS.contains(filter)) {
+        promtool::give(workspace, &mut tests)?;
     }
     let outcome = with_environment(tests.args(filter));
 

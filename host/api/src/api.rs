@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::analytics::AnalyticsCache;
 use crate::authorisation::Caller;
 use crate::backtests::Backtests;
+use crate::host_figures::HostFigures;
 use crate::limits::Limits;
 use crate::live::{Hub, Stream};
 use crate::metrics::{KeptCounts, RequestCounts};
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) counts: RequestCounts,
     pub(crate) counted: KeptCounts,
+    pub(crate) figures: HostFigures,
     pub(crate) sessions: Sessions,
     pub(crate) challenges: Challenges,
     pub(crate) hub: Hub,
@@ -69,6 +71,7 @@ impl Api {
             readers,
             counts,
             counted: KeptCounts::default(),
+            figures: host.figures.clone(),
             sessions: Sessions::default(),
             challenges: Challenges::default(),
             hub: host.hub.clone(),

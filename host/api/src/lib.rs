@@ -18,6 +18,7 @@ mod backtests;
 mod changes;
 mod connections;
 mod documents;
+mod host_figures;
 mod limits;
 pub mod live;
 mod login;
@@ -39,6 +40,7 @@ mod tokens;
 mod wallets;
 
 pub use self::backtests::BacktestProgram;
+pub use self::host_figures::HostFigures;
 pub use self::openapi::document;
 pub use self::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
 pub use self::server::{Host, ServeError, Settings, serve};

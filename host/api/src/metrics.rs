@@ -62,6 +62,7 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
     let figures = Figures::new(&registry).map_err(|error| unmeasured(&error))?;
     registry.register(Box::new(api.counts.requests.clone())).map_err(|error| unmeasured(&error))?;
     registry.register(Box::new(api.counts.seconds.clone())).map_err(|error| unmeasured(&error))?;
+    api.figures.register(&registry).map_err(|error| unmeasured(&error))?;
     figures.read_live(&api.hub);
     let counts = Arc::clone(&api.counted);
     api.readers.ask(move |database| figures.read(database, &counts)).await?;

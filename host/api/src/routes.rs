@@ -321,6 +321,7 @@ mod tests {
     use super::*;
     use crate::api::now;
     use crate::backtests::BacktestProgram;
+    use crate::host_figures::HostFigures;
     use crate::live::Hub;
     use crate::metrics::RequestCounts;
     use crate::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
@@ -389,6 +390,7 @@ mod tests {
             backtests: Arc::new(NoDirectory),
             backtest_directory: folder.path().join("backtests"),
             poke: Arc::new(|| {}),
+            figures: HostFigures::new().unwrap(),
         };
         let readers = Readers::start(&url).unwrap();
         let api = Api::new(settings(requests_per_minute), &host, readers, counts);

@@ -19,6 +19,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::api::Api;
 use crate::backtests::BacktestProgram;
 use crate::connections::Limited;
+use crate::host_figures::HostFigures;
 use crate::live::Hub;
 use crate::metrics::RequestCounts;
 use crate::plugins::PluginDirectory;
@@ -77,6 +78,8 @@ pub struct Host {
     pub backtest_directory: PathBuf,
     /// Makes the host look at once for what was asked of it.
     pub poke: Arc<dyn Fn() + Send + Sync>,
+    /// What the host counts beside its engines.
+    pub figures: HostFigures,
 }
 
 /// Why the API is not served.

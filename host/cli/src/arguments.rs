@@ -19,6 +19,18 @@ pub(crate) struct Arguments {
     /// When to colour the output.
     #[arg(long, global = true, value_enum, default_value_t = Colour::Auto)]
     pub(crate) color: Colour,
+    /// How log lines are written, on standard error; as the configuration says when left out.
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// A command line that is well formed and does not fit what it speaks of.
@@ -65,6 +77,9 @@ pub(crate) enum Command {
     /// Say who may use the dashboard and the admin API.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// See whether people are told what happens.
+    #[command(subcommand)]
+    Alert(AlertCommand),
     /// Show the configuration as it is understood.
     Config(ConfigurationArguments),
     /// Compile the plugin on standard input under limits; the host starts this itself.
@@ -384,6 +399,21 @@ pub(crate) enum PluginCommand {
         /// The version's content hash, or the first digits of it.
         #[arg(value_name = "SHA256")]
         hash: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AlertCommand {
+    /// Send a test through the channels that are configured, and say what came of it.
+    Test {
+        #[command(flatten)]
+        configuration: ConfigurationArguments,
+        /// The channel: telegram, or webhooks.NAME; all of them when left out.
+        #[arg(long, value_name = "NAME")]
+        channel: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -178,7 +178,10 @@ impl Words {
         let written = match field.name() {
             "slot" => write!(self.slot, "{value}"),
             "message" if self.message.is_empty() => write!(self.message, "{value}"),
-            "message" => write!(self.message, ": {value}"),
+            // What a strategy says stands beside the line's own words.
+            "message" | "text" => write!(self.message, ": {value}"),
+            // For those who search a log, not for those who watch it.
+            "input" => Ok(()),
             name => write!(self.facts, " · {name} {value}"),
         };
         debug_assert!(written.is_ok(), "writing to a string can't fail");
@@ -224,7 +227,12 @@ mod tests {
             hold();
             tracing::warn!(slot = "momentum", fault = "trapped", "strategy failed");
             for number in 0..3 * KEPT {
-                tracing::info!(slot = "noisy", message = format!("{number}\n\u{1b}[2J"), "strategy says");
+                tracing::info!(
+                    slot = "noisy",
+                    input = 7,
+                    text = format!("{number}\n\u{1b}[2J"),
+                    "strategy says"
+                );
             }
             tracing::error!(event = 7, "last");
             let lines = lines();

@@ -3,6 +3,7 @@
 //! It decides nothing about money; that is the core's. Where to start reading: `arguments` for what can be
 //! asked, `run` for the host at work, `backtest` for the same engine over the past.
 
+mod alerts;
 mod arguments;
 mod backtest;
 mod by_hand;
@@ -23,7 +24,7 @@ mod token;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use bulkhead_configuration::InvalidConfiguration;
+use bulkhead_configuration::{InvalidConfiguration, LogFormat};
 use clap::Parser as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         Colour::Always => anstream::ColorChoice::Always.write_global(),
         Colour::Never => anstream::ColorChoice::Never.write_global(),
     }
-    start_log();
+    start_log(log_format(&arguments));
     // Strategies run on the thread that calls them; its stack must hold theirs.
     let worker = std::thread::Builder::new()
         .name("engine".to_owned())
@@ -101,6 +102,7 @@ fn execute(command: &Command) -> Result<()> {
         Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Token(command) => token::token(command),
+        Command::Alert(command) => alerts::alert(command),
         Command::CompilePlugin { .. } => Ok(()),
         Command::Config(arguments) => {
             let configuration = configuration::layers(arguments, None)?.read()?;
@@ -110,12 +112,34 @@ fn execute(command: &Command) -> Result<()> {
     }
 }
 
+/// How log lines are written: as the command line says, or else the configuration of the host that is to run. A
+/// configuration that can't be read is complained about where it is used.
+fn log_format(arguments: &Arguments) -> LogFormat {
+    let asked = arguments.log_format.map(|format| match format {
+        arguments::LogFormat::Text => LogFormat::Text,
+        arguments::LogFormat::Json => LogFormat::Json,
+    });
+    let configured = || match &arguments.command {
+        Command::Run(run) => {
+            let layers = configuration::layers(&run.configuration, None).ok()?;
+            layers.read().ok().map(|configuration| configuration.log.format)
+        }
+        _ => None,
+    };
+    asked.or_else(configured).unwrap_or_default()
+}
+
 /// Log lines go to standard error, or to the status view while it is on; `RUST_LOG=debug` shows more of them.
-fn start_log() {
+fn start_log(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let colour = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
-    let lines = fmt::layer().with_writer(log_lines::standard_error).with_ansi(colour).with_target(false);
-    tracing_subscriber::registry().with(filter).with(lines).with(log_lines::Keep).init();
+    let text = (format == LogFormat::Text)
+        .then(|| fmt::layer().with_writer(log_lines::standard_error).with_target(false).with_ansi(colour));
+    let json = (format == LogFormat::Json).then(|| {
+        let lines = fmt::layer().with_writer(log_lines::standard_error).with_target(false).with_ansi(false);
+        lines.json().flatten_event(true).with_span_list(false)
+    });
+    tracing_subscriber::registry().with(filter).with(text).with(json).with(log_lines::Keep).init();
 }
 
 #[cfg(test)]

@@ -10,10 +10,12 @@
 //! for what it means to the core.
 
 mod accounts;
+mod alerts;
 mod api;
 mod breakers;
 mod journal;
 mod layers;
+mod log;
 mod sections;
 mod values;
 
@@ -35,10 +37,12 @@ use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
 pub use self::accounts::OwnSettings;
+pub use self::alerts::{Alerts, KINDS, Telegram, Webhook, is_reference, is_safe_address};
 pub use self::api::{Api, Wallet, WalletRole};
 pub use self::breakers::Breakers;
 pub use self::journal::{Durability, Journal};
 pub use self::layers::Layers;
+pub use self::log::{Log, LogFormat};
 pub use self::sections::{
     Exits, Faults, Feed, FeedSource, InstrumentTerms, Mode, Paper, Risk, SizingMethod, SizingSection, Slot,
     Strategies,
@@ -98,6 +102,12 @@ pub struct Configuration {
     /// Where the admin API and the dashboard are served.
     #[serde(default)]
     pub api: Api,
+    /// Who is told what happens.
+    #[serde(default)]
+    pub alerts: Alerts,
+    /// The host's log.
+    #[serde(default)]
+    pub log: Log,
     /// What accounts have of their own, by their names; one called main when there are none.
     #[serde(default)]
     pub accounts: BTreeMap<String, OwnSettings>,
@@ -182,7 +192,12 @@ impl Layers {
         };
         let text = std::fs::read_to_string(path)
             .map_err(|error| problem(format!("can't be read: {error}; give --config a TOML file")))?;
-        let table = text.parse::<Table>().map_err(|error| problem(format!("is not TOML: {error}")))?;
+        // Without the line itself, which may hold a secret.
+        let table = text.parse::<Table>().map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.matches('\n').count() + 1;
+            problem(format!("is not TOML: line {line}: {}", error.message()))
+        })?;
         self.add(table, &path.display().to_string());
         Ok(())
     }
@@ -238,11 +253,15 @@ impl Layers {
                     if let Some(default) = remove(&mut defaults, &path) {
                         table = laid_over(table, &path, default);
                     }
-                    problems.push(Problem {
-                        origin: self.origin(&path).to_owned(),
-                        key: path,
-                        found: found.as_ref().map(ToString::to_string).unwrap_or_default(),
-                        allowed,
+                    problems.push(if is_about_alerts(&path) {
+                        self.secretive(&path, found.as_ref(), &allowed)
+                    } else {
+                        Problem {
+                            origin: self.origin(&path).to_owned(),
+                            key: path,
+                            found: found.as_ref().map(ToString::to_string).unwrap_or_default(),
+                            allowed,
+                        }
                     });
                     if found.is_none() || problems.len() == MOST_PROBLEMS {
                         break None;
@@ -254,6 +273,24 @@ impl Layers {
             problems.extend(self.out_of_range(configuration));
         }
         (configuration, problems)
+    }
+
+    /// A problem where a secret may have been written in the wrong place: it is not repeated.
+    fn secretive(&self, path: &str, found: Option<&Value>, allowed: &str) -> Problem {
+        let is_unknown = allowed.starts_with("unknown field");
+        let allowed = match (is_unknown, allowed.split_once("expected ")) {
+            (true, Some((_, known))) => format!("there is no such key; expected {known}"),
+            (false, Some((_, expected))) => format!("expected {expected}"),
+            (_, None) if allowed.starts_with("missing field") => allowed.to_owned(),
+            (_, None) => "it can't be understood".to_owned(),
+        };
+        // The name of a key that does not exist may itself be what was to be the value.
+        let shown = match (is_unknown, path.rsplit_once('.')) {
+            (true, Some((section, key))) if !is_name(key) => format!("{section}.{}", alerts::NOT_SHOWN),
+            _ => path.to_owned(),
+        };
+        let found = found.map(|_| alerts::NOT_SHOWN.to_owned()).unwrap_or_default();
+        Problem { origin: self.origin(path).to_owned(), key: shown, found, allowed }
     }
 
     fn out_of_range(&self, configuration: &Configuration) -> Vec<Problem> {
@@ -370,6 +407,9 @@ impl Layers {
         for (key, found, allowed) in c.journal.problems().into_iter().chain(c.api.problems()) {
             check(key, found, false, allowed);
         }
+        for (key, found, allowed) in c.alerts.problems() {
+            check(&key, found, false, &allowed);
+        }
         let plan = bulkhead_core::exits::ExitPolicy::from(&c.risk.exits).default_plan;
         if let Err(reason) = plan.validate() {
             check("risk.exits", String::new(), false, &reason);
@@ -412,6 +452,14 @@ fn located(error: &serde_path_to_error::Error<toml::de::Error>) -> (String, Stri
         }
         _ => (path, message),
     }
+}
+
+fn is_about_alerts(path: &str) -> bool {
+    path == "alerts" || path.starts_with("alerts.")
+}
+
+fn is_name(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
 }
 
 fn laid_over(table: Table, path: &str, value: Value) -> Table {

@@ -29,6 +29,9 @@ const BETWEEN_REPORTS: Duration = Duration::from_millis(1);
 /// How long the writer may take to say why it could not write.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// Times of commits that are kept for whoever measures them.
+const MOST_COMMIT_TIMES: usize = 1_024;
+
 /// When groups are written and snapshots taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -128,6 +131,7 @@ pub struct Sequencer {
     last_snapshot: Instant,
     status: JournalStatus,
     events: Vec<JournalEvent>,
+    commit_times: Vec<Duration>,
 }
 
 impl Sequencer {
@@ -176,6 +180,7 @@ impl Sequencer {
             last_snapshot: Instant::now(),
             status: JournalStatus::Writing,
             events: Vec::new(),
+            commit_times: Vec::new(),
         })
     }
 
@@ -370,6 +375,11 @@ impl Sequencer {
         self.events.drain(..)
     }
 
+    /// How long the commits took that ended since this was last asked; some are left out when that is long ago.
+    pub fn commit_times(&mut self) -> impl Iterator<Item = Duration> + '_ {
+        self.commit_times.drain(..)
+    }
+
     fn give_up(mut self, until: Instant, released: &mut Vec<NumberedOutput>) -> Result<Engine, StoreError> {
         self.writer.give_up();
         // Between two tries it ends at once and says why. Who closes several waits for all of them together.
@@ -402,7 +412,10 @@ impl Sequencer {
 
     fn hear(&mut self, report: Report, released: &mut Vec<NumberedOutput>) -> Result<(), StoreError> {
         match report {
-            Report::Durable(mut batch) => {
+            Report::Durable(mut batch, took) => {
+                if self.commit_times.len() < MOST_COMMIT_TIMES {
+                    self.commit_times.push(took);
+                }
                 self.unwritten -= 1;
                 self.durable.0 += batch.inputs.len() as u64;
                 released.append(&mut batch.outputs);

@@ -17,8 +17,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What the writer tells.
 pub(crate) enum Report {
-    /// The batch is durable: its outputs may leave.
-    Durable(Batch),
+    /// The batch is durable, after this time: its outputs may leave.
+    Durable(Batch, Duration),
     /// The store can't take it at the moment; the writer goes on trying.
     Waiting { why: String },
     /// The store took it after all.
@@ -112,9 +112,10 @@ struct Work {
 impl Work {
     fn all(mut self, work: &Receiver<Batch>) {
         while let Ok(mut batch) = work.recv() {
+            let started = Instant::now();
             let written = self.write(&mut batch);
             let report = match written {
-                Ok(()) => Report::Durable(batch),
+                Ok(()) => Report::Durable(batch, started.elapsed()),
                 Err(error) => Report::Failed(error),
             };
             let ended = matches!(report, Report::Failed(_));

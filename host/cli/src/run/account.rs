@@ -21,11 +21,10 @@ use bulkhead_store::database::{Database, Options};
 use bulkhead_store::journal::{NumberedOutput, Sequence};
 use bulkhead_store::storage::{Request, Storage as _};
 
-use super::live::LiveUpdates;
 use super::log;
 use super::messages::Message;
-use super::status::StatusView;
 use super::summary::{AccountSummary, RecoverySummary, Tally};
+use super::watchers::Watchers;
 use crate::market_data::MarketData;
 use crate::shard::{self, Account, Shard};
 use crate::strategy_files::PluginFile;
@@ -77,10 +76,7 @@ pub(super) struct AccountHost {
     taken_up: BTreeSet<i64>,
     tally: Tally,
     recovery: Option<RecoverySummary>,
-    /// Instead of log lines, on a terminal.
-    view: Option<StatusView>,
-    /// For those who watch through the API.
-    live: Option<LiveUpdates>,
+    watchers: Watchers,
 }
 
 impl AccountHost {
@@ -92,7 +88,7 @@ impl AccountHost {
         sandbox: &Sandbox,
         files: &[PluginFile],
         data: &MarketData,
-        (view, live): (Option<StatusView>, Option<LiveUpdates>),
+        watchers: Watchers,
         wake: impl Fn() + Send + 'static,
     ) -> Result<Self> {
         let Shard { sequencer, feed, recovery, settings } =
@@ -113,12 +109,9 @@ impl AccountHost {
             taken_up: BTreeSet::new(),
             tally: Tally::default(),
             recovery: recovery.as_ref().map(|(report, seconds)| RecoverySummary::of(report, *seconds)),
-            view,
-            live,
+            watchers,
         };
-        if let Some(live) = &mut host.live {
-            live.begin(&host.sequencer);
-        }
+        host.watchers.begin(&host.sequencer);
         if let Some((report, seconds)) = &recovery {
             log::recovery(host.engine(), report, *seconds);
         }
@@ -301,33 +294,16 @@ impl AccountHost {
 
     fn tell(&mut self) {
         for event in self.sequencer.journal_events() {
-            log::journal(&event);
+            self.watchers.journal(&event);
         }
-        for NumberedOutput { output, .. } in &self.released {
-            self.tally.add(output);
-            let for_the_log = match &mut self.view {
-                Some(view) => view.take(output.clone()).is_some(),
-                None => true,
-            };
-            if for_the_log {
-                log::output(self.sequencer.engine(), output);
-            }
+        for took in self.sequencer.commit_times() {
+            self.watchers.figures.committed(&self.account.name, took);
         }
-        match &mut self.live {
-            Some(live) => live.outputs(&self.sequencer, std::mem::take(&mut self.released)),
-            None => self.released.clear(),
-        }
+        self.watchers.outputs(&self.sequencer, &mut self.released, &mut self.tally);
     }
 
     fn show(&mut self, now: Instant) {
-        if self.view.as_mut().is_some_and(|view| !view.refresh(now, &self.sequencer, &self.tally)) {
-            self.view = None;
-        }
-        if let Some(live) = &mut self.live
-            && let Err(error) = live.refresh(now, &self.sequencer, &self.tally)
-        {
-            tracing::warn!(%error, "the account can't be shown to those who watch it");
-        }
+        self.watchers.show(now, &self.sequencer, &self.tally);
     }
 
     /// Has everything written, without waiting for it; then [`Self::close`] does not take long.
@@ -340,12 +316,15 @@ impl AccountHost {
         let elapsed = self.started.elapsed();
         let mut released = std::mem::take(&mut self.released);
         let closed = self.sequencer.close_until(until, &mut released);
-        self.view = None;
+        self.watchers.view = None;
         match closed {
             Ok(engine) => {
-                for NumberedOutput { output, .. } in released {
-                    self.tally.add(&output);
-                    log::output(&engine, &output);
+                if let Some(alerts) = &mut self.watchers.alerts {
+                    alerts.end(&engine, &released);
+                }
+                for numbered in released {
+                    self.tally.add(&numbered.output);
+                    log::output(&engine, &numbered);
                 }
                 self.tally.summary(self.account.name, &engine, elapsed, self.recovery)
             }
@@ -387,12 +366,10 @@ impl AccountHost {
             }
             let input = input.clone();
             self.next += 1;
-            if let InputKind::Bar(bar) = input.kind {
+            if matches!(input.kind, InputKind::Bar(_)) {
                 self.tally.bars += 1;
-                if let Some(live) = &mut self.live {
-                    live.bar(bar);
-                }
             }
+            self.watchers.before(&self.sequencer, &input);
             self.sequencer.step(input);
         }
         Ok(Progress::Busy)

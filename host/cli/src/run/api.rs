@@ -10,8 +10,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, ensure};
 use bulkhead_api::live::{Hub, Publisher};
 use bulkhead_api::{
-    BacktestProgram, Host, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings, WalletAddress,
-    WalletHolder, serve,
+    BacktestProgram, Host, HostFigures, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings,
+    WalletAddress, WalletHolder, serve,
 };
 use bulkhead_configuration::{Configuration, Wallet, WalletRole};
 use bulkhead_core::identifier::ContentHash;
@@ -27,10 +27,10 @@ const LONGEST_SLOT: usize = 64;
 
 /// What is needed to serve the API, and each account's way to those who watch it. Nothing when it is off.
 pub(super) fn prepare(
-    arguments: &ConfigurationArguments,
-    configuration: &Configuration,
+    (arguments, configuration): (&ConfigurationArguments, &Configuration),
     accounts: &[String],
     sandbox: &Sandbox,
+    figures: HostFigures,
     poke: impl Fn() + Send + Sync + 'static,
 ) -> Result<Option<(Settings, Host, Vec<Publisher>)>> {
     let api = &configuration.api;
@@ -63,6 +63,7 @@ pub(super) fn prepare(
         backtests: Arc::new(OwnProgram { arguments: arguments.clone() }),
         backtest_directory: configuration.storage.join("backtests"),
         poke: Arc::new(poke),
+        figures,
     };
     Ok(Some((settings, host, publishers)))
 }

@@ -1,4 +1,5 @@
-//! What the engine does, as log lines.
+//! What the engine does, as log lines. `input` is the journal's number of the input that a line follows from, `order`
+//! the order that it is about: from a fill they lead back to the order, and from there to the market event.
 
 use bulkhead_core::engine::{Engine, Slot};
 use bulkhead_core::identifier::{InstrumentId, StrategyId};
@@ -7,13 +8,16 @@ use bulkhead_core::risk::BreakerState;
 use bulkhead_core::strategy::LogLevel;
 use bulkhead_sequencer::recovery::RecoveryReport;
 use bulkhead_sequencer::sequencer::JournalEvent;
+use bulkhead_store::journal::NumberedOutput;
 
 use super::supervision::{Task, TaskFailure};
 
 /// Writes the line of an output. Orders and their steps are of interest to those who look for them.
-pub(super) fn output(engine: &Engine, output: &Output) {
-    match output {
+pub(super) fn output(engine: &Engine, numbered: &NumberedOutput) {
+    let input = numbered.sequence.0;
+    match &numbered.output {
         Output::OrderAccepted(terms) => tracing::debug!(
+            input,
             slot = slot(engine, terms.strategy),
             order = terms.id.0,
             symbol = symbol(engine, terms.instrument),
@@ -23,6 +27,7 @@ pub(super) fn output(engine: &Engine, output: &Output) {
             "order accepted"
         ),
         Output::OrderChanged(change) => tracing::debug!(
+            input,
             slot = slot(engine, change.strategy),
             order = change.order.0,
             state = change.state.name(),
@@ -31,12 +36,15 @@ pub(super) fn output(engine: &Engine, output: &Output) {
             "order changed"
         ),
         Output::Refused(refused) => tracing::debug!(
+            input,
             slot = slot(engine, refused.strategy),
             symbol = symbol(engine, refused.instrument),
             refusal = %refused.refusal,
             "refused"
         ),
         Output::Filled(fill) => tracing::info!(
+            input,
+            order = fill.order.0,
             slot = slot(engine, fill.strategy),
             symbol = symbol(engine, fill.instrument),
             side = fill.side.name(),
@@ -47,6 +55,7 @@ pub(super) fn output(engine: &Engine, output: &Output) {
             "fill"
         ),
         Output::TradeClosed(trade) => tracing::info!(
+            input,
             slot = slot(engine, trade.strategy),
             symbol = symbol(engine, trade.instrument),
             pnl = %trade.pnl.0.round_dp(2),
@@ -54,7 +63,7 @@ pub(super) fn output(engine: &Engine, output: &Output) {
             "trade closed"
         ),
         Output::Charged { strategy, amount, .. } => {
-            tracing::info!(slot = slot(engine, *strategy), amount = %amount, "charged");
+            tracing::info!(input, slot = slot(engine, *strategy), amount = %amount, "charged");
         }
         Output::StrategyFault(report) => {
             let consequence = match report.consequence {
@@ -62,6 +71,7 @@ pub(super) fn output(engine: &Engine, output: &Output) {
                 Consequence::Quarantined => "quarantined; a new version or a release starts it again",
             };
             tracing::warn!(
+                input,
                 slot = slot(engine, report.strategy),
                 event = report.event,
                 fault = %report.fault,
@@ -71,53 +81,55 @@ pub(super) fn output(engine: &Engine, output: &Output) {
         }
         Output::SlotChanged(change) => match &change.event {
             SlotEvent::Started(version) => {
-                tracing::info!(slot = change.slot, version = version.short(), "strategy started");
+                tracing::info!(input, slot = change.slot, version = version.short(), "strategy started");
             }
             SlotEvent::Replaced { from, to } => tracing::info!(
+                input,
                 slot = change.slot,
                 from = from.short(),
                 to = to.short(),
                 "strategy replaced, its state carried over"
             ),
             SlotEvent::DeploymentFailed { version, reason, .. } => tracing::error!(
+                input,
                 slot = change.slot,
                 version = version.short(),
                 reason,
                 "deployment failed; what ran before goes on"
             ),
-            SlotEvent::Restarted => tracing::info!(slot = change.slot, "strategy restarted"),
+            SlotEvent::Restarted => tracing::info!(input, slot = change.slot, "strategy restarted"),
             SlotEvent::Removed => {
-                tracing::info!(slot = change.slot, "strategy removed; its positions stay guarded");
+                tracing::info!(input, slot = change.slot, "strategy removed; its positions stay guarded");
             }
-            SlotEvent::Adjusted => tracing::info!(slot = change.slot, "strategy adjusted"),
+            SlotEvent::Adjusted => tracing::info!(input, slot = change.slot, "strategy adjusted"),
         },
         Output::StrategyLog { strategy, line } => {
             let slot = slot(engine, *strategy);
             match line.level {
-                LogLevel::Debug => tracing::debug!(slot, message = line.message, "strategy says"),
-                LogLevel::Info => tracing::info!(slot, message = line.message, "strategy says"),
-                LogLevel::Warn => tracing::warn!(slot, message = line.message, "strategy says"),
-                LogLevel::Error => tracing::error!(slot, message = line.message, "strategy says"),
+                LogLevel::Debug => tracing::debug!(input, slot, text = line.message, "strategy says"),
+                LogLevel::Info => tracing::info!(input, slot, text = line.message, "strategy says"),
+                LogLevel::Warn => tracing::warn!(input, slot, text = line.message, "strategy says"),
+                LogLevel::Error => tracing::error!(input, slot, text = line.message, "strategy says"),
             }
         }
         Output::TradingState(state) => match state.action {
             Some(action) => {
-                tracing::warn!(reason = state.reason, actor = %state.actor, action = action.name(), "trading halted");
+                tracing::warn!(input, reason = state.reason, actor = %state.actor, action = action.name(), "trading halted");
             }
-            None => tracing::info!(actor = %state.actor, "trading resumed"),
+            None => tracing::info!(input, actor = %state.actor, "trading resumed"),
         },
         Output::SettingsChanged { version, actor, .. } => {
-            tracing::info!(version, %actor, "settings changed");
+            tracing::info!(input, version, %actor, "settings changed");
         }
         Output::BreakerChanged(change) => {
             let (breaker, state) = (change.breaker.name(), change.state.name());
             if matches!(change.state, BreakerState::Open { .. }) {
-                tracing::warn!(breaker, reason = change.reason, "breaker opened");
+                tracing::warn!(input, breaker, reason = change.reason, "breaker opened");
             } else {
-                tracing::info!(breaker, state, reason = change.reason, "breaker changed");
+                tracing::info!(input, breaker, state, reason = change.reason, "breaker changed");
             }
         }
-        Output::InputRefused { reason, .. } => tracing::warn!(reason, "input refused"),
+        Output::InputRefused { reason, .. } => tracing::warn!(input, reason, "input refused"),
     }
 }
 

@@ -2,6 +2,7 @@
 //! threads by messages.
 
 mod account;
+mod alerts;
 mod api;
 mod live;
 mod log;
@@ -11,6 +12,7 @@ mod requests;
 mod status;
 mod summary;
 mod supervision;
+mod watchers;
 mod worker;
 
 use std::collections::BTreeSet;
@@ -19,7 +21,8 @@ use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
-use bulkhead_api::{Host, Settings};
+use bulkhead_alerts::{Alerts, Notices};
+use bulkhead_api::{Host, HostFigures, Settings};
 use bulkhead_configuration::{Configuration, FeedSource};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::Sandbox;
@@ -29,6 +32,7 @@ use self::messages::{Message, Messages};
 use self::status::StatusView;
 use self::summary::Summary;
 use self::supervision::{Task, TaskFailure, supervise};
+use self::watchers::Watchers;
 use self::worker::{Assignment, End, Terms, Worker};
 use crate::arguments::RunArguments;
 use crate::configuration;
@@ -59,12 +63,21 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         // One that finds another waiting is not needed.
         let _ = poke.try_send(());
     };
-    let served = api::prepare(&arguments.configuration, &configuration, &names, &sandbox, poke)?;
+    let figures = HostFigures::new().context("the metrics can't be set up")?;
+    let served = api::prepare(
+        (&arguments.configuration, &configuration),
+        &names,
+        &sandbox,
+        figures.clone(),
+        poke.clone(),
+    )?;
     let (serving, mut publishers) = match served {
         Some((settings, host, publishers)) => (Some((settings, host)), publishers),
         None => (None, Vec::new()),
     };
     publishers.reverse();
+    let (alerts, mut callers) = alerts::start(&configuration, &names, &figures, poke)?;
+    callers.reverse();
 
     let threads = configuration.threads.0.count().min(accounts.len()).max(1);
     let mut shares: Vec<Vec<Assignment>> = (0..threads).map(|_| Vec::new()).collect();
@@ -80,7 +93,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
             FeedSource::Csv => "csv",
         };
         let live = publishers.pop().map(|publisher| LiveUpdates::new(publisher, source.to_owned()));
-        shares[number % threads].push(Assignment { account, database, view: views.pop(), live });
+        let watchers = Watchers { view: views.pop(), live, alerts: callers.pop(), figures: figures.clone() };
+        shares[number % threads].push(Assignment { account, database, watchers });
     }
     let (senders, receivers): (Vec<_>, Vec<_>) = shares.iter().map(|_| channel()).unzip();
     let messages = Messages::to(senders.iter().cloned());
@@ -93,15 +107,19 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     for ((share, waker), receiver) in shares.into_iter().zip(senders).zip(receivers) {
         workers.push(Worker::start(share, terms.clone(), waker, receiver)?);
     }
-    start_tasks(&configuration, &sandbox, refused, pokes, &messages)?;
+    let reports = Reports { messages, notices: alerts.as_ref().map(Alerts::notices), figures };
+    start_tasks(&configuration, &sandbox, refused, pokes, &reports)?;
     if let Some((settings, host)) = serving {
         open_files::make_room(settings.connections);
-        start_api(settings, host, &messages)?;
+        start_api(settings, host, &reports)?;
     }
-    drop(messages);
+    drop(reports);
 
     let mut ends: Vec<End> = workers.into_iter().flat_map(Worker::join).collect();
     drop(keep);
+    if let Some(alerts) = alerts {
+        alerts.close(alerts::LONGEST_END);
+    }
     ends.sort_by_key(|end| end.shard);
     sum_up(ends, started.elapsed().as_secs_f64(), arguments.json)
 }
@@ -160,38 +178,60 @@ fn start_tasks(
     sandbox: &Sandbox,
     refused: BTreeSet<ContentHash>,
     pokes: Receiver<()>,
-    messages: &Messages,
+    reports: &Reports,
 ) -> Result<()> {
     let (directory, sandbox) = (configuration.strategies.directory.clone(), sandbox.clone());
-    let plugins = messages.clone();
-    supervise(
+    let plugins = reports.messages.clone();
+    start_task(
         Task { name: "plugin-watch", degrades: "changes in the strategies directory are not noticed" },
         move || plugin_watch::watch(&directory, &sandbox, refused.clone(), &plugins),
-        report(messages),
+        reports,
     )?;
-    let (url, requests) = (shard::database_url(configuration)?, messages.clone());
-    supervise(
+    let (url, requests) = (shard::database_url(configuration)?, reports.messages.clone());
+    start_task(
         Task { name: "requests", degrades: "what operators ask for is not noticed" },
         move || requests::look(&url, &pokes, &requests),
-        report(messages),
+        reports,
     )
 }
 
-/// What a task that failed is reported to; it says whether the host is still there.
-fn report(messages: &Messages) -> impl Fn(TaskFailure) -> bool + Send + 'static {
-    let messages = messages.clone();
-    move |failure: TaskFailure| {
-        log::task(&failure);
-        messages.send(&Message::Tick)
+/// Whom the failures of tasks are reported to.
+#[derive(Clone)]
+struct Reports {
+    messages: Messages,
+    notices: Option<Notices>,
+    figures: HostFigures,
+}
+
+impl Reports {
+    /// Makes a failure known; whether the host is still there.
+    fn failed(&self, failure: &TaskFailure) -> bool {
+        log::task(failure);
+        let TaskFailure { task, why, failures, .. } = failure;
+        self.figures.task_failed(task.name);
+        if let Some(notices) = self.notices.as_ref().filter(|_| failure.is_alarming()) {
+            notices.task_failing(task.name, task.degrades, why, *failures);
+        }
+        self.messages.send(&Message::Tick)
     }
 }
 
+fn start_task(
+    task: Task,
+    work: impl FnMut() -> Result<()> + Send + 'static,
+    reports: &Reports,
+) -> Result<()> {
+    reports.figures.task(task.name);
+    let reports = reports.clone();
+    supervise(task, work, move |failure| reports.failed(&failure))
+}
+
 /// Serves the admin API and the dashboard.
-fn start_api(settings: Settings, host: Host, messages: &Messages) -> Result<()> {
-    supervise(
+fn start_api(settings: Settings, host: Host, reports: &Reports) -> Result<()> {
+    start_task(
         Task { name: "api", degrades: "the dashboard and the API do not answer" },
         move || api::work(&settings, &host),
-        report(messages),
+        reports,
     )
 }
 

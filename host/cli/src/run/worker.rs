@@ -16,10 +16,9 @@ use bulkhead_store::journal::ShardId;
 use tracing::Span;
 
 use super::account::{AccountHost, LONGEST_WAIT, Progress};
-use super::live::LiveUpdates;
 use super::messages::Message;
-use super::status::StatusView;
 use super::summary::AccountSummary;
+use super::watchers::Watchers;
 use crate::market_data::MarketData;
 use crate::shard::Account;
 use crate::strategy_files::PluginFile;
@@ -27,12 +26,11 @@ use crate::strategy_files::PluginFile;
 /// How long the journals may take to write the end of the run, all together.
 const LONGEST_CLOSE: Duration = Duration::from_secs(4);
 
-/// An account, its connection to the database, and what shows it.
+/// An account, its connection to the database, and who watches it.
 pub(super) struct Assignment {
     pub(super) account: Account,
     pub(super) database: Database,
-    pub(super) view: Option<StatusView>,
-    pub(super) live: Option<LiveUpdates>,
+    pub(super) watchers: Watchers,
 }
 
 /// What all accounts have in common.
@@ -112,7 +110,7 @@ fn trade(
     let mut running = Vec::new();
     // What was told before all accounts were there to hear it.
     let mut early = VecDeque::new();
-    for Assignment { account, database, view, live } in assignments {
+    for Assignment { account, database, watchers } in assignments {
         early.extend(messages.try_iter());
         let (shard, name) = (account.shard, account.name.clone());
         let span = match terms.several {
@@ -129,15 +127,7 @@ fn trade(
         // Nobody waits any more when it can't be told.
         let wake = move || drop(waker.send(Message::Tick));
         let open = || {
-            AccountHost::open(
-                account,
-                database,
-                &terms.sandbox,
-                &terms.files,
-                &terms.data,
-                (view, live),
-                wake,
-            )
+            AccountHost::open(account, database, &terms.sandbox, &terms.files, &terms.data, watchers, wake)
         };
         match guarded(open) {
             Ok(host) => running.push(Running { host, span: entered.exit() }),

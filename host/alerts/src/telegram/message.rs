@@ -1,0 +1,108 @@
+//! Alerts as messages.
+
+use crate::alert::{Alert, Severity};
+use crate::channel::Channel;
+use crate::http::Failure;
+use crate::outbox::Parcel;
+use crate::telegram::bot::Bot;
+use crate::telegram::wording::escaped;
+use crate::text::{second, shortened};
+
+/// Longest title and text, in characters; Telegram takes 4096 in all.
+const LONGEST_TITLE: usize = 200;
+const LONGEST_TEXT: usize = 3_000;
+
+/// The chats that are told.
+pub(crate) struct Chats {
+    bot: Bot,
+    chats: Vec<i64>,
+}
+
+impl Chats {
+    pub(crate) const fn new(bot: Bot, chats: Vec<i64>) -> Self {
+        Self { bot, chats }
+    }
+}
+
+impl Channel for Chats {
+    fn send(&self, parcel: &mut Parcel) -> Result<(), Failure> {
+        let html = html(&parcel.alert);
+        let mut failed = Ok(());
+        for chat in &self.chats {
+            if parcel.arrived.contains(chat) {
+                continue;
+            }
+            match self.bot.say(*chat, &html) {
+                Ok(()) => parcel.arrived.push(*chat),
+                // One that can't be reached keeps no other from being told.
+                Err(failure) => {
+                    let failure = of_chat(*chat, failure);
+                    // What may pass counts more: the whole is tried again then, and only where it did not arrive.
+                    if failed.is_ok() || matches!(failure, Failure::Passing { .. }) {
+                        failed = Err(failure);
+                    }
+                }
+            }
+        }
+        failed
+    }
+}
+
+fn of_chat(chat: i64, failure: Failure) -> Failure {
+    let named = |why| format!("chat {chat}: {why}");
+    match failure {
+        Failure::Passing { why, after } => Failure::Passing { why: named(why), after },
+        Failure::Final { why } => Failure::Final { why: named(why) },
+    }
+}
+
+fn html(alert: &Alert) -> String {
+    let mark = match alert.kind.severity() {
+        Severity::Critical => "\u{203c}\u{fe0f} ",
+        Severity::Warning => "\u{26a0}\u{fe0f} ",
+        Severity::Info => "",
+    };
+    let account = alert.account.as_ref().map(|account| format!("{account}: ")).unwrap_or_default();
+    let title = escaped(&shortened(&format!("{account}{}", alert.title), LONGEST_TITLE));
+    let mut html = format!("{mark}<b>{title}</b>\n{}", escaped(&shortened(&alert.text, LONGEST_TEXT)));
+    if alert.repeated > 0 {
+        html.push_str(&format!("\nand {} more like it", alert.repeated));
+    }
+    let time = alert.time.map(second);
+    let input = alert.sequence.map(|sequence| format!("input {sequence}"));
+    let facts: Vec<String> = time.into_iter().chain(input).collect();
+    if !facts.is_empty() {
+        html.push_str(&format!("\n<i>{}</i>", facts.join(" · ")));
+    }
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use bulkhead_core::time::Timestamp;
+
+    use super::*;
+    use crate::alert::AlertKind;
+
+    #[test]
+    fn nothing_that_is_told_is_taken_for_markup() {
+        let mut alert = Alert::new(AlertKind::StrategyFault, "s", "a < b", "<script>&</script>");
+        alert.account = Some("<main>".to_owned());
+        alert.repeated = 14;
+        alert.time = Some(Timestamp::from_seconds(0));
+        alert.sequence = Some(7);
+        assert_eq!(
+            html(&alert),
+            "\u{26a0}\u{fe0f} <b>&lt;main&gt;: a &lt; b</b>\n&lt;script&gt;&amp;&lt;/script&gt;\nand 14 more like \
+             it\n<i>1970-01-01T00:00:00Z · input 7</i>"
+        );
+    }
+
+    #[test]
+    fn a_text_of_any_length_fits() {
+        let alert = Alert::new(AlertKind::StrategyFault, "s", "t".repeat(9_000), "<".repeat(9_000));
+        let html = html(&alert);
+        // What counts is what is seen.
+        assert!(html.replace("&lt;", "<").chars().count() < 4_096);
+    }
+}
