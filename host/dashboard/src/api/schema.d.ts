@@ -859,8 +859,8 @@ export interface components {
     Analytics: {
       /** @description By instrument. */
       by_instrument: components['schemas']['NamedSums'][];
-      /** @description By strategy, shadows among them. */
-      by_strategy: components['schemas']['NamedSums'][];
+      /** @description By strategy. One that was a shadow for a while is there twice. */
+      by_strategy: components['schemas']['StrategySums'][];
       /** @description The equity. */
       equity: components['schemas']['EquitySums'];
       /** @description By month, oldest first. */
@@ -1114,6 +1114,8 @@ export interface components {
        * @description Bars a second of real time, lately.
        */
       bars_per_second: number;
+      /** @description What was wrong with them, for each instrument. */
+      quality: components['schemas']['QualityView'][];
       /** @description What is fed, such as simulator. */
       source: string;
     };
@@ -1765,7 +1767,7 @@ export interface components {
       /** @description In UTC by the exits, such as 2026-01. */
       month: string;
     };
-    /** @description The sums of a strategy or an instrument. */
+    /** @description The sums of an instrument. */
     NamedSums: components['schemas']['TradeSums'] & {
       /** @description Whose. */
       name: string;
@@ -2046,6 +2048,8 @@ export interface components {
          * @description The input that closed it.
          */
         sequence: number;
+        /** @description Whether it was traded with make-believe money. */
+        shadow: boolean;
         /** @description The side of the entry: buy or sell. */
         side: string;
         /** @description Whose. */
@@ -2177,6 +2181,34 @@ export interface components {
        */
       type: string;
     };
+    /**
+     * @description What was wrong with an instrument's market data since the host started. What became of it is for `[feed.quality]` of the
+     *     configuration to say.
+     */
+    QualityView: {
+      /** @description The symbol. */
+      instrument: string;
+      /**
+       * Format: int64
+       * @description Bars that were missing between others.
+       */
+      missing: number;
+      /**
+       * Format: int64
+       * @description Rows that were mended.
+       */
+      repaired: number;
+      /**
+       * Format: int64
+       * @description Rows that came in.
+       */
+      rows: number;
+      /**
+       * Format: int64
+       * @description Rows that were left out.
+       */
+      skipped: number;
+    };
     /** @description How often the gate refused something since the host started. */
     RefusalCount: {
       /** @description Why, a stable code. */
@@ -2305,6 +2337,21 @@ export interface components {
        */
       warm_up_bars: number;
     };
+    /** @description The sums of a strategy. */
+    StrategySums: components['schemas']['TradeSums'] & {
+      /** @description The deepest fall of its profit from a peak, as a positive amount. */
+      max_drawdown: string;
+      /** @description Whose. */
+      name: string;
+      /**
+       * Format: double
+       * @description Its profit over all that was deposited into the account, so that strategies can be compared; null before the
+       *     account has traded.
+       */
+      return_on_deposits?: number | null;
+      /** @description Whether these are the trades that it made as a shadow. */
+      shadow: boolean;
+    };
     /** @description A strategy in its slot. */
     StrategyView: {
       /** @description Its cash and positions at the last prices. */
@@ -2420,6 +2467,8 @@ export interface components {
        * @description The input that closed it.
        */
       sequence: number;
+      /** @description Whether it was traded with make-believe money. */
+      shadow: boolean;
       /** @description The side of the entry: buy or sell. */
       side: string;
       /** @description Whose. */
@@ -2549,6 +2598,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -2626,6 +2684,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -2696,6 +2763,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -2794,6 +2870,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -2885,6 +2970,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -2969,6 +3063,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3069,6 +3172,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -3161,6 +3273,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3288,6 +3409,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -3367,6 +3497,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3467,6 +3606,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -3553,6 +3701,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3663,6 +3820,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3790,6 +3956,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -3871,6 +4046,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3996,6 +4180,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -4082,6 +4275,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -4152,6 +4354,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4275,6 +4486,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -4368,6 +4588,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4495,6 +4724,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -4581,6 +4819,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -4653,6 +4900,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4739,6 +4995,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -4811,6 +5076,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4940,6 +5214,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -5021,6 +5304,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5150,6 +5442,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -5272,6 +5573,15 @@ export interface operations {
       };
       /** @description The body is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5412,6 +5722,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -5532,6 +5851,15 @@ export interface operations {
       };
       /** @description The body is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5666,6 +5994,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -5774,6 +6111,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -5844,6 +6190,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5971,6 +6326,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -6038,6 +6402,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6132,6 +6505,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -6202,6 +6584,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6286,6 +6677,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -6344,6 +6744,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6444,6 +6853,15 @@ export interface operations {
       };
       /** @description The file is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6559,6 +6977,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The version can't run here any more */
       422: {
         headers: {
@@ -6645,6 +7072,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -6703,6 +7139,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6788,6 +7233,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many logins */
       429: {
         headers: {
@@ -6844,6 +7298,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6913,6 +7376,15 @@ export interface operations {
       };
       /** @description The body is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7007,6 +7479,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7065,6 +7546,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7177,6 +7667,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7252,6 +7751,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7292,6 +7800,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7364,6 +7881,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7404,6 +7930,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
