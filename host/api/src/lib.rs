@@ -11,10 +11,12 @@
 //! Where to start reading: `routes` for all that can be asked and by whom, [`serve`] for how it is started, [`live`]
 //! for what is told as it happens.
 
+mod alerts;
 mod analytics;
 mod api;
 mod authorisation;
 mod backtests;
+mod call_meter;
 mod changes;
 mod connections;
 mod documents;
@@ -39,7 +41,10 @@ mod token_routes;
 mod tokens;
 mod wallets;
 
+pub use self::alerts::{AlertDelivery, AlertDesk, AlertEntry, AlertTestProblem, ChannelTest};
 pub use self::backtests::BacktestProgram;
+pub use self::call_meter::{CallCosts, CallMeter, Fuel, Latency};
+pub use self::documents::time as written;
 pub use self::host_figures::HostFigures;
 pub use self::openapi::document;
 pub use self::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};

@@ -19,7 +19,8 @@ use crate::authorisation::{Needed, authorise};
 use crate::problem::{Kind, Problem, ProblemDocument};
 use crate::tokens::Role;
 use crate::{
-    analytics, backtests, changes, live, login, metrics, openapi, orders, pages, plugins, reads, token_routes,
+    alerts, analytics, backtests, changes, live, login, metrics, openapi, orders, pages, plugins, reads,
+    token_routes,
 };
 
 /// Where plugin files are uploaded.
@@ -108,6 +109,8 @@ pub(crate) fn routes() -> Vec<Route> {
         get "/api/v1/accounts/{account}/analytics" VIEWER => analytics::analytics,
         get "/api/v1/accounts/{account}/settings" VIEWER => reads::settings,
         get "/api/v1/accounts/{account}/audit" VIEWER => reads::audit,
+        get "/api/v1/accounts/{account}/alerts" VIEWER => alerts::alerts,
+        post "/api/v1/alerts/test" OPERATOR_OF_ALL => alerts::test,
         get "/api/v1/requests/{request}" VIEWER => changes::request,
         get "/api/v1/plugin-versions" VIEWER => reads::plugin_versions,
         post "/api/v1/accounts/{account}/strategies/{strategy}/positions/{instrument}/close" TRADER
@@ -319,6 +322,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::alerts::{AlertDesk, AlertEntry, AlertTestProblem, ChannelTest};
     use crate::api::now;
     use crate::backtests::BacktestProgram;
     use crate::host_figures::HostFigures;
@@ -345,6 +349,16 @@ mod tests {
 
         fn roll_back(&self, _: &str, version: &ContentHash) -> Result<InstalledPlugin, PluginProblem> {
             Err(PluginProblem::Unknown(version.to_string()))
+        }
+    }
+
+    impl AlertDesk for NoDirectory {
+        fn newest(&self, _: &str, _: bool, _: Option<u64>, _: usize) -> Vec<AlertEntry> {
+            Vec::new()
+        }
+
+        fn test(&self, _: Option<&str>) -> Result<Vec<ChannelTest>, AlertTestProblem> {
+            Err(AlertTestProblem::NoChannel)
         }
     }
 
@@ -387,6 +401,7 @@ mod tests {
             url: url.clone(),
             hub,
             plugins: Arc::new(NoDirectory),
+            alerts: Arc::new(NoDirectory),
             backtests: Arc::new(NoDirectory),
             backtest_directory: folder.path().join("backtests"),
             poke: Arc::new(|| {}),

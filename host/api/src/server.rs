@@ -16,6 +16,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::alerts::AlertDesk;
 use crate::api::Api;
 use crate::backtests::BacktestProgram;
 use crate::connections::Limited;
@@ -72,6 +73,8 @@ pub struct Host {
     pub hub: Hub,
     /// The strategies directory.
     pub plugins: Arc<dyn PluginDirectory>,
+    /// Those who make and deliver alerts.
+    pub alerts: Arc<dyn AlertDesk>,
     /// How backtests are run.
     pub backtests: Arc<dyn BacktestProgram>,
     /// Where what backtests made is kept.

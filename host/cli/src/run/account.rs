@@ -92,7 +92,7 @@ impl AccountHost {
         wake: impl Fn() + Send + 'static,
     ) -> Result<Self> {
         let Shard { sequencer, feed, recovery, settings } =
-            shard::open(&account, database, sandbox, data, wake)?;
+            shard::open(&account, database, sandbox, data, &watchers.figures, wake)?;
         let speed = account.configuration.speed;
         let mut host = Self {
             account,

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
+use bulkhead_alerts::History;
 use bulkhead_api::live::{Hub, Publisher};
 use bulkhead_api::{
     BacktestProgram, Host, HostFigures, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings,
@@ -18,6 +19,7 @@ use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::Sandbox;
 use bulkhead_store::database::{Database, Options};
 
+use super::alerts::Desk;
 use crate::arguments::ConfigurationArguments;
 use crate::shard::database_url;
 use crate::strategy_files;
@@ -30,6 +32,7 @@ pub(super) fn prepare(
     (arguments, configuration): (&ConfigurationArguments, &Configuration),
     accounts: &[String],
     sandbox: &Sandbox,
+    alerts: Option<History>,
     figures: HostFigures,
     poke: impl Fn() + Send + Sync + 'static,
 ) -> Result<Option<(Settings, Host, Vec<Publisher>)>> {
@@ -60,6 +63,7 @@ pub(super) fn prepare(
         url: database_url(configuration)?,
         hub,
         plugins: Arc::new(directory),
+        alerts: Arc::new(Desk::new(configuration, alerts)?),
         backtests: Arc::new(OwnProgram { arguments: arguments.clone() }),
         backtest_directory: configuration.storage.join("backtests"),
         poke: Arc::new(poke),

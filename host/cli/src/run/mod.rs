@@ -64,20 +64,22 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         let _ = poke.try_send(());
     };
     let figures = HostFigures::new().context("the metrics can't be set up")?;
+    let (alerts, mut callers) = alerts::start(&configuration, &names, &figures, poke.clone())?;
+    callers.reverse();
+    let history = alerts.as_ref().map(Alerts::history);
     let served = api::prepare(
         (&arguments.configuration, &configuration),
         &names,
         &sandbox,
+        history.clone(),
         figures.clone(),
-        poke.clone(),
+        poke,
     )?;
     let (serving, mut publishers) = match served {
         Some((settings, host, publishers)) => (Some((settings, host)), publishers),
         None => (None, Vec::new()),
     };
     publishers.reverse();
-    let (alerts, mut callers) = alerts::start(&configuration, &names, &figures, poke)?;
-    callers.reverse();
 
     let threads = configuration.threads.0.count().min(accounts.len()).max(1);
     let mut shares: Vec<Vec<Assignment>> = (0..threads).map(|_| Vec::new()).collect();
@@ -92,7 +94,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
             FeedSource::Simulator => "simulator",
             FeedSource::Csv => "csv",
         };
-        let live = publishers.pop().map(|publisher| LiveUpdates::new(publisher, source.to_owned()));
+        let live = publishers.pop().map(|publisher| {
+            let name = account.name.clone();
+            LiveUpdates::new(publisher, name, figures.clone(), history.clone(), source.to_owned())
+        });
         let watchers = Watchers { view: views.pop(), live, alerts: callers.pop(), figures: figures.clone() };
         shares[number % threads].push(Assignment { account, database, watchers });
     }
