@@ -18,6 +18,7 @@ use crate::host_figures::HostFigures;
 use crate::limits::Limits;
 use crate::live::{Hub, Stream};
 use crate::metrics::{KeptCounts, RequestCounts};
+use crate::observer::RequestObserver;
 use crate::plugins::PluginDirectory;
 use crate::problem::Problem;
 use crate::readers::Readers;
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
     pub(crate) counts: RequestCounts,
     pub(crate) counted: KeptCounts,
     pub(crate) figures: HostFigures,
+    pub(crate) observer: Option<Arc<dyn RequestObserver>>,
     pub(crate) sessions: Sessions,
     pub(crate) challenges: Challenges,
     pub(crate) hub: Hub,
@@ -76,6 +78,7 @@ impl Api {
             counts,
             counted: KeptCounts::default(),
             figures: host.figures.clone(),
+            observer: host.observer.clone(),
             sessions: Sessions::default(),
             challenges: Challenges::default(),
             hub: host.hub.clone(),

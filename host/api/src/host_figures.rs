@@ -17,6 +17,7 @@ pub struct HostFigures {
     alerts: IntCounterVec,
     task_failures: IntCounterVec,
     commits: HistogramVec,
+    spans: IntCounterVec,
     meters: Arc<Mutex<Meters>>,
 }
 
@@ -32,15 +33,21 @@ impl HostFigures {
     pub fn new() -> Result<Self, prometheus::Error> {
         let alerts = Opts::new("bulkhead_alerts_total", "Alerts by what became of them.");
         let failures = Opts::new("bulkhead_task_failures_total", "Failures of the tasks beside the engines.");
+        let spans = Opts::new("bulkhead_otlp_spans_total", "Spans of traces by what became of them.");
         let commits = HistogramOpts::new(
             "bulkhead_journal_commit_seconds",
             "Time until a group of inputs was durable.",
         )
         .buckets(COMMIT_SECONDS.to_vec());
+        let spans = IntCounterVec::new(spans, &["outcome"])?;
+        for outcome in ["sent", "failed", "dropped"] {
+            spans.with_label_values(&[outcome]);
+        }
         Ok(Self {
             alerts: IntCounterVec::new(alerts, &["channel", "outcome"])?,
             task_failures: IntCounterVec::new(failures, &["task"])?,
             commits: HistogramVec::new(commits, &["account"])?,
+            spans,
             meters: Arc::default(),
         })
     }
@@ -48,6 +55,11 @@ impl HostFigures {
     /// An alert was sent, has failed or was left out.
     pub fn alert(&self, channel: &str, outcome: &str) {
         self.alerts.with_label_values(&[channel, outcome]).inc();
+    }
+
+    /// So many spans of traces were sent, were not taken, or were dropped.
+    pub fn spans(&self, outcome: &str, count: u64) {
+        self.spans.with_label_values(&[outcome]).inc_by(count);
     }
 
     /// A task will be watched: from now on its count is there, at zero.
@@ -100,6 +112,7 @@ impl HostFigures {
 
     pub(crate) fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
         registry.register(Box::new(self.alerts.clone()))?;
+        registry.register(Box::new(self.spans.clone()))?;
         registry.register(Box::new(self.task_failures.clone()))?;
         registry.register(Box::new(self.commits.clone()))
     }

@@ -1,7 +1,7 @@
 //! All that can be asked, and by whom: the one table that the router is built from.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use crate::api::{Answer, Api};
 use crate::authorisation::{Needed, authorise};
+use crate::observer::ServedRequest;
 use crate::problem::{Kind, Problem, ProblemDocument};
 use crate::tokens::Role;
 use crate::{
@@ -207,6 +208,7 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let traceparent = api.observer.as_ref().and_then(|_| request.headers().get("traceparent").cloned());
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let allowed = address.map_or(Ok(()), |address| api.limits.address(address));
     let allowed = allowed.and_then(|()| small_enough(&api, request.headers(), route.as_deref()));
@@ -224,7 +226,20 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     // A method can be any word that a stranger thinks of.
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str());
     let counted = if known { method.as_str() } else { "other" };
-    api.counts.count(counted, route.as_deref().unwrap_or("none"), status, started.elapsed());
+    let took = started.elapsed();
+    api.counts.count(counted, route.as_deref().unwrap_or("none"), status, took);
+    if let Some(observer) = &api.observer {
+        let now = SystemTime::now();
+        observer.served(&ServedRequest {
+            id: &id,
+            method: counted,
+            route: route.as_deref(),
+            status,
+            began: now.checked_sub(took).unwrap_or(now),
+            took,
+            traceparent: traceparent.as_ref().and_then(|value| value.to_str().ok()),
+        });
+    }
     tracing::debug!(request = id, method = counted, route, status, "API");
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -406,6 +421,7 @@ mod tests {
             backtest_directory: folder.path().join("backtests"),
             poke: Arc::new(|| {}),
             figures: HostFigures::new().unwrap(),
+            observer: None,
         };
         let readers = Readers::start(&url).unwrap();
         let api = Api::new(settings(requests_per_minute), &host, readers, counts);

@@ -23,6 +23,7 @@ use crate::connections::Limited;
 use crate::host_figures::HostFigures;
 use crate::live::Hub;
 use crate::metrics::RequestCounts;
+use crate::observer::RequestObserver;
 use crate::plugins::PluginDirectory;
 use crate::readers::Readers;
 use crate::routes::router;
@@ -83,6 +84,8 @@ pub struct Host {
     pub poke: Arc<dyn Fn() + Send + Sync>,
     /// What the host counts beside its engines.
     pub figures: HostFigures,
+    /// Who wants to know of every request.
+    pub observer: Option<Arc<dyn RequestObserver>>,
 }
 
 /// Why the API is not served.

@@ -248,7 +248,9 @@ impl AccountHost {
         self.wait_for_room()?;
         let kind = InputKind::command(Actor::Host(part.to_owned()), command);
         let input = Input { time: self.engine().now(), kind };
-        self.sequencer.step(input);
+        let began = self.watchers.moment();
+        let sequence = self.sequencer.step(input);
+        self.watchers.took(sequence, began);
         self.hand_out()
     }
 
@@ -263,7 +265,9 @@ impl AccountHost {
             Ok(command) => {
                 tracing::info!(request = request.id, actor = request.actor, "request");
                 let actor = Actor::Person(request.actor.clone());
-                self.sequencer.answer(request.id, actor, command);
+                let began = self.watchers.moment();
+                let sequence = self.sequencer.answer(request.id, actor, command);
+                self.watchers.took(sequence, began);
             }
             Err(error) => {
                 tracing::error!(request = request.id, actor = request.actor, %error, "a request can't be read");
@@ -322,6 +326,9 @@ impl AccountHost {
                 if let Some(alerts) = &mut self.watchers.alerts {
                     alerts.end(&engine, &released);
                 }
+                if let (Some(traces), Some(last)) = (&mut self.watchers.traces, released.last()) {
+                    traces.released(&engine, last.sequence, &released);
+                }
                 for numbered in released {
                     self.tally.add(&numbered.output);
                     log::output(&engine, &numbered);
@@ -370,7 +377,9 @@ impl AccountHost {
                 self.tally.bars += 1;
             }
             self.watchers.before(&self.sequencer, &input);
-            self.sequencer.step(input);
+            let began = self.watchers.moment();
+            let sequence = self.sequencer.step(input);
+            self.watchers.took(sequence, began);
         }
         Ok(Progress::Busy)
     }

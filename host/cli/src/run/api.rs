@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 use bulkhead_alerts::History;
 use bulkhead_api::live::{Hub, Publisher};
 use bulkhead_api::{
-    BacktestProgram, Host, HostFigures, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings,
-    WalletAddress, WalletHolder, serve,
+    BacktestProgram, Host, HostFigures, InstalledPlugin, PluginDirectory, PluginProblem, RequestObserver,
+    Role, Settings, WalletAddress, WalletHolder, serve,
 };
 use bulkhead_configuration::{Configuration, Wallet, WalletRole};
 use bulkhead_core::identifier::ContentHash;
@@ -34,6 +34,7 @@ pub(super) fn prepare(
     sandbox: &Sandbox,
     alerts: Option<History>,
     figures: HostFigures,
+    observer: Option<Arc<dyn RequestObserver>>,
     poke: impl Fn() + Send + Sync + 'static,
 ) -> Result<Option<(Settings, Host, Vec<Publisher>)>> {
     let api = &configuration.api;
@@ -68,6 +69,7 @@ pub(super) fn prepare(
         backtest_directory: configuration.storage.join("backtests"),
         poke: Arc::new(poke),
         figures,
+        observer,
     };
     Ok(Some((settings, host, publishers)))
 }

@@ -12,6 +12,7 @@ mod requests;
 mod status;
 mod summary;
 mod supervision;
+mod traces;
 mod watchers;
 mod worker;
 
@@ -67,12 +68,14 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let (alerts, mut callers) = alerts::start(&configuration, &names, &figures, poke.clone())?;
     callers.reverse();
     let history = alerts.as_ref().map(Alerts::history);
+    let traces = traces::start(&configuration, &figures)?;
     let served = api::prepare(
         (&arguments.configuration, &configuration),
         &names,
         &sandbox,
         history.clone(),
         figures.clone(),
+        traces.as_ref().map(|traces| traces.requests()),
         poke,
     )?;
     let (serving, mut publishers) = match served {
@@ -98,7 +101,13 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
             let name = account.name.clone();
             LiveUpdates::new(publisher, name, figures.clone(), history.clone(), source.to_owned())
         });
-        let watchers = Watchers { view: views.pop(), live, alerts: callers.pop(), figures: figures.clone() };
+        let watchers = Watchers {
+            view: views.pop(),
+            live,
+            alerts: callers.pop(),
+            figures: figures.clone(),
+            traces: traces.as_ref().map(|traces| traces.inputs(&account.name)),
+        };
         shares[number % threads].push(Assignment { account, database, watchers });
     }
     let (senders, receivers): (Vec<_>, Vec<_>) = shares.iter().map(|_| channel()).unzip();
@@ -124,6 +133,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     drop(keep);
     if let Some(alerts) = alerts {
         alerts.close(alerts::LONGEST_END);
+    }
+    if let Some(traces) = traces {
+        traces.close(traces::LONGEST_END);
     }
     ends.sort_by_key(|end| end.shard);
     sum_up(ends, started.elapsed().as_secs_f64(), arguments.json)
