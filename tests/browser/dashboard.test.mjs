@@ -249,13 +249,13 @@ test('what the calls of a strategy cost is shown on its card', async () => {
   const page = await opened('strategies');
   const figure = (title) =>
     page.locator('.strategy-card').first().locator('dl div', { hasText: title }).locator('dd').innerText();
-  for (const title of ['Calls', 'Fuel a call', 'Most of its fuel', 'Latency, half', 'Latency, 99']) {
+  for (const title of ['Calls', 'Fuel a call', 'Peak fuel', 'Call p50', 'Call p99']) {
     await until(async () => /[1-9]/.test(await figure(title)), `${title} of a strategy`);
   }
-  assert.match(await figure('Latency, half'), /^[\d.]+\s(ns|µs|ms)$/u);
-  assert.match(await figure('Most of its fuel'), /%$/);
+  assert.match(await figure('Call p50'), /^[\d.]+\s(ns|µs|ms)$/u);
+  assert.match(await figure('Peak fuel'), /%$/);
   await page.locator('.strategy-card a').first().click();
-  await page.locator('.facts-strip', { hasText: 'Latency, half' }).waitFor();
+  await page.locator('.facts-strip', { hasText: 'Call p50' }).waitFor();
   noComplaints();
   await page.context().close();
 });

@@ -7,7 +7,7 @@ import { ListView } from '../components/list-view';
 import { Overlay } from '../components/overlay';
 import { PageHead } from '../components/page-head';
 import { failed } from '../components/toasts';
-import { dateTime } from '../format/time';
+import { dateTime, shortDateTime } from '../format/time';
 import { useView } from '../live/live';
 import { usePaged } from '../paged';
 import { useForbidden } from '../session';
@@ -41,8 +41,11 @@ export function AlertsPage({ account }: { account: string }): ReactElement {
               name: 'time',
               title: 'Time (UTC)',
               cell: ({ time, noticed }) => (
-                <span className="number" title={`noticed at ${dateTime(noticed)} by the machine's clock`}>
-                  {dateTime(time ?? noticed)}
+                <span
+                  className="number"
+                  title={`${dateTime(time)}, noticed at ${dateTime(noticed)} by the machine's clock`}
+                >
+                  {shortDateTime(time ?? noticed)}
                 </span>
               ),
             },
@@ -83,9 +86,7 @@ export function AlertsPage({ account }: { account: string }): ReactElement {
 }
 
 function Told({ entry }: { entry: AlertEntry }): ReactElement {
-  if (entry.deliveries.length === 0) {
-    return <span className="faint">{entry.repetition ? 'repetition' : 'nobody'}</span>;
-  }
+  if (entry.deliveries.length === 0) return <span className="faint">nobody</span>;
   return (
     <>
       {entry.deliveries.map(({ channel, state, why }) => (

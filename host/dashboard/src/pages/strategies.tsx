@@ -117,10 +117,10 @@ export function workOf(strategy: LiveStrategy): (readonly [string, string])[] {
     ['Orders', compact(strategy.orders)],
     ['Events', compact(strategy.events)],
     ['Calls', compact(calls)],
-    ['Latency, half', elapsed(latency.p50_seconds)],
-    ['Latency, 99\u2009%', elapsed(latency.p99_seconds)],
+    ['Call p50', elapsed(latency.p50_seconds)],
+    ['Call p99', elapsed(latency.p99_seconds)],
     ['Fuel a call', calls > 0 ? compact(fuel.total / calls) : '–'],
-    ['Most of its fuel', share(fuel)],
+    ['Peak fuel', share(fuel)],
   ];
   const realised = decimal.parse(strategy.realised);
   if (realised) facts.push(['Realised', decimal.format(realised, { digits: 2, signed: true })]);
