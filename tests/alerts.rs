@@ -211,7 +211,12 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
     let parent = tempfile::tempdir().unwrap();
     let telegram = Telegram::start(TOKEN, 0);
     // A strategy that is off leaves alone what is bought by hand.
-    let settings = ["alerts.telegram.kinds=[\"trading-halted\"]", "slots.sma-crossover.mode=off"];
+    let settings = [
+        "alerts.telegram.kinds=[\"trading-halted\"]",
+        "slots.momentum.weight=0.25",
+        "slots.sma-crossover.weight=0.25",
+        "slots.sma-crossover.mode=off",
+    ];
     let account = with_telegram(&parent, &telegram, &settings);
     let mut host = start(&account, &[]);
     host.wait_for(&["trade closed"]);
@@ -229,7 +234,7 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
     assert!(placed.contains("(input "), "{placed}");
     ann.ask("yes", "no question open");
     // What the gate refuses is told with its code and numbers.
-    ann.ask("/buy breakout A-USD 1000", "Answer yes");
+    ann.ask("/buy breakout A-USD 200", "Answer yes");
     let refused = ann.ask("/yes@the_bot", "Refused");
     assert!(refused.contains("ORDER_TOO_LARGE") && refused.contains("value="), "{refused}");
     while !ann.ask("/positions", "main:").contains("0.5 A-USD of sma-crossover") {}
@@ -388,9 +393,13 @@ fn secrets_turn_up_nowhere() {
     }
     host.end();
     // A secret in the wrong place is refused and not repeated.
-    let token = format!("alerts.telegram.token={TOKEN}");
-    let complaint = account.fail(&["config", "--set", &token]);
-    assert!(complaint.contains("alerts.telegram.token") && !complaint.contains("planted"), "{complaint}");
+    let other = ["--set", "alerts.webhooks.other.url=https://other.example.org"];
+    let secret = format!("alerts.webhooks.other.secret={TOKEN}");
+    let complaint = account.fail(&[&["config"], &other[..], &["--set", &secret]].concat());
+    assert!(
+        complaint.contains("alerts.webhooks.other.secret") && !complaint.contains("planted"),
+        "{complaint}"
+    );
     // A reference that leads nowhere ends the start, and says which.
     let complaint = account.fail(&["run", "--json"]);
     assert!(

@@ -99,10 +99,10 @@ fn heads_that_never_end_are_closed_and_others_are_served() {
 #[test]
 fn connections_beyond_the_limit_are_closed_and_a_place_that_is_left_is_free() {
     let trading = trading("100", &["api.connections=8"]);
-    let healthz = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let healthz = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut inside: Vec<Raw> = (0..8).map(|_| Raw::connect(&trading.address)).collect();
     for connection in &mut inside {
-        assert!(connection.send(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert!(connection.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         assert!(connection.until("ok").contains("200"));
     }
     for _ in 0..50 {
@@ -115,7 +115,7 @@ fn connections_beyond_the_limit_are_closed_and_a_place_that_is_left_is_free() {
     }
     // Those who are in go on being served.
     for connection in &mut inside {
-        assert!(connection.send(b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
+        assert!(connection.send(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
         assert_eq!(statuses(&connection.rest()), [200]);
     }
     trading.host.stop();
@@ -127,10 +127,13 @@ fn heads_that_are_too_large_are_refused() {
     let large = "x".repeat(100_000);
     let many: String = (0..2_000).map(|number| format!("X-{number}: y\r\n")).collect();
     for (what, head) in [
-        ("a header", format!("GET /healthz HTTP/1.1\r\nHost: h\r\nX: {large}\r\nConnection: close\r\n\r\n")),
-        ("headers", format!("GET /healthz HTTP/1.1\r\nHost: h\r\n{many}Connection: close\r\n\r\n")),
-        ("a path", format!("GET /{large} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")),
-        ("a method", format!("{large} / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")),
+        (
+            "a header",
+            format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {large}\r\nConnection: close\r\n\r\n"),
+        ),
+        ("headers", format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{many}Connection: close\r\n\r\n")),
+        ("a path", format!("GET /{large} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")),
+        ("a method", format!("{large} / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")),
         ("no line", large.clone()),
         ("NUL bytes", "\0".repeat(100_000)),
         ("another protocol", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned()),
@@ -148,7 +151,7 @@ fn heads_that_are_too_large_are_refused() {
 #[test]
 fn where_a_request_ends_is_never_ambiguous() {
     let trading = trading("100", &[]);
-    let hidden = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+    let hidden = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let length = hidden.len();
     for (what, headers, body) in [
         ("both", "Content-Length: 5\r\nTransfer-Encoding: chunked", format!("0\r\n\r\n{hidden}")),
@@ -170,7 +173,7 @@ fn where_a_request_ends_is_never_ambiguous() {
         ("a chunk without its end", "Transfer-Encoding: chunked", format!("2\r\n{{}}X0\r\n\r\n{hidden}")),
     ] {
         let request = format!(
-            "POST /api/v1/session HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n{headers}\r\n\r\n{body}"
+            "POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n\r\n{body}"
         );
         let text = exchange(&trading.address, request.as_bytes());
         let told = statuses(&text);
@@ -179,8 +182,8 @@ fn where_a_request_ends_is_never_ambiguous() {
     }
     // What is not ambiguous is two requests.
     let two = format!(
-        "POST /api/v1/session HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{hidden}GET /healthz HTTP/1.1\r\n\
-         Host: h\r\nConnection: close\r\n\r\n"
+        "POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{hidden}GET /healthz HTTP/1.1\r\n\
+         Host: localhost\r\nConnection: close\r\n\r\n"
     );
     assert_eq!(statuses(&exchange(&trading.address, two.as_bytes())), [400, 200]);
     trading.host.stop();

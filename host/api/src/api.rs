@@ -147,9 +147,16 @@ impl Api {
                 std::future::pending::<()>().await;
             }
         };
+        let logged_out = async {
+            match caller.login {
+                Some(login) => self.sessions.logged_out(login).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = expired => {}
             () = taken_back => {}
+            () = logged_out => {}
         }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Caller {
     pub(crate) account: Option<String>,
     /// When the token or the login ends.
     pub(crate) expires: Option<Timestamp>,
+    /// The login, if it came with a cookie.
+    pub(crate) login: Option<u64>,
 }
 
 impl Caller {
@@ -106,19 +108,20 @@ pub(crate) async fn identify(api: &Api, method: Method, headers: HeaderMap) -> R
         Credential::Token(name) => name,
         Credential::Wallet(address) => {
             let caller = wallet_holder(api, address).ok_or_else(refused)?;
-            return Ok(Caller { expires: Some(session.expires), ..caller });
+            return Ok(Caller { expires: Some(session.expires), login: Some(session.login), ..caller });
         }
     };
     let token = api.readers.ask(move |database| Ok(database.token(&name)?)).await?.ok_or_else(refused)?;
     let role = tokens::role(&token, now()).ok_or_else(refused)?;
     let expires = token.expires.map_or(session.expires, |expires| expires.min(session.expires));
-    Ok(Caller { name: token.name, role, account: token.account, expires: Some(expires) })
+    let login = Some(session.login);
+    Ok(Caller { name: token.name, role, account: token.account, expires: Some(expires), login })
 }
 
 /// The holder of a wallet that the configuration knows.
 pub(crate) fn wallet_holder(api: &Api, address: WalletAddress) -> Option<Caller> {
     let WalletHolder { account, role } = api.settings.wallets.get(&address)?.clone();
-    Some(Caller { name: address.to_string(), role, account: Some(account), expires: None })
+    Some(Caller { name: address.to_string(), role, account: Some(account), expires: None, login: None })
 }
 
 /// Whose secret it is; `None` when it is no valid token.
@@ -132,6 +135,7 @@ pub(crate) async fn holder(api: &Api, secret: &str) -> Result<Option<Caller>, Pr
         role,
         account: token.account,
         expires: token.expires,
+        login: None,
     }))
 }
 
@@ -140,7 +144,10 @@ pub(crate) fn from_own_page(api: &Api, headers: &HeaderMap) -> Result<(), Proble
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let origin = origin.to_str().unwrap_or_default();
-    let of_page = origin.split_once("://").map(|(_, host)| host);
+    let of_page = origin.split_once("://");
+    // Where this host encrypts, nothing that did not can be its page.
+    let of_page = of_page.filter(|(scheme, _)| api.settings.certificate.is_none() || *scheme == "https");
+    let of_page = of_page.map(|(_, host)| host);
     let allowed = api.settings.origins.iter().any(|allowed| allowed == origin);
     if allowed || (of_page.is_some() && of_page == host) {
         return Ok(());

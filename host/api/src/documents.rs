@@ -322,6 +322,8 @@ pub(crate) struct Trade {
     pub(crate) pnl: Decimal,
     /// Why it was closed.
     pub(crate) exit_reason: String,
+    /// Whether it was traded with make-believe money.
+    pub(crate) shadow: bool,
 }
 
 impl Trade {
@@ -339,6 +341,7 @@ impl Trade {
             fees: row.fees.0,
             pnl: row.pnl.0,
             exit_reason: row.exit_reason.name().to_owned(),
+            shadow: row.shadow,
         }
     }
 }

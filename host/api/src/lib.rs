@@ -11,6 +11,7 @@
 //! Where to start reading: `routes` for all that can be asked and by whom, [`serve`] for how it is started, [`live`]
 //! for what is told as it happens.
 
+mod addressing;
 mod alerts;
 mod analytics;
 mod api;

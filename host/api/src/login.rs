@@ -150,7 +150,9 @@ pub(crate) async fn challenge(
 ) -> Result<Json<ChallengeText>, Problem> {
     count(&api, from)?;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let challenge = api.challenges.make(address(&body.address)?, host, now()).map_err(no_random_bits)?;
+    let scheme = if api.settings.secure_cookies() { "https" } else { "http" };
+    let page = format!("{scheme}://{host}");
+    let challenge = api.challenges.make(address(&body.address)?, &page, now()).map_err(no_random_bits)?;
     Ok(Json(ChallengeText { message: challenge.message, expires: time(challenge.expires) }))
 }
 

@@ -115,6 +115,7 @@ pub fn document() -> Result<String, serde_json::Error> {
 fn add_what_all_have(route: &Route, operation: &mut serde_json::Map<String, Value>) {
     let mut problems = vec![
         (408, "It took too long"),
+        (421, "The host does not go by the name that it is asked for under"),
         (429, "Too many requests"),
         (503, "The database does not answer, or too much is asked at once"),
     ];

@@ -14,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::ToSchema;
 
+use crate::addressing::addressed;
 use crate::api::{Answer, Api};
 use crate::authorisation::{Needed, authorise};
 use crate::observer::ServedRequest;
@@ -211,6 +212,8 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let traceparent = api.observer.as_ref().and_then(|_| request.headers().get("traceparent").cloned());
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let allowed = address.map_or(Ok(()), |address| api.limits.address(address));
+    let allowed =
+        allowed.and_then(|()| addressed(&api.settings.hosts, &api.settings.origins, request.headers()));
     let allowed = allowed.and_then(|()| small_enough(&api, request.headers(), route.as_deref()));
     let mut response = match allowed {
         Ok(()) => tokio::time::timeout(LONGEST_ANSWER, next.run(request)).await.unwrap_or_else(|_| {
@@ -384,6 +387,7 @@ mod tests {
             requests_per_minute: NonZeroU32::new(requests_per_minute).unwrap(),
             connections: 10,
             session: Span::from_seconds(3_600),
+            hosts: Vec::new(),
             origins: vec!["https://desk.example.org".to_owned()],
             certificate: None,
             wallets: BTreeMap::new(),

@@ -48,6 +48,8 @@ pub struct Settings {
     pub connections: usize,
     /// How long a login lasts.
     pub session: Span,
+    /// Names by which it is asked for, besides addresses, localhost and those of the origins.
+    pub hosts: Vec<String>,
     /// Origins of pages of others that may use it from a browser.
     pub origins: Vec<String>,
     /// Files with a certificate chain and its private key in PEM; without them it does not encrypt.

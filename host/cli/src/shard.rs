@@ -5,7 +5,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail, ensure};
 use bulkhead_api::HostFigures;
 use bulkhead_configuration::Configuration;
-use bulkhead_core::engine::{ChangeableSettings, EngineSettings};
+use bulkhead_core::engine::{ChangeableSettings, Engine, EngineSettings};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::strategy::StrategySource;
 use bulkhead_feeds::Feed;
@@ -178,7 +178,7 @@ pub(crate) fn open(
         Some(Recovered { position, opening, report }) => {
             check_market(&url, &opening, data)?;
             go_on(feed.as_mut(), &position)?;
-            changed = changed_settings(position.engine.settings(), &settings)?;
+            changed = changed_settings(&position.engine, &settings)?;
             (position, Some((report, started.elapsed().as_secs_f64())))
         }
         None => {
@@ -230,11 +230,10 @@ fn check_market(url: &DatabaseUrl, opening: &Opening, data: &MarketData) -> Resu
     Ok(())
 }
 
-/// What the configuration changes of an account that exists.
-fn changed_settings(
-    account: &EngineSettings,
-    configured: &EngineSettings,
-) -> Result<Option<ChangeableSettings>> {
+/// What the configuration changes of an account that exists. What people changed while it ran stays until then, and
+/// is replaced as a whole with the rest.
+fn changed_settings(engine: &Engine, configured: &EngineSettings) -> Result<Option<ChangeableSettings>> {
+    let account = engine.settings();
     if account.cash != configured.cash {
         tracing::warn!(
             account = %account.cash,
@@ -243,8 +242,14 @@ fn changed_settings(
         );
     }
     let wanted = configured.changeable();
-    if wanted == account.changeable() {
+    if wanted == *engine.configured_settings() {
         return Ok(None);
+    }
+    if account.changeable() != *engine.configured_settings() {
+        tracing::warn!(
+            version = engine.settings_version(),
+            "the configuration changed, and replaces the settings that were changed while the host ran"
+        );
     }
     wanted.check(account).context("the configuration does not fit the account that the journal holds")?;
     Ok(Some(wanted))

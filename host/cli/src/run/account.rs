@@ -11,6 +11,7 @@ use bulkhead_configuration::Slot;
 use bulkhead_core::engine::{self, Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange};
+use bulkhead_core::time::Timestamp;
 use bulkhead_core::venue::inquiry::Resolution;
 use bulkhead_feeds::Feed;
 use bulkhead_feeds::pacer::{Pacer, Speed};
@@ -40,6 +41,9 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// The longest wait for the journal before the start of the run goes on looking.
 const LONGEST_STALL: Duration = Duration::from_millis(20);
+
+/// How long an order by hand may wait, in seconds, before it is carried out or not at all.
+const LONGEST_ORDER_WAIT: i64 = 60;
 
 /// The parts of the host that command something, as the audit names them.
 const CONFIGURATION: &str = "configuration";
@@ -115,13 +119,14 @@ impl AccountHost {
         if let Some((report, seconds)) = &recovery {
             log::recovery(host.engine(), report, *seconds);
         }
-        host.answer_waiting()?;
+        host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
         if let Some(settings) = settings {
             tracing::info!("the configuration changed while the host was not running");
-            let change = Command::ChangeSettings(Box::new(SettingsChange { settings }));
+            let change = Command::ChangeSettings(Box::new(SettingsChange { settings, of: None }));
             host.command(CONFIGURATION, change)?;
         }
-        host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
+        // By what the configuration says now, and with nothing opened after a contradiction.
+        host.answer_waiting()?;
         host.load_directory(files)?;
         Ok(host)
     }
@@ -262,6 +267,19 @@ impl AccountHost {
         }
         self.wait_for_room()?;
         match serde_json::from_str(&request.command) {
+            Ok(Command::PlaceOrder(_)) if let Some(waited) = too_late(request) => {
+                tracing::warn!(
+                    request = request.id,
+                    actor = request.actor,
+                    waited,
+                    "an order by hand came too late"
+                );
+                let reason = format!(
+                    "it waited {waited} s, as no host ran or its journal stood still; nobody orders at the prices of \
+                     then: order again"
+                );
+                self.sequencer.refuse(request.id, reason);
+            }
             Ok(command) => {
                 tracing::info!(request = request.id, actor = request.actor, "request");
                 let actor = Actor::Person(request.actor.clone());
@@ -430,4 +448,12 @@ impl AccountHost {
             Message::Prepared { .. } | Message::Removed { .. } | Message::Tick | Message::Stop => Ok(()),
         }
     }
+}
+
+/// For how many seconds a request has waited, when that is too long for an order.
+fn too_late(request: &Request) -> Option<i64> {
+    let now =
+        Timestamp::from_nanos(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX));
+    let waited = now.since(request.asked).nanos() / 1_000_000_000;
+    (waited > LONGEST_ORDER_WAIT).then_some(waited)
 }

@@ -51,6 +51,7 @@ pub(super) fn prepare(
         requests_per_minute: NonZeroU32::new(api.requests_per_minute.0).unwrap_or(NonZeroU32::MIN),
         connections: usize::try_from(api.connections.0).unwrap_or(usize::MAX),
         session: api.session.0,
+        hosts: api.hosts.clone(),
         origins: api.origins.clone(),
         certificate: api.certificate.clone().zip(api.certificate_key.clone()),
         wallets,

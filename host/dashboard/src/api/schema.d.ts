@@ -952,8 +952,8 @@ export interface components {
     Analytics: {
       /** @description By instrument. */
       by_instrument: components['schemas']['NamedSums'][];
-      /** @description By strategy, shadows among them. */
-      by_strategy: components['schemas']['NamedSums'][];
+      /** @description By strategy. One that was a shadow for a while is there twice. */
+      by_strategy: components['schemas']['StrategySums'][];
       /** @description The equity. */
       equity: components['schemas']['EquitySums'];
       /** @description By month, oldest first. */
@@ -1921,7 +1921,7 @@ export interface components {
       /** @description In UTC by the exits, such as 2026-01. */
       month: string;
     };
-    /** @description The sums of a strategy or an instrument. */
+    /** @description The sums of an instrument. */
     NamedSums: components['schemas']['TradeSums'] & {
       /** @description Whose. */
       name: string;
@@ -2249,6 +2249,8 @@ export interface components {
          * @description The input that closed it.
          */
         sequence: number;
+        /** @description Whether it was traded with make-believe money. */
+        shadow: boolean;
         /** @description The side of the entry: buy or sell. */
         side: string;
         /** @description Whose. */
@@ -2517,6 +2519,13 @@ export interface components {
        */
       warm_up_bars: number;
     };
+    /** @description The sums of a strategy. */
+    StrategySums: components['schemas']['TradeSums'] & {
+      /** @description Whose. */
+      name: string;
+      /** @description Whether these are the trades that it made as a shadow. */
+      shadow: boolean;
+    };
     /** @description A strategy in its slot. */
     StrategyView: {
       /**
@@ -2646,6 +2655,8 @@ export interface components {
        * @description The input that closed it.
        */
       sequence: number;
+      /** @description Whether it was traded with make-believe money. */
+      shadow: boolean;
       /** @description The side of the entry: buy or sell. */
       side: string;
       /** @description Whose. */
@@ -2775,6 +2786,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -2845,6 +2865,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -2943,6 +2972,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -3013,6 +3051,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3111,6 +3158,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -3202,6 +3258,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -3286,6 +3351,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3386,6 +3460,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -3478,6 +3561,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3605,6 +3697,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -3684,6 +3785,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3784,6 +3894,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -3870,6 +3989,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3980,6 +4108,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4107,6 +4244,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -4188,6 +4334,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4313,6 +4468,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -4399,6 +4563,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -4469,6 +4642,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4592,6 +4774,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -4685,6 +4876,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4812,6 +5012,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -4898,6 +5107,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -4970,6 +5188,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5056,6 +5283,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -5128,6 +5364,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5257,6 +5502,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -5338,6 +5592,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5467,6 +5730,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -5589,6 +5861,15 @@ export interface operations {
       };
       /** @description The body is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5729,6 +6010,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -5849,6 +6139,15 @@ export interface operations {
       };
       /** @description The body is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5983,6 +6282,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -6091,6 +6399,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -6161,6 +6478,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6288,6 +6614,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -6393,6 +6728,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -6451,6 +6795,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6545,6 +6898,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -6615,6 +6977,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6699,6 +7070,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -6757,6 +7137,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6857,6 +7246,15 @@ export interface operations {
       };
       /** @description The file is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6972,6 +7370,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The version can't run here any more */
       422: {
         headers: {
@@ -7058,6 +7465,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7116,6 +7532,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7201,6 +7626,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many logins */
       429: {
         headers: {
@@ -7257,6 +7691,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7326,6 +7769,15 @@ export interface operations {
       };
       /** @description The body is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7420,6 +7872,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7478,6 +7939,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7590,6 +8060,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7665,6 +8144,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7705,6 +8193,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7777,6 +8274,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7817,6 +8323,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };

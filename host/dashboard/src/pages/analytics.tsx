@@ -62,16 +62,9 @@ export function AnalyticsPage({ account }: { account: string }): ReactElement {
   );
 }
 
-const shadowsOf = (state: StreamState): string =>
-  (state.view?.strategies ?? [])
-    .filter(({ mode }) => mode === 'shadow')
-    .map(({ name }) => name)
-    .join('\n');
-
 function Figures({ basis }: { basis: Basis }): ReactElement {
   const { sums, curve } = basis;
   const { overall, equity } = sums;
-  const shadows = useStream(shadowsOf).split('\n');
   const shape = useMemo(() => curveFigures(curve), [curve]);
   const figures: readonly (readonly [string, ReactNode, string])[] = [
     ['Return', <Gain key="0" value={equity.total_return ?? null} percent />, 'equity, start to end'],
@@ -105,14 +98,14 @@ function Figures({ basis }: { basis: Basis }): ReactElement {
       <Breakdown
         title="By strategy"
         rows={sums.by_strategy}
-        name={(name) => (
+        name={({ name, shadow }) => (
           <span className="pair">
             <StrategyTag name={name} />
-            {shadows.includes(name) && <Status value="shadow" />}
+            {shadow && <Status value="shadow" />}
           </span>
         )}
       />
-      <Breakdown title="By instrument" rows={sums.by_instrument} name={(name) => <b>{name}</b>} />
+      <Breakdown title="By instrument" rows={sums.by_instrument} name={({ name }) => <b>{name}</b>} />
     </>
   );
 }
@@ -125,7 +118,7 @@ function Ratio({ value }: { value: number | null }): ReactElement {
   );
 }
 
-type Row = TradeSums & { readonly name: string };
+type Row = TradeSums & { readonly name: string; readonly shadow?: boolean };
 
 const byText =
   (of: (row: Row) => string | null | undefined) =>
@@ -139,18 +132,18 @@ function Breakdown({
 }: {
   title: string;
   rows: readonly Row[];
-  name: (name: string) => ReactNode;
+  name: (row: Row) => ReactNode;
 }): ReactElement {
   return (
     <Panel title={title} flush>
       <Table
         caption={title}
         rows={rows}
-        rowKey={(row) => row.name}
+        rowKey={(row) => `${row.name} ${row.shadow === true}`}
         empty={null}
         sortedBy={{ name: 'trades', descending: true }}
         columns={[
-          { name: 'name', title: 'Name', lead: true, cell: (row) => name(row.name) },
+          { name: 'name', title: 'Name', lead: true, cell: name },
           {
             name: 'trades',
             title: 'Trades',

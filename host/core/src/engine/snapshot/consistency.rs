@@ -18,6 +18,11 @@ impl EngineSnapshot {
     /// What does not hold, for people.
     pub(super) fn check(&self) -> Result<(), String> {
         self.settings.check_grids().map_err(|error| error.to_string())?;
+        let (configured, there) = (&self.configured.settings.instruments, &self.settings.instruments);
+        if configured.len() > there.len() {
+            let (configured, there) = (configured.len(), there.len());
+            return Err(format!("{configured} instruments are configured, and there are {there}"));
+        }
         self.check_instruments()?;
         self.check_slots()?;
         self.check_orders()?;
@@ -45,7 +50,7 @@ impl EngineSnapshot {
         if slots != books {
             return Err(format!("there are {slots} slots and {books} sub-ledgers"));
         }
-        let configured = self.configured.len();
+        let configured = self.configured.slots.len();
         if slots != configured {
             return Err(format!("there are {slots} slots, and {configured} are configured or not"));
         }
@@ -204,7 +209,7 @@ mod tests {
 
     #[test]
     fn a_configured_slot_that_does_not_exist_is_found() {
-        let found = refused(|snapshot| snapshot.configured.push(None));
+        let found = refused(|snapshot| snapshot.configured.slots.push(None));
         assert_eq!(found, "there are 0 slots, and 1 are configured or not");
     }
 
