@@ -1,5 +1,6 @@
 //! What the calls of a strategy cost. The thread that calls it counts, with plain loads and stores and no lock; whoever
-//! wants to know reads at any moment, and may find a call counted in one figure and not yet in another.
+//! wants to know reads at any moment, and may find a call counted in one figure and not yet in another. They are read in the
+//! reverse of the order in which they are written, so that no part is ever more than its whole.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,8 +51,8 @@ impl CallMeter {
     pub fn called(&self, fuel: u64, took: Option<Duration>) {
         add(&self.calls, 1);
         add(&self.fuel, fuel);
-        self.last_fuel.store(fuel, Ordering::Relaxed);
         raise(&self.most_fuel, fuel);
+        self.last_fuel.store(fuel, Ordering::Release);
         if let Some(took) = took {
             let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
             add(&self.timed_nanos, nanos);
@@ -79,30 +80,25 @@ impl CallMeter {
 
     /// What was counted so far.
     pub(crate) fn read(&self) -> Calls {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Calls {
-            calls: read(&self.calls),
-            fuel: Fuel {
-                total: read(&self.fuel),
-                last: read(&self.last_fuel),
-                most: read(&self.most_fuel),
-                budget: self.budget,
-            },
-            timed_nanos: read(&self.timed_nanos),
-            longest_nanos: read(&self.longest_nanos),
-            buckets: self.timed.iter().map(read).collect(),
-        }
+        let read = |counter: &AtomicU64| counter.load(Ordering::Acquire);
+        let buckets = self.timed.iter().map(read).collect();
+        let (longest_nanos, timed_nanos) = (read(&self.longest_nanos), read(&self.timed_nanos));
+        let (last, most) = (read(&self.last_fuel), read(&self.most_fuel));
+        let total = read(&self.fuel);
+        let calls = read(&self.calls);
+        let fuel = Fuel { total, last, most, budget: self.budget };
+        Calls { calls, fuel, timed_nanos, longest_nanos, buckets }
     }
 }
 
 /// Without a bus lock, as nobody else writes.
 fn add(counter: &AtomicU64, by: u64) {
-    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(by), Ordering::Release);
 }
 
 fn raise(counter: &AtomicU64, to: u64) {
     if to > counter.load(Ordering::Relaxed) {
-        counter.store(to, Ordering::Relaxed);
+        counter.store(to, Ordering::Release);
     }
 }
 

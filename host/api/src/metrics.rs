@@ -20,7 +20,6 @@ use rust_decimal::prelude::ToPrimitive as _;
 
 use crate::api::Api;
 use crate::call_meter::Calls;
-use crate::host_figures::HostFigures;
 use crate::live::Hub;
 use crate::names::Names;
 use crate::problem::{Kind, Problem};
@@ -68,8 +67,9 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
     registry.register(Box::new(api.counts.seconds.clone())).map_err(|error| unmeasured(&error))?;
     api.figures.register(&registry).map_err(|error| unmeasured(&error))?;
     figures.read_live(&api.hub);
-    figures.read_calls(&api.figures);
-    let seconds = CallSeconds::new(&api.figures).map_err(|error| unmeasured(&error))?;
+    let calls = api.figures.calls();
+    figures.read_calls(&calls);
+    let seconds = CallSeconds::new(calls).map_err(|error| unmeasured(&error))?;
     registry.register(Box::new(seconds)).map_err(|error| unmeasured(&error))?;
     let counts = Arc::clone(&api.counted);
     api.readers.ask(move |database| figures.read(database, &counts)).await?;
@@ -213,9 +213,9 @@ impl Figures {
         }
     }
 
-    fn read_calls(&self, figures: &HostFigures) {
+    fn read_calls(&self, of_all: &[CallsOfOne]) {
         let whole = |number| i64::try_from(number).unwrap_or(i64::MAX);
-        for ((account, strategy), calls) in figures.calls() {
+        for ((account, strategy), calls) in of_all {
             let labels = [account.as_str(), strategy.as_str()];
             self.calls.with_label_values(&labels).inc_by(calls.calls);
             self.fuel.with_label_values(&labels).inc_by(calls.fuel.total);
@@ -260,20 +260,23 @@ impl Figures {
     }
 }
 
+/// An account, a strategy of it, and what its calls cost.
+type CallsOfOne = ((String, String), Calls);
+
 /// How long calls took. They were put into buckets where they were made.
 struct CallSeconds {
     description: Desc,
-    calls: Vec<((String, String), Calls)>,
+    calls: Vec<CallsOfOne>,
 }
 
 impl CallSeconds {
     const NAME: &str = "bulkhead_strategy_call_seconds";
     const HELP: &str = "Time of calls with events; some are timed when there are many.";
 
-    fn new(figures: &HostFigures) -> Result<Self, prometheus::Error> {
+    fn new(calls: Vec<CallsOfOne>) -> Result<Self, prometheus::Error> {
         let labels = OF_STRATEGY.iter().map(|&label| label.to_owned()).collect();
         let description = Desc::new(Self::NAME.to_owned(), Self::HELP.to_owned(), labels, HashMap::new())?;
-        Ok(Self { description, calls: figures.calls() })
+        Ok(Self { description, calls })
     }
 }
 
@@ -289,7 +292,7 @@ impl Collector for CallSeconds {
             label.set_value(value.to_owned());
             label
         };
-        let metric = |((account, strategy), calls): &((String, String), Calls)| {
+        let metric = |((account, strategy), calls): &CallsOfOne| {
             let bucket = |(bound, count)| {
                 let mut bucket = Bucket::default();
                 bucket.set_upper_bound(bound);
