@@ -236,7 +236,7 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
     // What the gate refuses is told with its code and numbers.
     ann.ask("/buy breakout A-USD 200", "Answer yes");
     let refused = ann.ask("/yes@the_bot", "Refused");
-    assert!(refused.contains("ORDER_TOO_LARGE") && refused.contains("value="), "{refused}");
+    assert!(refused.contains("ORDER_TOO_LARGE") && refused.contains("limit="), "{refused}");
     while !ann.ask("/positions", "main:").contains("0.5 A-USD of sma-crossover") {}
     ann.ask("/sell all", "is being sold (input ");
     // What is old is not carried out, unless it stops something.
