@@ -131,6 +131,34 @@ fn what_was_traded_is_told_in_pages_and_by_filter() {
     {
         assert!(metrics.contains(figure), "{figure} in {metrics}");
     }
+    // What the calls of strategies cost, in the metrics and in every document of a strategy.
+    let sample = |name: &str, labels: &str| -> f64 {
+        let start = format!("{name}{{account=\"main\",strategy=\"breakout\"{labels}}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&start));
+        line.unwrap_or_else(|| panic!("{start} in {metrics}")).parse().unwrap()
+    };
+    let (calls, fuel) =
+        (sample("bulkhead_strategy_calls_total", ""), sample("bulkhead_strategy_fuel_total", ""));
+    assert!(calls > 0.0 && fuel > calls, "{calls} calls, {fuel} fuel");
+    let timed = sample("bulkhead_strategy_call_seconds_count", "");
+    assert!(timed > 0.0 && timed <= calls, "{timed} of {calls}");
+    assert!(sample("bulkhead_strategy_call_seconds_bucket", ",le=\"+Inf\"") >= timed);
+    let strategy = admin.get(&at("/strategies/breakout")).body;
+    let listed = admin.get(&at("/strategies")).body;
+    let viewed = admin.get(&at("/view")).body["strategies"].clone();
+    let named = |list: &Value| {
+        list.as_array().unwrap().iter().find(|strategy| strategy["name"] == "breakout").unwrap().clone()
+    };
+    for told in [&strategy, &named(&listed), &named(&viewed)] {
+        assert!(told["calls"].as_u64().unwrap() > 0, "{told}");
+        let fuel = |key: &str| told["fuel"][key].as_u64().unwrap();
+        assert!(fuel("last") > 0 && fuel("last") <= fuel("most") && fuel("most") <= fuel("total"), "{told}");
+        assert!(fuel("most") <= fuel("budget"), "{told}");
+        let latency = |key: &str| told["latency"][key].as_f64().unwrap();
+        assert!(latency("timed") > 0.0 && latency("p50_seconds") > 0.0, "{told}");
+        assert!(latency("p50_seconds") <= latency("p99_seconds"), "{told}");
+        assert!(latency("p99_seconds") <= latency("longest_seconds"), "{told}");
+    }
     host.stop();
 }
 

@@ -115,7 +115,8 @@ fn serve(stream: TcpStream, sender: &Sender<Received>, answer: &dyn Fn(&Received
         let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
         reader.take(length).read_to_end(&mut bytes).unwrap();
     }
-    let text = String::from_utf8(bytes).unwrap();
+    // A body that is no text keeps those that are in it.
+    let text = String::from_utf8_lossy(&bytes).into_owned();
     let body = serde_json::from_str(&text).unwrap_or_default();
     let received = Received { path, headers, text, body };
     let Reply { status, headers, body } = answer(&received);

@@ -11,7 +11,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use crate::problem::{Kind, Problem};
 use crate::routes::{Access, Route, routes};
 use crate::{
-    analytics, backtests, changes, live, login, metrics, orders, plugins, reads, routes, token_routes,
+    alerts, analytics, backtests, changes, live, login, metrics, orders, plugins, reads, routes, token_routes,
 };
 
 #[derive(OpenApi)]
@@ -41,6 +41,8 @@ use crate::{
         analytics::analytics,
         reads::settings,
         reads::audit,
+        alerts::alerts,
+        alerts::test,
         reads::plugin_versions,
         changes::halt,
         changes::resume,

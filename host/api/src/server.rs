@@ -16,12 +16,14 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::alerts::AlertDesk;
 use crate::api::Api;
 use crate::backtests::BacktestProgram;
 use crate::connections::Limited;
 use crate::host_figures::HostFigures;
 use crate::live::Hub;
 use crate::metrics::RequestCounts;
+use crate::observer::RequestObserver;
 use crate::plugins::PluginDirectory;
 use crate::readers::Readers;
 use crate::routes::router;
@@ -74,6 +76,8 @@ pub struct Host {
     pub hub: Hub,
     /// The strategies directory.
     pub plugins: Arc<dyn PluginDirectory>,
+    /// Those who make and deliver alerts.
+    pub alerts: Arc<dyn AlertDesk>,
     /// How backtests are run.
     pub backtests: Arc<dyn BacktestProgram>,
     /// Where what backtests made is kept.
@@ -82,6 +86,8 @@ pub struct Host {
     pub poke: Arc<dyn Fn() + Send + Sync>,
     /// What the host counts beside its engines.
     pub figures: HostFigures,
+    /// Who wants to know of every request.
+    pub observer: Option<Arc<dyn RequestObserver>>,
 }
 
 /// Why the API is not served.

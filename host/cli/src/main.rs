@@ -11,6 +11,7 @@ mod configuration;
 mod database;
 mod log_lines;
 mod market_data;
+mod measured;
 mod memory_use;
 mod open_files;
 mod operate;

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use bulkhead_api::HostFigures;
 use bulkhead_configuration::Configuration;
 use bulkhead_core::engine::{ChangeableSettings, Engine, EngineSettings};
 use bulkhead_core::identifier::ContentHash;
@@ -18,6 +19,7 @@ use bulkhead_store::read_models::{Change, PluginVersionRow};
 
 use crate::arguments::WrongUsage;
 use crate::market_data::MarketData;
+use crate::measured::MeasuredSource;
 
 /// Inputs that are read at a time while a feed is taken to where it goes on.
 const SKIPPED_AT_ONCE: usize = 8_192;
@@ -44,11 +46,18 @@ pub(crate) struct Shard {
 pub(crate) struct KeptVersions {
     sandbox: Sandbox,
     url: DatabaseUrl,
+    /// Whose calls are counted, and where; nobody's when an account is only looked at.
+    measured: Option<(String, HostFigures)>,
 }
 
 impl KeptVersions {
     pub(crate) fn new(sandbox: Sandbox, url: &DatabaseUrl) -> Self {
-        Self { sandbox, url: url.clone() }
+        Self { sandbox, url: url.clone(), measured: None }
+    }
+
+    /// The same, with the calls of the account's strategies counted.
+    fn measured(self, account: &str, figures: &HostFigures) -> Self {
+        Self { measured: Some((account.to_owned(), figures.clone())), ..self }
     }
 
     /// A database that was restored elsewhere brings its versions along.
@@ -62,7 +71,11 @@ impl KeptVersions {
 
 impl Versions for KeptVersions {
     fn source(&self) -> Box<dyn StrategySource> {
-        Box::new(self.sandbox.clone())
+        let sandbox = self.sandbox.clone();
+        match self.measured.clone() {
+            Some((account, figures)) => Box::new(MeasuredSource { sandbox, account, figures }),
+            None => Box::new(sandbox),
+        }
     }
 
     fn prepare(&self, version: &ContentHash) -> Result<(), String> {
@@ -150,12 +163,13 @@ pub(crate) fn open(
     mut database: Database,
     sandbox: &Sandbox,
     data: &MarketData,
+    figures: &HostFigures,
     wake: impl Fn() + Send + 'static,
 ) -> Result<Shard> {
-    let Account { configuration, shard, .. } = account;
+    let Account { name, configuration, shard } = account;
     let url = database.url().clone();
     let started = Instant::now();
-    let versions = KeptVersions::new(sandbox.clone(), &url);
+    let versions = KeptVersions::new(sandbox.clone(), &url).measured(name, figures);
     let settings = configuration.engine_settings(data.instruments.clone(), Vec::new());
     let mut feed = data.feed()?;
     let mut changed = None;
@@ -173,6 +187,8 @@ pub(crate) fn open(
             (begin(&mut database, *shard, &opening, &versions)?, None)
         }
     };
+    // Nothing of that was a call of this run.
+    figures.forget_calls(name);
     let policy = configuration.journal.policy();
     let sequencer = Sequencer::start_waking(position, Box::new(database), policy, wake)
         .context("the journal's thread can't be started")?;

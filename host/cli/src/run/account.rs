@@ -96,7 +96,7 @@ impl AccountHost {
         wake: impl Fn() + Send + 'static,
     ) -> Result<Self> {
         let Shard { sequencer, feed, recovery, settings } =
-            shard::open(&account, database, sandbox, data, wake)?;
+            shard::open(&account, database, sandbox, data, &watchers.figures, wake)?;
         let speed = account.configuration.speed;
         let mut host = Self {
             account,
@@ -253,7 +253,9 @@ impl AccountHost {
         self.wait_for_room()?;
         let kind = InputKind::command(Actor::Host(part.to_owned()), command);
         let input = Input { time: self.engine().now(), kind };
-        self.sequencer.step(input);
+        let began = self.watchers.moment();
+        let sequence = self.sequencer.step(input);
+        self.watchers.took(sequence, began);
         self.hand_out()
     }
 
@@ -281,7 +283,9 @@ impl AccountHost {
             Ok(command) => {
                 tracing::info!(request = request.id, actor = request.actor, "request");
                 let actor = Actor::Person(request.actor.clone());
-                self.sequencer.answer(request.id, actor, command);
+                let began = self.watchers.moment();
+                let sequence = self.sequencer.answer(request.id, actor, command);
+                self.watchers.took(sequence, began);
             }
             Err(error) => {
                 tracing::error!(request = request.id, actor = request.actor, %error, "a request can't be read");
@@ -340,6 +344,9 @@ impl AccountHost {
                 if let Some(alerts) = &mut self.watchers.alerts {
                     alerts.end(&engine, &released);
                 }
+                if let (Some(traces), Some(last)) = (&mut self.watchers.traces, released.last()) {
+                    traces.released(&engine, last.sequence, &released);
+                }
                 for numbered in released {
                     self.tally.add(&numbered.output);
                     log::output(&engine, &numbered);
@@ -388,7 +395,9 @@ impl AccountHost {
                 self.tally.bars += 1;
             }
             self.watchers.before(&self.sequencer, &input);
-            self.sequencer.step(input);
+            let began = self.watchers.moment();
+            let sequence = self.sequencer.step(input);
+            self.watchers.took(sequence, began);
         }
         Ok(Progress::Busy)
     }

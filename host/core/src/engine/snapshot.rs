@@ -298,7 +298,7 @@ impl Engine {
             .map_err(|error| crate::strategy::FaultKind::Start(error.to_string()))?;
         let slot = &self.slots[index];
         self.calls.begin()?;
-        let mut instance = self.source.instantiate(&slot.deployment.version, &config)?;
+        let mut instance = self.source.instantiate_in(slot.name(), &slot.deployment.version, &config)?;
         if let Some(state) = &slot.saved {
             self.calls.begin()?;
             instance.restore(state)?;

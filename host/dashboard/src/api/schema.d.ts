@@ -38,6 +38,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/accounts/{account}/alerts': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The account's alerts since the host started, newest first: the last 500, and the last 100 that repeated another. With
+     *     those of the whole host, unless the token is for one account.
+     */
+    get: operations['alerts'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/accounts/{account}/analytics': {
     parameters: {
       query?: never;
@@ -557,6 +577,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/alerts/test': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Sends a test through one channel or all of them and waits for what comes of it, as `bulkhead alert test` does. */
+    post: operations['test'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/backtests': {
     parameters: {
       query?: never;
@@ -855,6 +892,62 @@ export interface components {
       /** @description What people call it. */
       name: string;
     };
+    /** @description What a channel did with an alert. */
+    AlertDelivery: {
+      /** @description The channel, such as telegram or webhooks.desk. */
+      channel: string;
+      /** @description waiting, sent, failed, left-out for want of room, or held-back as a repetition. */
+      state: string;
+      /** @description Why it did not arrive, so far or for good; null when it did or was not tried yet. */
+      why?: string | null;
+    };
+    /** @description An alert and what became of it. */
+    AlertEntry: {
+      /** @description The account; null for what concerns the whole host. */
+      account?: string | null;
+      /** @description The channels that it was for, with what each did. */
+      deliveries: components['schemas']['AlertDelivery'][];
+      /** @description The instrument, if it is about one. */
+      instrument?: string | null;
+      /** @description What it is about, such as breaker-opened. */
+      kind: string;
+      /** @description When it was made, by the machine's clock. */
+      noticed: string;
+      /**
+       * Format: int64
+       * @description Rising over all accounts, since the host started.
+       */
+      number: number;
+      /**
+       * Format: int64
+       * @description So many more of the same came since the one before.
+       */
+      repeated: number;
+      /** @description Whether the same was told shortly before, so that it was counted and not told. */
+      repetition: boolean;
+      /**
+       * Format: int64
+       * @description The input of the journal that brought it about, if one did.
+       */
+      sequence?: number | null;
+      /** @description info, warning or critical. */
+      severity: string;
+      /** @description The strategy, if it is about one. */
+      strategy?: string | null;
+      /** @description Tells alerts of a kind apart: two with the same subject repeat each other. */
+      subject: string;
+      /** @description The numbers and what to do. */
+      text: string;
+      /** @description Event time; null for what the host itself met with. */
+      time?: string | null;
+      /** @description In a few words. */
+      title: string;
+    };
+    /** @description Where a test goes. */
+    AlertTestBody: {
+      /** @description The channel, such as telegram or webhooks.desk; all of them when left out. */
+      channel?: string | null;
+    };
     /** @description How an account did. Trades of shadows count in `by_strategy` only. */
     Analytics: {
       /** @description By instrument. */
@@ -1006,6 +1099,15 @@ export interface components {
       /** @description waiting, applied or refused. */
       state: string;
     };
+    /** @description What came of a test. */
+    ChannelTest: {
+      /** @description The channel. */
+      channel: string;
+      /** @description Whether it arrived. */
+      delivered: boolean;
+      /** @description Why it did not; null when it did. */
+      problem?: string | null;
+    };
     /** @description A cost without a fill, such as the gas of a failed transaction. */
     Charge: {
       /** @description How much. */
@@ -1114,8 +1216,6 @@ export interface components {
        * @description Bars a second of real time, lately.
        */
       bars_per_second: number;
-      /** @description What was wrong with them, for each instrument. */
-      quality: components['schemas']['QualityView'][];
       /** @description What is fed, such as simulator. */
       source: string;
     };
@@ -1147,6 +1247,29 @@ export interface components {
       strategy: string;
       /** @description When. */
       time: string;
+    };
+    /** @description What the calls of a strategy used of its fuel (instructions) since the host started. */
+    Fuel: {
+      /**
+       * Format: int64
+       * @description What one call may use; 0 when nothing is known of the strategy's calls.
+       */
+      budget: number;
+      /**
+       * Format: int64
+       * @description Of the last call.
+       */
+      last: number;
+      /**
+       * Format: int64
+       * @description Of the call that used most.
+       */
+      most: number;
+      /**
+       * Format: int64
+       * @description Of all calls together.
+       */
+      total: number;
     };
     /** @description A halt. */
     HaltBody: {
@@ -1203,6 +1326,32 @@ export interface components {
       state: string;
       /** @description Why it waits; empty while it writes. */
       why: string;
+    };
+    /**
+     * @description How long the calls of a strategy took since the host started. When there are more than a thousand a second, some of them
+     *     are timed.
+     */
+    Latency: {
+      /**
+       * Format: double
+       * @description None took longer; null before the first.
+       */
+      longest_seconds?: number | null;
+      /**
+       * Format: double
+       * @description Half of them took no longer, at most an eighth too high; null before the first.
+       */
+      p50_seconds?: number | null;
+      /**
+       * Format: double
+       * @description 99 of a hundred took no longer, at most an eighth too high; null before the first.
+       */
+      p99_seconds?: number | null;
+      /**
+       * Format: int64
+       * @description How many calls were timed.
+       */
+      timed: number;
     };
     /** @description Rows without pages. */
     List_Backtest: {
@@ -1680,6 +1829,11 @@ export interface components {
         };
     /** @description An account at a moment. Shadows don't count in its sums. */
     LiveView: {
+      /**
+       * Format: int64
+       * @description Another number whenever an alert came, or something became of one.
+       */
+      alerts: number;
       /** @description The breakers, in the order in which the gate asks them. */
       breakers: components['schemas']['BreakerView'][];
       /** @description The pool and all strategies' cash. */
@@ -1853,6 +2007,53 @@ export interface components {
       order: components['schemas']['Order'];
       /** @description Its life, oldest step first. */
       transitions: components['schemas']['Transition'][];
+    };
+    /** @description A page of a list. */
+    Page_AlertEntry: {
+      /** @description The rows. */
+      items: {
+        /** @description The account; null for what concerns the whole host. */
+        account?: string | null;
+        /** @description The channels that it was for, with what each did. */
+        deliveries: components['schemas']['AlertDelivery'][];
+        /** @description The instrument, if it is about one. */
+        instrument?: string | null;
+        /** @description What it is about, such as breaker-opened. */
+        kind: string;
+        /** @description When it was made, by the machine's clock. */
+        noticed: string;
+        /**
+         * Format: int64
+         * @description Rising over all accounts, since the host started.
+         */
+        number: number;
+        /**
+         * Format: int64
+         * @description So many more of the same came since the one before.
+         */
+        repeated: number;
+        /** @description Whether the same was told shortly before, so that it was counted and not told. */
+        repetition: boolean;
+        /**
+         * Format: int64
+         * @description The input of the journal that brought it about, if one did.
+         */
+        sequence?: number | null;
+        /** @description info, warning or critical. */
+        severity: string;
+        /** @description The strategy, if it is about one. */
+        strategy?: string | null;
+        /** @description Tells alerts of a kind apart: two with the same subject repeat each other. */
+        subject: string;
+        /** @description The numbers and what to do. */
+        text: string;
+        /** @description Event time; null for what the host itself met with. */
+        time?: string | null;
+        /** @description In a few words. */
+        title: string;
+      }[];
+      /** @description What `after` is for the next page; null when there is none. */
+      next?: string | null;
     };
     /** @description A page of a list. */
     Page_AuditEntry: {
@@ -2181,34 +2382,6 @@ export interface components {
        */
       type: string;
     };
-    /**
-     * @description What was wrong with an instrument's market data since the host started. What became of it is for `[feed.quality]` of the
-     *     configuration to say.
-     */
-    QualityView: {
-      /** @description The symbol. */
-      instrument: string;
-      /**
-       * Format: int64
-       * @description Bars that were missing between others.
-       */
-      missing: number;
-      /**
-       * Format: int64
-       * @description Rows that were mended.
-       */
-      repaired: number;
-      /**
-       * Format: int64
-       * @description Rows that came in.
-       */
-      rows: number;
-      /**
-       * Format: int64
-       * @description Rows that were left out.
-       */
-      skipped: number;
-    };
     /** @description How often the gate refused something since the host started. */
     RefusalCount: {
       /** @description Why, a stable code. */
@@ -2282,6 +2455,11 @@ export interface components {
     SideKind: 'buy' | 'sell';
     /** @description A strategy's slot and its books. */
     Strategy: {
+      /**
+       * Format: int64
+       * @description How often it was handed events since the host started.
+       */
+      calls: number;
       /** @description Its cash, with what is reserved. */
       cash: string;
       /**
@@ -2291,8 +2469,12 @@ export interface components {
       faults: number;
       /** @description All fees, gas and charges it paid. */
       fees: string;
+      /** @description What these calls used of its fuel. */
+      fuel: components['schemas']['Fuel'];
       /** @description Deposits and transfers in, less transfers out. */
       funded: string;
+      /** @description How long they took. */
+      latency: components['schemas']['Latency'];
       /** @description What becomes of its proposals: live, shadow or off. */
       mode: string;
       /** @description What people call it. */
@@ -2339,21 +2521,18 @@ export interface components {
     };
     /** @description The sums of a strategy. */
     StrategySums: components['schemas']['TradeSums'] & {
-      /** @description The deepest fall of its profit from a peak, as a positive amount. */
-      max_drawdown: string;
       /** @description Whose. */
       name: string;
-      /**
-       * Format: double
-       * @description Its profit over all that was deposited into the account, so that strategies can be compared; null before the
-       *     account has traded.
-       */
-      return_on_deposits?: number | null;
       /** @description Whether these are the trades that it made as a shadow. */
       shadow: boolean;
     };
     /** @description A strategy in its slot. */
     StrategyView: {
+      /**
+       * Format: int64
+       * @description How often it was handed events since the host started.
+       */
+      calls: number;
       /** @description Its cash and positions at the last prices. */
       capital: string;
       /**
@@ -2371,14 +2550,23 @@ export interface components {
        * @description Fills since the host started.
        */
       fills: number;
+      /** @description What these calls used of its fuel. */
+      fuel: components['schemas']['Fuel'];
       /** @description Deposits and transfers in, less transfers out. */
       funded: string;
       /** @description SHA-256 of the plugin. */
       hash: string;
+      /** @description How long they took. */
+      latency: components['schemas']['Latency'];
       /** @description live, shadow or off. */
       mode: string;
       /** @description The slot. */
       name: string;
+      /**
+       * Format: int64
+       * @description Orders of it, and of its positions' exits, that passed the gate since the host started.
+       */
+      orders: number;
       /** @description Capital less what it was funded with. */
       pnl: string;
       /** @description Profit of its sales, after fees. */
@@ -2646,6 +2834,106 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['AccountSummary'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  alerts: {
+    parameters: {
+      query?: {
+        /** @description The `next` of the page before. */
+        after?: string;
+        /** @description Rows of the page, 1 to 1000; 100 when left out. */
+        limit?: string;
+      };
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What there is */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Page_AlertEntry'];
+        };
+      };
+      /** @description A query parameter can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
       /** @description No valid token */
@@ -6337,6 +6625,111 @@ export interface operations {
       };
       /** @description The engine refused it */
       422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  test: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AlertTestBody'];
+      };
+    };
+    responses: {
+      /** @description What came of it at each channel */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChannelTest'][];
+        };
+      };
+      /** @description The body can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such channel */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };

@@ -11,10 +11,11 @@ import { Panel } from '../components/panel';
 import { StrategyTag, useStrategyColour } from '../components/strategy-tag';
 import { Table } from '../components/table';
 import * as decimal from '../format/decimal';
+import { elapsed } from '../format/elapsed';
 import { clockTime, dateTime } from '../format/time';
 import { refusalOf, type SeenRefusal } from '../live/event-text';
 import { useStream, useView } from '../live/live';
-import { measured, type LiveView, type QualityView } from '../live/messages';
+import type { LiveView, QualityView } from '../live/messages';
 import type { StreamState } from '../live/stream';
 import { allPages } from '../paged';
 import { useResource } from '../resource';
@@ -506,18 +507,18 @@ function FeedPanel(): ReactElement {
             <Count value={view.journal.durable} />
           </li>
           {view.strategies.map((strategy) => {
-            const { latency_us, fuel } = measured(strategy);
-            if (latency_us === undefined) return null;
+            const { calls, fuel, latency } = strategy;
+            if (calls === 0) return null;
             return (
               <li key={strategy.name}>
                 <StrategyTag name={strategy.name} />
                 <span className="pair">
-                  <span className="number">{latency_us.toFixed(1)} µs</span>
-                  {fuel !== undefined && (
-                    <span className="faint number" title="Fuel of a call">
-                      {compact(fuel)} fuel
-                    </span>
-                  )}
+                  <span className="number" title="Half of its calls took no longer">
+                    {elapsed(latency.p50_seconds)}
+                  </span>
+                  <span className="faint number" title="Fuel of a call">
+                    {compact(fuel.total / calls)} fuel
+                  </span>
                 </span>
               </li>
             );
