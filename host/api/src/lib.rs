@@ -18,6 +18,7 @@ mod backtests;
 mod changes;
 mod connections;
 mod documents;
+mod first_version;
 mod host_figures;
 mod limits;
 pub mod live;

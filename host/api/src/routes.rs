@@ -354,6 +354,7 @@ mod tests {
             allow_remote: false,
             requests_per_minute: NonZeroU32::new(requests_per_minute).unwrap(),
             connections: 10,
+            connections_per_address: 10,
             session: Span::from_seconds(3_600),
             origins: vec!["https://desk.example.org".to_owned()],
             certificate: None,

@@ -18,7 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::api::Api;
 use crate::backtests::BacktestProgram;
-use crate::connections::Limited;
+use crate::connections::{Limited, Room};
 use crate::host_figures::HostFigures;
 use crate::live::Hub;
 use crate::metrics::RequestCounts;
@@ -44,6 +44,8 @@ pub struct Settings {
     pub requests_per_minute: NonZeroU32,
     /// Most connections at a time.
     pub connections: usize,
+    /// Most connections of one address at a time; this machine's own may take all.
+    pub connections_per_address: usize,
     /// How long a login lasts.
     pub session: Span,
     /// Origins of pages of others that may use it from a browser.
@@ -147,15 +149,15 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
         tokio::spawn(api.look_at_tokens());
         let mut server = axum_server::from_tcp(listener)?.first_request_timeout(LONGEST_HEAD);
         server.http_builder().http1().header_read_timeout(LONGEST_HEAD).max_buf_size(LARGEST_HEAD);
-        let connections = settings.connections;
+        let room = Room::new(settings.connections, settings.connections_per_address);
         match certificate {
             Some(certificate) => {
                 let inner = RustlsAcceptor::new(certificate).acceptor(NoDelayAcceptor::new());
-                server.acceptor(Limited::new(inner, connections)).serve(service).await
+                server.acceptor(Limited::new(inner, room)).serve(service).await
             }
             None => {
                 let inner = NoDelayAcceptor::new();
-                server.acceptor(Limited::new(inner, connections)).serve(service).await
+                server.acceptor(Limited::new(inner, room)).serve(service).await
             }
         }
     });
