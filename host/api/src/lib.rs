@@ -30,6 +30,7 @@ mod orders;
 mod pages;
 mod paging;
 mod plugins;
+mod priority;
 mod problem;
 mod readers;
 mod reads;

@@ -23,6 +23,7 @@ use crate::host_figures::HostFigures;
 use crate::live::Hub;
 use crate::metrics::RequestCounts;
 use crate::plugins::PluginDirectory;
+use crate::priority::give_way;
 use crate::readers::Readers;
 use crate::routes::router;
 use crate::wallets::{WalletAddress, WalletHolder};
@@ -32,6 +33,12 @@ const LONGEST_HEAD: Duration = Duration::from_secs(10);
 
 /// Most bytes of a request's head.
 const LARGEST_HEAD: usize = 32 * 1024;
+
+/// Connections to the database for what is read.
+const READERS: usize = 4;
+
+/// Connections to the database for who may come in and what is changed. However much is read, these are there.
+const ACCESS: usize = 2;
 
 /// How the API is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,19 +144,21 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("api")
+        .on_thread_start(give_way)
         .enable_all()
         .build()
         .map_err(ServeError::Start)?;
-    let readers = Readers::start(&host.url).map_err(ServeError::Start)?;
-    let api = Api::new(settings.clone(), host, readers, RequestCounts::new()?);
+    let readers = Readers::start(&host.url, "reads", READERS, give_way).map_err(ServeError::Start)?;
+    let access = Readers::start(&host.url, "access", ACCESS, || {}).map_err(ServeError::Start)?;
+    let api = Api::new(settings.clone(), host, readers, access, RequestCounts::new()?);
     let service = router(&api).into_make_service_with_connect_info::<SocketAddr>();
     // Who connects from now on waits a moment at most.
     listening(bound);
-    let served = runtime.block_on(async {
+    let room = Room::new(settings.connections, settings.connections_per_address);
+    let serving = runtime.spawn(async move {
         tokio::spawn(api.look_at_tokens());
         let mut server = axum_server::from_tcp(listener)?.first_request_timeout(LONGEST_HEAD);
         server.http_builder().http1().header_read_timeout(LONGEST_HEAD).max_buf_size(LARGEST_HEAD);
-        let room = Room::new(settings.connections, settings.connections_per_address);
         match certificate {
             Some(certificate) => {
                 let inner = RustlsAcceptor::new(certificate).acceptor(NoDelayAcceptor::new());
@@ -161,6 +170,7 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
             }
         }
     });
+    let served = runtime.block_on(serving).map_err(io::Error::other).flatten();
     // Who is still connected is not waited for.
     runtime.shutdown_background();
     served.map_err(ServeError::Start)
