@@ -539,6 +539,45 @@ mod tests {
         assert_eq!(slow, Ok(true));
     }
 
+    /// As soon as one of several who ask for what goes through all rows is answered, so are the others; and meanwhile they
+    /// leave the other connections to those who read little.
+    #[test]
+    fn who_asks_for_much_waits_outside_the_database() {
+        let setup = setup(10_000);
+        let viewer = setup.token(Role::Viewer);
+        for path in ["/metrics", "/api/v1/accounts/main/analytics"] {
+            let (release, wait) = std::sync::mpsc::channel::<()>();
+            let slow = setup.api.readers.ask(move |_| Ok(wait.recv().is_ok()));
+            let wave = || {
+                futures_util::future::join_all((0..50).map(|_| setup.answer("GET", path, Some(viewer), "")))
+            };
+            // Whoever came before has shown the token by then.
+            let let_in = async || {
+                setup.api.access.ask(|_| Ok(())).await.unwrap();
+                for _ in 0..8 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let second_wave = async {
+                let_in().await;
+                wave().await
+            };
+            // There are more of them now than have room in the line.
+            let little = async {
+                let_in().await;
+                let_in().await;
+                let_in().await;
+                let little = setup.answer("GET", "/api/v1/accounts", Some(viewer), "");
+                let release = async { release.send(()).unwrap() };
+                tokio::join!(little, release).0.0
+            };
+            let all = async { tokio::join!(slow, wave(), second_wave, little) };
+            let (_, first, second, little) = setup.runtime.block_on(all);
+            assert_eq!(little, 200, "{path}");
+            assert!(first.iter().chain(&second).all(|(status, _)| *status == 200), "{path}");
+        }
+    }
+
     #[test]
     fn who_asks_too_often_is_told_so() {
         let setup = setup(2);
