@@ -33,9 +33,10 @@ fn trading(speed: &str, settings: &[&str]) -> Trading {
         account = account.with(setting);
     }
     let secret = token(&account, "admin");
-    let (mut host, address) = start(&account, &["--speed", speed]);
-    host.wait_for(&["strategy started"]);
+    let (host, address) = start(&account, &["--speed", speed]);
     let admin = Client::new(&address, Some(&secret));
+    let view = "/api/v1/accounts/main/view";
+    admin.wait(view, |view| view["strategies"].as_array().is_some_and(|all| !all.is_empty()));
     Trading { _parent: parent, host, address, secret, admin }
 }
 
@@ -137,7 +138,7 @@ fn http_2_is_not_spoken() {
     }
     assert_eq!(slow.rest(), "");
     // Nor is it agreed on.
-    let upgrade = "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n\
+    let upgrade = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n\
                    HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
     assert_eq!(statuses(&exchange(&trading.address, upgrade.as_bytes())), [200]);
     trading.host.stop();
@@ -154,7 +155,7 @@ fn answers_that_nobody_reads_cost_the_place() {
         // From here on it is served, and reads no more.
         connection.until("HTTP/1.1 200");
     }
-    let healthz = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let healthz = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut told = Vec::new();
     let asked = Instant::now();
     while told.last() != Some(&vec![200]) {

@@ -106,6 +106,19 @@ impl Client {
         }
     }
 
+    /// Asks until this is the answer's status.
+    pub(crate) fn wait_for_status(&self, path: &str, status: u16) -> Answer {
+        let asked = Instant::now();
+        loop {
+            let answer = self.get(path);
+            if answer.status == status {
+                return answer;
+            }
+            assert!(asked.elapsed() < PATIENCE, "{path} stays {answer:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Subscribes to live updates.
     pub(crate) fn live(&self, path: &str) -> Live {
         let token = self.token.as_ref().map(|token| ("authorization", format!("Bearer {token}")));

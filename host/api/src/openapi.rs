@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use axum::Json;
-use axum::response::Html;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use bulkhead_core::identifier::ContentHash;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -174,9 +175,17 @@ fn unwritten(error: &serde_json::Error) -> Problem {
     Problem::new(Kind::Internal, "the description of the API can't be written; the host's log says why")
 }
 
-/// The document for programs.
-pub(crate) async fn openapi() -> Result<Json<Value>, Problem> {
-    document().and_then(|text| serde_json::from_str(&text)).map(Json).map_err(|error| unwritten(&error))
+/// The document for programs. Who has it already is told so.
+pub(crate) async fn openapi(headers: HeaderMap) -> Result<Response, Problem> {
+    let text = document().map_err(|error| unwritten(&error))?;
+    let tag = format!("\"{}\"", ContentHash::of(text.as_bytes()));
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
+    let is_known = known.flat_map(|tags| tags.split(',')).any(|known| known.trim() == tag);
+    let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
+    if is_known {
+        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
+    }
+    Ok((caching, [(header::CONTENT_TYPE, "application/json")], text).into_response())
 }
 
 /// The same for people.
@@ -243,6 +252,20 @@ mod tests {
             found == expected,
             "{path} is out of date; BULKHEAD_WRITE_OPENAPI=1 cargo test -p bulkhead-api writes it"
         );
+    }
+
+    #[tokio::test]
+    async fn who_has_the_document_is_not_sent_it_again() {
+        let first = openapi(HeaderMap::new()).await.unwrap();
+        assert_eq!(
+            (first.status(), &first.headers()["content-type"]),
+            (StatusCode::OK, &"application/json".parse().unwrap())
+        );
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_NONE_MATCH, first.headers()["etag"].clone());
+        assert_eq!(openapi(headers.clone()).await.unwrap().status(), StatusCode::NOT_MODIFIED);
+        headers.insert(header::IF_NONE_MATCH, "\"another\"".parse().unwrap());
+        assert_eq!(openapi(headers).await.unwrap().status(), StatusCode::OK);
     }
 
     #[test]
