@@ -205,6 +205,11 @@ fn a_browser_gets_a_cookie_for_its_token_and_other_pages_can_not_use_it() {
         browser.send("POST", "/api/v1/session", &[("content-type", "application/json")], body.as_bytes())
     };
     assert_eq!(login("bulkhead_operator:00").status, 401);
+    let misplaced = json!(secret).to_string();
+    let headers = [("content-type", "application/json")];
+    let refused = browser.send("POST", "/api/v1/session", &headers, misplaced.as_bytes());
+    assert_eq!(refused.status, 400);
+    assert!(!refused.text.contains(&secret), "{refused:?}");
     let answer = login(&secret);
     assert_eq!((answer.status, &answer.body["role"]), (200, &json!("operator")));
     let cookie = answer.cookie.unwrap();

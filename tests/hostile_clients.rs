@@ -207,13 +207,10 @@ fn frames_that_are_too_large_or_never_end_close_the_socket() {
                 break;
             }
         }
-        assert_eq!(close_code(&mut live), 1008);
+        assert_eq!(live.closed(), 1008);
     }
     // A frame that announces more than there is memory, and bytes that are no frames.
-    for bytes in [
-        &b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"[..],
-        b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-    ] {
+    for bytes in [&b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"[..], &[0xff; 14]] {
         let mut connection = Raw::connect(&trading.address);
         let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                        Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
@@ -224,14 +221,6 @@ fn frames_that_are_too_large_or_never_end_close_the_socket() {
     }
     trading.trades_on();
     trading.host.stop();
-}
-
-fn close_code(live: &mut support::client::Live) -> u16 {
-    loop {
-        if let Err(code) = live.next() {
-            return code;
-        }
-    }
 }
 
 /// Whoever reads nothing is not waited for: its place is free again, the host keeps nothing for it, and bars come as
@@ -278,11 +267,12 @@ fn subscribers_that_never_read_lose_their_place_and_cost_no_memory() {
     trading.host.stop();
 }
 
-/// Announces a file and sends little of it.
+/// Announces a file and, once the host is ready to receive it, sends little of it.
 fn half_open(trading: &Trading, name: &str) -> Raw {
     let mut connection = Raw::connect(&trading.address);
-    let headers = "Content-Length: 1000000\r\nContent-Type: application/wasm\r\n";
+    let headers = "Content-Length: 1000000\r\nContent-Type: application/wasm\r\nExpect: 100-continue\r\n";
     assert!(connection.send(&trading.request("PUT", &format!("/api/v1/plugins/{name}"), headers)));
+    assert!(connection.until("\r\n\r\n").contains(" 100 "));
     assert!(connection.send(b"\0asm"));
     connection
 }
@@ -295,12 +285,10 @@ fn uploads_that_do_not_end_keep_no_one_from_uploading() {
     file.extend(b"\0\x05\x04note");
     // As many are received as may be; what comes besides is turned away, so that they can't fill the memory.
     let upload = || trading.admin.send("PUT", "/api/v1/plugins/breakout", &[], &file);
-    let asked = Instant::now();
-    while upload().status != 503 {
-        assert!(asked.elapsed() < PATIENCE);
-    }
-    assert_eq!(upload().body["type"], json!("urn:bulkhead:problem:busy"));
+    let refused = upload();
+    assert_eq!((refused.status, &refused.body["type"]), (503, &json!("urn:bulkhead:problem:busy")));
     drop(open.pop());
+    let asked = Instant::now();
     while upload().status != 200 {
         assert!(asked.elapsed() < PATIENCE, "{:?}", upload());
         std::thread::sleep(Duration::from_millis(20));

@@ -410,6 +410,10 @@ test('a backtest runs to its report', async () => {
   const answer = await page.request.get(new URL(await report.getAttribute('href'), page.url()).href);
   assert.equal(answer.status(), 200);
   assert.match(await answer.text(), /<html/);
+  await page.getByLabel('Length').fill('366');
+  await page.getByRole('button', { name: 'Start' }).click();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.locator('.jobs li').first().getByText('cancelled').waitFor();
   noComplaints();
   await page.context().close();
 });

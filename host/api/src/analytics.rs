@@ -67,6 +67,11 @@ pub(crate) struct StrategySums {
     name: String,
     /// Whether these are the trades that it made as a shadow.
     shadow: bool,
+    /// Its profit over all that was deposited into the account, so that strategies can be compared; null before the
+    /// account has traded.
+    return_on_deposits: Option<f64>,
+    /// The deepest fall of its profit from a peak, as a positive amount.
+    max_drawdown: Decimal,
     /// Its sums.
     #[serde(flatten)]
     sums: TradeSums,
@@ -177,6 +182,37 @@ impl TradeSums {
     }
 }
 
+/// How deep the profit fell within a stretch of trades, so that stretches can be put together in whatever order they were
+/// read. Losses are positive here.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Fall {
+    whole: Decimal,
+    /// The largest loss of trades from the first one on.
+    first: Decimal,
+    /// The largest loss of trades up to the last one.
+    last: Decimal,
+    deepest: Decimal,
+}
+
+impl Fall {
+    fn of(trade: &TradeRow) -> Self {
+        let whole = -trade.pnl.0;
+        let loss = whole.max(Decimal::ZERO);
+        Self { whole, first: loss, last: loss, deepest: loss }
+    }
+
+    /// This stretch and the one that follows it.
+    fn then(self, next: Self) -> Result<Self, OutOfRange> {
+        let plus = |sum: Decimal, more: Decimal| sum.checked_add(more).ok_or(OutOfRange);
+        Ok(Self {
+            whole: plus(self.whole, next.whole)?,
+            first: self.first.max(plus(self.whole, next.first)?),
+            last: next.last.max(plus(self.last, next.whole)?),
+            deepest: self.deepest.max(next.deepest).max(plus(self.last, next.first)?),
+        })
+    }
+}
+
 /// What is kept of an account between two questions.
 #[derive(Debug, Default)]
 struct Kept {
@@ -186,6 +222,7 @@ struct Kept {
     newest_point: Option<Timestamp>,
     /// By strategy and whether it was a shadow. All else is without shadows.
     strategies: BTreeMap<(u32, bool), TradeSums>,
+    falls: BTreeMap<(u32, bool), Fall>,
     overall: TradeSums,
     instruments: BTreeMap<u32, TradeSums>,
     months: BTreeMap<String, TradeSums>,
@@ -227,6 +264,8 @@ impl Kept {
             )
         };
         let (mut after, mut newest) = (None, None);
+        // They come newest first.
+        let mut falls = BTreeMap::<_, Fall>::new();
         'pages: loop {
             let page = database.trades(shard, &TradeFilter::default(), after, AT_ONCE)?;
             for trade in &page {
@@ -237,10 +276,16 @@ impl Kept {
                 newest.get_or_insert(place);
                 after = Some(place);
                 self.add(trade).map_err(out_of_range)?;
+                let later = falls.entry((trade.strategy.0, trade.shadow)).or_default();
+                *later = Fall::of(trade).then(*later).map_err(out_of_range)?;
             }
             if page.len() < AT_ONCE {
                 break;
             }
+        }
+        for (whose, later) in falls {
+            let earlier = self.falls.entry(whose).or_default();
+            *earlier = earlier.then(later).map_err(out_of_range)?;
         }
         self.newest_trade = newest.or(self.newest_trade);
         self.follow_equity(database, shard)
@@ -273,10 +318,13 @@ impl Kept {
         self.newest_point = Some(row.time);
     }
 
-    fn told(&self, names: &Names) -> Analytics {
-        let strategy = |((id, shadow), sums): (&(u32, bool), &TradeSums)| StrategySums {
-            name: names.strategy(bulkhead_core::identifier::StrategyId(*id)),
-            shadow: *shadow,
+    fn told(&self, names: &Names, deposited: Option<Decimal>) -> Analytics {
+        let of_deposits = |pnl: Decimal| pnl.checked_div(deposited?)?.to_f64();
+        let strategy = |(whose, sums): (&(u32, bool), &TradeSums)| StrategySums {
+            name: names.strategy(bulkhead_core::identifier::StrategyId(whose.0)),
+            shadow: whose.1,
+            return_on_deposits: of_deposits(sums.pnl),
+            max_drawdown: self.falls.get(whose).map_or(Decimal::ZERO, |fall| fall.deepest),
             sums: sums.clone().finished(),
         };
         let instrument = |(id, sums): (&u32, &TradeSums)| NamedSums {
@@ -324,7 +372,7 @@ pub(crate) async fn analytics(State(api): State<Api>, At(account): At<String>) -
             // Taken out, so that a failure half-way leaves nothing half-summed, and nobody waits with the lock.
             let mut kept = api.analytics.take(names.shard);
             kept.catch_up(database, names.shard)?;
-            let told = kept.told(&names);
+            let told = kept.told(&names, database.account(names.shard)?.map(|row| row.deposited.0));
             api.analytics.put(names.shard, kept);
             Ok(told)
         })
@@ -387,6 +435,23 @@ mod tests {
         assert_eq!(sums.mean_holding_seconds, Some(86_400.0));
         let nothing = TradeSums::default().finished();
         assert_eq!((nothing.win_rate, nothing.expectancy, nothing.profit_factor), (None, None, None));
+    }
+
+    #[test]
+    fn the_deepest_fall_is_the_same_however_the_trades_are_read() {
+        // From 5 down to -4: 9. By hand, trade after trade.
+        let pnls = [2, 3, -4, 1, -6, 8, -1];
+        let stretch = |pnls: &[i64]| {
+            pnls.iter()
+                .rev()
+                .fold(Fall::default(), |later, pnl| Fall::of(&trade(0, *pnl, 1)).then(later).unwrap())
+        };
+        assert_eq!(stretch(&pnls).deepest, Decimal::from(9));
+        for cut in 0..=pnls.len() {
+            let (earlier, later) = pnls.split_at(cut);
+            assert_eq!(stretch(earlier).then(stretch(later)).unwrap(), stretch(&pnls), "cut at {cut}");
+        }
+        assert_eq!(stretch(&[1, 2]).deepest, Decimal::ZERO);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::sync::PoisonError;
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
@@ -51,10 +52,12 @@ pub(crate) struct Needed {
 /// Lets those pass whose token has the role or a higher one.
 pub(crate) async fn authorise(
     State((api, needed)): State<(Api, Needed)>,
-    parameters: RawPathParams,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    let parameters = parameters
+        .map_err(|_| Problem::new(Kind::Unknown, "there is no such thing: the path is no UTF-8"))?;
     let account = parameters.iter().find(|(name, _)| *name == "account").map(|(_, value)| value.to_owned());
     let caller = identify(&api, request.method().clone(), request.headers().clone()).await?;
     api.limits.token(&caller.name)?;

@@ -68,10 +68,15 @@ pub(crate) async fn log_in(
     State(api): State<Api>,
     from: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
-    Body(body): Body<LoginBody>,
+    body: Result<Body<LoginBody>, Problem>,
 ) -> Result<Response, Problem> {
     from_own_page(&api, &headers)?;
     count(&api, from)?;
+    // What is wrong with it is not repeated: it may be the token, in the wrong place.
+    let Body(body) = body.map_err(|problem| match problem.kind {
+        Kind::BadBody => Problem::new(Kind::BadBody, "an object with nothing but a token is expected"),
+        _ => problem,
+    })?;
     let caller = holder(&api, body.token.trim()).await?;
     let caller = caller.ok_or_else(|| {
         Problem::new(

@@ -104,6 +104,7 @@ struct Figures {
     breakers: IntGaugeVec,
     journal_waits: IntGaugeVec,
     bars: IntCounterVec,
+    rows: IntCounterVec,
     subscribers: IntGaugeVec,
 }
 
@@ -184,6 +185,11 @@ impl Figures {
                 &["account"],
             )?,
             bars: total("bulkhead_feed_bars_total", "Bars since the host started.", &["account"])?,
+            rows: total(
+                "bulkhead_feed_rows_total",
+                "What came of rows of market data since the host started: passed, repaired, skipped, or missing.",
+                &["account", "instrument", "outcome"],
+            )?,
             subscribers: number("bulkhead_live_subscribers", "Clients of live updates.", &["account"])?,
         })
     }
@@ -200,6 +206,17 @@ impl Figures {
             let Some(view) = stream.view() else { continue };
             self.journal_waits.with_label_values(&[name]).set(i64::from(view.journal.state != "writing"));
             self.bars.with_label_values(&[name]).inc_by(view.feed.bars);
+            for of in &view.feed.quality {
+                let passed = of.rows.saturating_sub(of.repaired).saturating_sub(of.skipped);
+                for (outcome, count) in [
+                    ("passed", passed),
+                    ("repaired", of.repaired),
+                    ("skipped", of.skipped),
+                    ("missing", of.missing),
+                ] {
+                    self.rows.with_label_values(&[name, &of.instrument, outcome]).inc_by(count);
+                }
+            }
             for breaker in &view.breakers {
                 let open = i64::from(breaker.state != "closed");
                 self.breakers.with_label_values(&[name, &breaker.name]).set(open);

@@ -72,6 +72,7 @@ use crate::{
         backtests::backtests,
         backtests::start,
         backtests::backtest,
+        backtests::cancel,
         backtests::report,
         changes::change_settings,
         plugins::install,

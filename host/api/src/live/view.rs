@@ -100,6 +100,24 @@ pub struct FeedView {
     pub bars: u64,
     /// Bars a second of real time, lately.
     pub bars_per_second: f64,
+    /// What was wrong with them, for each instrument.
+    pub quality: Vec<QualityView>,
+}
+
+/// What was wrong with an instrument's market data since the host started. What became of it is for `[feed.quality]` of the
+/// configuration to say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct QualityView {
+    /// The symbol.
+    pub instrument: String,
+    /// Rows that came in.
+    pub rows: u64,
+    /// Rows that were mended.
+    pub repaired: u64,
+    /// Rows that were left out.
+    pub skipped: u64,
+    /// Bars that were missing between others.
+    pub missing: u64,
 }
 
 /// A strategy in its slot.

@@ -325,7 +325,7 @@ impl AccountHost {
     }
 
     fn show(&mut self, now: Instant) {
-        self.watchers.show(now, &self.sequencer, &self.tally);
+        self.watchers.show(now, &self.sequencer, &self.tally, self.feed.as_ref());
     }
 
     /// Has everything written, without waiting for it; then [`Self::close`] does not take long.

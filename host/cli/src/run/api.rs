@@ -125,6 +125,7 @@ impl BacktestProgram for OwnProgram {
         command.args([
             "backtest",
             "--background",
+            "--ends-with-host",
             "--fill",
             "realistic",
             "--weight",

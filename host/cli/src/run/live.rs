@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 
 use bulkhead_alerts::History;
 use bulkhead_api::HostFigures;
-use bulkhead_api::live::{FeedView, JournalView, LiveView, Publisher, SlotCounts, Surroundings};
-use bulkhead_core::engine::Slot;
+use bulkhead_api::live::{FeedView, JournalView, LiveView, Publisher, QualityView, SlotCounts, Surroundings};
+use bulkhead_core::engine::{Engine, Slot};
+use bulkhead_core::identifier::InstrumentId;
+use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::Bar;
 use bulkhead_core::money::Overflow;
+use bulkhead_feeds::Feed;
+use bulkhead_feeds::quality::QualityCounters;
 use bulkhead_sequencer::sequencer::{JournalStatus, Sequencer};
 use bulkhead_store::journal::{NumberedOutput, Sequence};
 
@@ -84,13 +88,14 @@ impl LiveUpdates {
         now: Instant,
         sequencer: &Sequencer,
         tally: &Tally,
+        feed: &dyn Feed,
     ) -> Result<(), Overflow> {
         let engine = sequencer.engine();
         if now >= self.next && self.ahead.is_none() {
             self.next = now + self.publisher.view_every();
             let surroundings = Surroundings {
                 journal: journal(sequencer),
-                feed: self.feed(now, tally),
+                feed: self.feed(now, tally, quality(feed, engine)),
                 alerts: revision(self.alerts.as_ref(), &self.account),
             };
             let costs = |slot: &Slot| self.figures.call_costs(&self.account, slot.name());
@@ -120,7 +125,7 @@ impl LiveUpdates {
         Ok(())
     }
 
-    fn feed(&mut self, now: Instant, tally: &Tally) -> FeedView {
+    fn feed(&mut self, now: Instant, tally: &Tally, quality: Vec<QualityView>) -> FeedView {
         while let Some((at, _)) = self.rate.front()
             && self.rate.len() > 1
             && now.saturating_duration_since(*at) > RATE_OVER
@@ -136,12 +141,23 @@ impl LiveUpdates {
             source: self.source.clone(),
             bars: tally.bars,
             bars_per_second: if seconds > 0.0 { bars / seconds } else { 0.0 },
+            quality,
         }
     }
 }
 
 fn revision(alerts: Option<&History>, account: &str) -> u64 {
     alerts.map_or(0, |history| history.revision(account))
+}
+
+fn quality(feed: &dyn Feed, engine: &Engine) -> Vec<QualityView> {
+    let known = engine.settings().instruments.iter();
+    let counters = feed.quality();
+    let of = |(id, instrument): (InstrumentId, &Instrument)| {
+        let QualityCounters { rows, repaired, skipped, missing, .. } = *counters.get(&id)?;
+        Some(QualityView { instrument: instrument.symbol.clone(), rows, repaired, skipped, missing })
+    };
+    (0..).map(InstrumentId).zip(known).filter_map(of).collect()
 }
 
 fn journal(sequencer: &Sequencer) -> JournalView {

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 use bulkhead_alerts::Publisher;
 use bulkhead_api::HostFigures;
 use bulkhead_core::input::{Input, InputKind};
+use bulkhead_feeds::Feed;
 use bulkhead_sequencer::sequencer::{JournalEvent, Sequencer};
 use bulkhead_store::journal::{NumberedOutput, Sequence};
 
@@ -104,7 +105,7 @@ impl Watchers {
     }
 
     /// Shows how the account stands to those for whom it is time.
-    pub(super) fn show(&mut self, now: Instant, sequencer: &Sequencer, tally: &Tally) {
+    pub(super) fn show(&mut self, now: Instant, sequencer: &Sequencer, tally: &Tally, feed: &dyn Feed) {
         if self.view.as_mut().is_some_and(|view| !view.refresh(now, sequencer, tally)) {
             self.view = None;
         }
@@ -112,7 +113,7 @@ impl Watchers {
             alerts.look(sequencer.engine(), sequencer.sequence(), sequencer.durable(), now);
         }
         if let Some(live) = &mut self.live
-            && let Err(error) = live.refresh(now, sequencer, tally)
+            && let Err(error) = live.refresh(now, sequencer, tally, feed)
         {
             tracing::warn!(%error, "the account can't be shown to those who watch it");
         }

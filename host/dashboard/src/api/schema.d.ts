@@ -623,7 +623,8 @@ export interface paths {
     get: operations['backtest'];
     put?: never;
     post?: never;
-    delete?: never;
+    /** Takes a backtest back that waits, or ends it while it runs. One that has ended stays as it is. */
+    delete: operations['cancel'];
     options?: never;
     head?: never;
     patch?: never;
@@ -1008,7 +1009,7 @@ export interface components {
       reason?: string | null;
       /** @description What was asked for. */
       request: components['schemas']['BacktestBody'];
-      /** @description waiting, running, done or failed. */
+      /** @description waiting, running, done, failed or cancelled. */
       state: string;
       summary?: components['schemas']['BacktestSummary'] | null;
     };
@@ -1216,6 +1217,8 @@ export interface components {
        * @description Bars a second of real time, lately.
        */
       bars_per_second: number;
+      /** @description What was wrong with them, for each instrument. */
+      quality: components['schemas']['QualityView'][];
       /** @description What is fed, such as simulator. */
       source: string;
     };
@@ -1375,7 +1378,7 @@ export interface components {
         reason?: string | null;
         /** @description What was asked for. */
         request: components['schemas']['BacktestBody'];
-        /** @description waiting, running, done or failed. */
+        /** @description waiting, running, done, failed or cancelled. */
         state: string;
         summary?: components['schemas']['BacktestSummary'] | null;
       }[];
@@ -2382,6 +2385,34 @@ export interface components {
        */
       type: string;
     };
+    /**
+     * @description What was wrong with an instrument's market data since the host started. What became of it is for `[feed.quality]` of the
+     *     configuration to say.
+     */
+    QualityView: {
+      /** @description The symbol. */
+      instrument: string;
+      /**
+       * Format: int64
+       * @description Bars that were missing between others.
+       */
+      missing: number;
+      /**
+       * Format: int64
+       * @description Rows that were mended.
+       */
+      repaired: number;
+      /**
+       * Format: int64
+       * @description Rows that came in.
+       */
+      rows: number;
+      /**
+       * Format: int64
+       * @description Rows that were left out.
+       */
+      skipped: number;
+    };
     /** @description How often the gate refused something since the host started. */
     RefusalCount: {
       /** @description Why, a stable code. */
@@ -2521,8 +2552,16 @@ export interface components {
     };
     /** @description The sums of a strategy. */
     StrategySums: components['schemas']['TradeSums'] & {
+      /** @description The deepest fall of its profit from a peak, as a positive amount. */
+      max_drawdown: string;
       /** @description Whose. */
       name: string;
+      /**
+       * Format: double
+       * @description Its profit over all that was deposited into the account, so that strategies can be compared; null before the
+       *     account has traded.
+       */
+      return_on_deposits?: number | null;
       /** @description Whether these are the trades that it made as a shadow. */
       shadow: boolean;
     };
@@ -6928,6 +6967,92 @@ export interface operations {
     };
   };
   backtest: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Its number */
+        backtest: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description How it stands */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Backtest'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  cancel: {
     parameters: {
       query?: never;
       header?: never;

@@ -4,6 +4,7 @@ import type { Schemas } from '../api/client';
 export type Message = Schemas['LiveMessage'];
 export type LiveEvent = Schemas['LiveEvent'];
 export type LiveView = Schemas['LiveView'];
+export type QualityView = Schemas['QualityView'];
 export type LiveStrategy = Schemas['StrategyView'];
 export type LivePosition = Schemas['PositionView'];
 export type LiveBar = Schemas['LiveBar'];

@@ -9,7 +9,7 @@ import { Count, Gain, Money, Percent } from '../components/figures';
 import { PageHead } from '../components/page-head';
 import { Panel } from '../components/panel';
 import { StrategyTag } from '../components/strategy-tag';
-import { Table } from '../components/table';
+import { Table, type Column } from '../components/table';
 import * as decimal from '../format/decimal';
 import { duration } from '../format/time';
 import { useStream } from '../live/live';
@@ -118,12 +118,35 @@ function Ratio({ value }: { value: number | null }): ReactElement {
   );
 }
 
-type Row = TradeSums & { readonly name: string; readonly shadow?: boolean };
+type Row = TradeSums & {
+  readonly name: string;
+  readonly shadow?: boolean;
+  readonly return_on_deposits?: number | null;
+  readonly max_drawdown?: string;
+};
 
 const byText =
   (of: (row: Row) => string | null | undefined) =>
   (a: Row, b: Row): number =>
     decimal.compare(decimal.parse(of(a)) ?? decimal.ZERO, decimal.parse(of(b)) ?? decimal.ZERO);
+
+/** What strategies are compared by. */
+const leaderColumns: readonly Column<Row>[] = [
+  {
+    name: 'return',
+    title: 'Return on deposits',
+    numeric: true,
+    order: (a, b) => (a.return_on_deposits ?? 0) - (b.return_on_deposits ?? 0),
+    cell: ({ return_on_deposits: of }) => <Percent value={of ?? null} digits={2} />,
+  },
+  {
+    name: 'drawdown',
+    title: 'Drawdown, USD',
+    numeric: true,
+    order: byText(({ max_drawdown }) => max_drawdown),
+    cell: ({ max_drawdown }) => <Money value={max_drawdown ?? null} />,
+  },
+];
 
 function Breakdown({
   title,
@@ -158,6 +181,7 @@ function Breakdown({
             order: byText(({ pnl }) => pnl),
             cell: ({ pnl }) => <Gain value={pnl} />,
           },
+          ...(rows.some((row) => row.max_drawdown !== undefined) ? leaderColumns : []),
           {
             name: 'fees',
             title: 'Fees, USD',

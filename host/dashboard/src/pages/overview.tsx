@@ -15,7 +15,7 @@ import { elapsed } from '../format/elapsed';
 import { clockTime, dateTime } from '../format/time';
 import { refusalOf, type SeenRefusal } from '../live/event-text';
 import { useStream, useView } from '../live/live';
-import type { LiveView } from '../live/messages';
+import type { LiveView, QualityView } from '../live/messages';
 import type { StreamState } from '../live/stream';
 import { allPages } from '../paged';
 import { useResource } from '../resource';
@@ -465,6 +465,13 @@ function RefusalsPanel({ account }: { account: string }): ReactElement {
   );
 }
 
+/** What was wrong with the market data, over all instruments. */
+function defects(quality: readonly QualityView[]): string {
+  const sum = (of: (one: QualityView) => number): string =>
+    quality.reduce((all, one) => all + of(one), 0).toLocaleString('en-US');
+  return [sum((one) => one.repaired), sum((one) => one.skipped), sum((one) => one.missing)].join(' / ');
+}
+
 function FeedPanel(): ReactElement {
   const view = useView();
   return (
@@ -486,6 +493,10 @@ function FeedPanel(): ReactElement {
               <Count value={view.feed.bars} />
               <span className="faint number">{view.feed.bars_per_second.toFixed(1)} / s</span>
             </span>
+          </li>
+          <li>
+            <span>rows mended, skipped, missing</span>
+            <span className="number">{defects(view.feed.quality)}</span>
           </li>
           <li>
             <span>working orders</span>

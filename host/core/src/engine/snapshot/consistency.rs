@@ -18,12 +18,12 @@ impl EngineSnapshot {
     /// What does not hold, for people.
     pub(super) fn check(&self) -> Result<(), String> {
         self.settings.check_grids().map_err(|error| error.to_string())?;
+        self.check_instruments()?;
         let (configured, there) = (&self.configured.settings.instruments, &self.settings.instruments);
         if configured.len() > there.len() {
             let (configured, there) = (configured.len(), there.len());
             return Err(format!("{configured} instruments are configured, and there are {there}"));
         }
-        self.check_instruments()?;
         self.check_slots()?;
         self.check_orders()?;
         self.check_counts()
@@ -181,6 +181,15 @@ mod tests {
         let found = refused(|snapshot| snapshot.prices = PriceBoard::new(1));
         assert_eq!(found, "there are 2 instruments and 1 markets");
         assert!(refused(|snapshot| snapshot.settings.instruments.truncate(1)).contains("2 markets"));
+    }
+
+    #[test]
+    fn instruments_that_are_configured_and_not_there_are_found() {
+        let found = refused(|snapshot| {
+            let another = snapshot.settings.instruments[0].clone();
+            snapshot.configured.settings.instruments.push(another);
+        });
+        assert_eq!(found, "3 instruments are configured, and there are 2");
     }
 
     #[test]
