@@ -121,6 +121,53 @@ fn connections_beyond_the_limit_are_closed_and_a_place_that_is_left_is_free() {
     trading.host.stop();
 }
 
+/// One connection of HTTP/2 carries many requests, and may be silent between them for as long as it likes.
+#[test]
+fn http_2_is_not_spoken() {
+    let trading = trading("100", &[]);
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    let beginning = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], settings].concat();
+    // Not even an answer in frames.
+    assert_eq!(exchange(&trading.address, &beginning), "");
+    let mut slow = Raw::connect(&trading.address);
+    for byte in &beginning {
+        if !slow.send(&[*byte]) {
+            break;
+        }
+    }
+    assert_eq!(slow.rest(), "");
+    // Nor is it agreed on.
+    let upgrade = "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n\
+                   HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
+    assert_eq!(statuses(&exchange(&trading.address, upgrade.as_bytes())), [200]);
+    trading.host.stop();
+}
+
+#[test]
+fn answers_that_nobody_reads_cost_the_place() {
+    const PLACES: usize = 6;
+    let trading = trading("100", &["api.connections=6"]);
+    let many = trading.request("GET", "/api/v1/openapi.json", "").repeat(200);
+    let mut silent: Vec<Raw> = (0..PLACES).map(|_| Raw::connect(&trading.address)).collect();
+    for connection in &mut silent {
+        assert!(connection.send(&many));
+        // From here on it is served, and reads no more.
+        connection.until("HTTP/1.1 200");
+    }
+    let healthz = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let mut told = Vec::new();
+    let asked = Instant::now();
+    while told.last() != Some(&vec![200]) {
+        assert!(asked.elapsed() < PATIENCE, "nobody left");
+        told.push(statuses(&exchange(&trading.address, healthz)));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(told.len() > 1, "they did not fill the places, so this shows nothing");
+    trading.trades_on();
+    drop(silent);
+    trading.host.stop();
+}
+
 #[test]
 fn heads_that_are_too_large_are_refused() {
     let trading = trading("100", &[]);
@@ -252,9 +299,11 @@ fn subscribers_that_never_read_lose_their_place_and_cost_no_memory() {
             trading.request("GET", "/api/v1/accounts/main/events", "")
         };
         assert!(connection.send(&request));
+        // It is let in, and from here on reads no more.
+        let told = connection.until("\r\n\r\n");
+        assert!(told.contains(if number % 2 == 0 { " 101 " } else { " 200 " }), "{told}");
         silent.push(connection);
     }
-    subscribers(SILENT);
     // One who reads is served as if the others were not there.
     let mut reader = trading.admin.live(&format!("{LIVE}?topics=account"));
     reader.wait(|message| message["kind"] == "view");

@@ -421,14 +421,19 @@ fn an_encrypted_api_speaks_to_no_one_in_the_clear() {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
-    let connection = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
-    let mut encrypted = rustls::StreamOwned::new(connection, Raw::connect(&admin.address).0);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let config = Arc::new(config);
+    let connect = || {
+        let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+        let connection = rustls::ClientConnection::new(Arc::clone(&config), name).unwrap();
+        rustls::StreamOwned::new(connection, Raw::connect(&admin.address).0)
+    };
+    let mut encrypted = connect();
     let request = format!(
         "GET {MAIN} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\nConnection: close\r\n\r\n"
     );
@@ -437,6 +442,14 @@ fn an_encrypted_api_speaks_to_no_one_in_the_clear() {
     encrypted.read_to_string(&mut text).unwrap();
     assert_eq!(statuses(&text), [200], "{text}");
     assert!(text.contains("strict-transport-security: max-age="), "{text}");
+    assert_eq!(encrypted.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+
+    let mut other = connect();
+    other.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let mut bytes = Vec::new();
+    // It need not say good-bye.
+    drop(other.read_to_end(&mut bytes));
+    assert_eq!(bytes, b"", "HTTP/2 is spoken to who does not ask");
 
     let clear = exchange(&admin.address, request.as_bytes());
     assert!(!clear.contains("HTTP/1.1"), "{clear}");

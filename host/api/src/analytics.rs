@@ -2,7 +2,7 @@
 //! reads only what is new.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
@@ -13,6 +13,7 @@ use bulkhead_store::read_models::{EquityRow, Place, TradeFilter, TradeRow};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde::Serialize;
+use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
 use crate::api::{Answer, Api, At};
@@ -232,9 +233,10 @@ struct Kept {
     deepest: f64,
 }
 
-/// What is kept of all accounts.
+/// What is kept of all accounts. Who asks has it until the answer is there, and others wait for it outside the database:
+/// whoever asked beside would go through all trades from the first, and the more ask, the longer it would take.
 #[derive(Debug, Default)]
-pub(crate) struct AnalyticsCache(Mutex<BTreeMap<ShardId, Kept>>);
+pub(crate) struct AnalyticsCache(Arc<Mutex<BTreeMap<ShardId, Kept>>>);
 
 impl Kept {
     fn add(&mut self, trade: &TradeRow) -> Result<(), OutOfRange> {
@@ -364,30 +366,19 @@ impl Kept {
     responses((status = 200, description = "How it did", body = Analytics)),
 )]
 pub(crate) async fn analytics(State(api): State<Api>, At(account): At<String>) -> Answer<Analytics> {
-    let whole = api.clone();
-    whole
-        .readers
+    let mut accounts = Arc::clone(&api.analytics.0).lock_owned().await;
+    api.readers
         .ask(move |database| {
             let names = Names::read(database, &account)?;
-            // Taken out, so that a failure half-way leaves nothing half-summed, and nobody waits with the lock.
-            let mut kept = api.analytics.take(names.shard);
+            // Taken out, so that a failure half-way leaves nothing half-summed.
+            let mut kept = accounts.remove(&names.shard).unwrap_or_default();
             kept.catch_up(database, names.shard)?;
             let told = kept.told(&names, database.account(names.shard)?.map(|row| row.deposited.0));
-            api.analytics.put(names.shard, kept);
+            accounts.insert(names.shard, kept);
             Ok(told)
         })
         .await
         .map(Json)
-}
-
-impl AnalyticsCache {
-    fn take(&self, shard: ShardId) -> Kept {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&shard).unwrap_or_default()
-    }
-
-    fn put(&self, shard: ShardId, kept: Kept) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(shard, kept);
-    }
 }
 
 #[cfg(test)]

@@ -42,7 +42,10 @@ pub(crate) struct Api(Arc<Shared>);
 
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    /// For all that is read.
     pub(crate) readers: Readers,
+    /// For who may come in and what is changed: whatever takes long in `readers`, these don't wait for it.
+    pub(crate) access: Readers,
     pub(crate) limits: Limits,
     pub(crate) counts: RequestCounts,
     pub(crate) counted: KeptCounts,
@@ -70,11 +73,18 @@ pub(crate) struct Shared {
 }
 
 impl Api {
-    pub(crate) fn new(settings: Settings, host: &Host, readers: Readers, counts: RequestCounts) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        host: &Host,
+        readers: Readers,
+        access: Readers,
+        counts: RequestCounts,
+    ) -> Self {
         Self(Arc::new(Shared {
             limits: Limits::new(settings.requests_per_minute),
             settings,
             readers,
+            access,
             counts,
             counted: KeptCounts::default(),
             figures: host.figures.clone(),
@@ -105,7 +115,7 @@ impl Api {
     pub(crate) async fn look_at_tokens(self) {
         loop {
             // Without an answer those that were known stay good until it comes.
-            if let Ok(rows) = self.readers.ask(|database| Ok(database.tokens()?)).await {
+            if let Ok(rows) = self.access.ask(|database| Ok(database.tokens()?)).await {
                 let tokens: BTreeMap<_, _> = rows.into_iter().map(|row| (row.name.clone(), row)).collect();
                 self.tokens.send_if_modified(|known| {
                     let same = |before: &Tokens| {

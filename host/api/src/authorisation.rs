@@ -114,7 +114,7 @@ pub(crate) async fn identify(api: &Api, method: Method, headers: HeaderMap) -> R
             return Ok(Caller { expires: Some(session.expires), login: Some(session.login), ..caller });
         }
     };
-    let token = api.readers.ask(move |database| Ok(database.token(&name)?)).await?.ok_or_else(refused)?;
+    let token = api.access.ask(move |database| Ok(database.token(&name)?)).await?.ok_or_else(refused)?;
     let role = tokens::role(&token, now()).ok_or_else(refused)?;
     let expires = token.expires.map_or(session.expires, |expires| expires.min(session.expires));
     let login = Some(session.login);
@@ -131,7 +131,7 @@ pub(crate) fn wallet_holder(api: &Api, address: WalletAddress) -> Option<Caller>
 pub(crate) async fn holder(api: &Api, secret: &str) -> Result<Option<Caller>, Problem> {
     let Some(shown) = Shown::read(secret) else { return Ok(None) };
     let name = shown.name.clone();
-    let known = api.readers.ask(move |database| Ok(database.token(&name)?)).await?;
+    let known = api.access.ask(move |database| Ok(database.token(&name)?)).await?;
     let role = shown.role(known.as_ref(), now());
     Ok(known.zip(role).map(|(token, role)| Caller {
         name: token.name,
@@ -174,7 +174,7 @@ fn note_use(api: &Api, name: &str) {
     let (api, name) = (api.clone(), name.to_owned());
     tokio::spawn(async move {
         let used = name.clone();
-        if let Err(problem) = api.readers.ask(move |database| Ok(database.token_used(&used, now)?)).await {
+        if let Err(problem) = api.access.ask(move |database| Ok(database.token_used(&used, now)?)).await {
             tracing::debug!(token = name, why = problem.detail, "the use of a token was not noted");
         }
     });

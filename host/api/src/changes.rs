@@ -419,7 +419,7 @@ pub(crate) async fn request(
     let number = paging::number(Some(&request)).ok().flatten().and_then(|number| i64::try_from(number).ok());
     let number = number.ok_or_else(unknown)?;
     let visible = api
-        .readers
+        .access
         .ask(move |database| {
             let shard = database.request_shard(number)?;
             let mut of = database.account_names()?.into_iter().filter(|row| Some(row.shard) == shard);
@@ -433,7 +433,7 @@ pub(crate) async fn request(
 }
 
 async fn state(api: &Api, request: i64) -> Result<Option<ChangeState>, Problem> {
-    let state = api.readers.ask(move |database| Ok(database.request_state(request)?)).await?;
+    let state = api.access.ask(move |database| Ok(database.request_state(request)?)).await?;
     Ok(state.map(|state| ChangeState::of(request, state)))
 }
 
@@ -478,7 +478,7 @@ pub(crate) async fn change(
         }
         Ok(database.request(names.shard, &caller.name, &command, Some(&key))?)
     };
-    let request = api.readers.ask(leave).await?;
+    let request = api.access.ask(leave).await?;
     (api.poke)();
     let answered = async {
         loop {

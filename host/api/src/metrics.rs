@@ -1,7 +1,7 @@
 //! Figures for Prometheus. They are read when they are asked for; only the requests to this API are counted here.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -17,6 +17,7 @@ use prometheus::{
 };
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
+use tokio::sync::Mutex;
 
 use crate::api::Api;
 use crate::call_meter::Calls;
@@ -71,8 +72,9 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
     figures.read_calls(&calls);
     let seconds = CallSeconds::new(calls).map_err(|error| unmeasured(&error))?;
     registry.register(Box::new(seconds)).map_err(|error| unmeasured(&error))?;
-    let counts = Arc::clone(&api.counted);
-    api.readers.ask(move |database| figures.read(database, &counts)).await?;
+    // Those who ask at once wait for each other here, and not in the database; all get what is true.
+    let mut counts = Arc::clone(&api.counted).lock_owned().await;
+    api.readers.ask(move |database| figures.read(database, &mut counts)).await?;
     let text = TextEncoder::new().encode_to_string(&registry.gather()).map_err(|error| unmeasured(&error))?;
     Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
 }
@@ -241,11 +243,7 @@ impl Figures {
         }
     }
 
-    fn read(
-        &self,
-        database: &mut Database,
-        counts: &Mutex<BTreeMap<ShardId, Counts>>,
-    ) -> Result<(), Problem> {
+    fn read(&self, database: &mut Database, counts: &mut BTreeMap<ShardId, Counts>) -> Result<(), Problem> {
         for account in database.account_names()? {
             let (shard, name) = (account.shard, account.name.as_str());
             let names = Names::read(database, name)?;
@@ -259,8 +257,6 @@ impl Figures {
             }
             let positions = i64::try_from(database.positions(shard)?.len()).unwrap_or(i64::MAX);
             self.positions.with_label_values(&[name]).set(positions);
-            // Two who ask at once wait for each other here; both get what is true.
-            let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
             let counts = counts.entry(shard).or_default();
             database.count(shard, counts)?;
             for (state, count) in counts.orders() {

@@ -12,9 +12,6 @@ use tokio::sync::oneshot;
 
 use crate::problem::{Kind, Problem};
 
-/// Connections.
-const READERS: usize = 4;
-
 /// Places in the line.
 const LINE: usize = 64;
 
@@ -27,15 +24,17 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// Starts the threads; each connects with its first work, and again after a failure.
-    pub(crate) fn start(url: &DatabaseUrl) -> io::Result<Self> {
+    /// Starts so many threads, called after what they are for, each of which begins with `prepare`. Each connects with
+    /// its first work, and again after a failure.
+    pub(crate) fn start(url: &DatabaseUrl, purpose: &str, threads: usize, prepare: fn()) -> io::Result<Self> {
         let (line, work) = sync_channel::<Work>(LINE);
         let work = Arc::new(Mutex::new(work));
-        for number in 0..READERS {
+        for number in 0..threads {
             let (url, work) = (url.clone(), Arc::clone(&work));
-            std::thread::Builder::new()
-                .name(format!("api-reader-{number}"))
-                .spawn(move || work_off(&url, &work))?;
+            std::thread::Builder::new().name(format!("api-{purpose}-{number}")).spawn(move || {
+                prepare();
+                work_off(&url, &work);
+            })?;
         }
         Ok(Self { line })
     }

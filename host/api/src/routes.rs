@@ -387,6 +387,7 @@ mod tests {
             allow_remote: false,
             requests_per_minute: NonZeroU32::new(requests_per_minute).unwrap(),
             connections: 10,
+            connections_per_address: 10,
             session: Span::from_seconds(3_600),
             hosts: Vec::new(),
             origins: vec!["https://desk.example.org".to_owned()],
@@ -399,6 +400,7 @@ mod tests {
     /// A router on a database with one account, and a token of each role.
     struct Setup {
         router: Router,
+        api: Api,
         tokens: Vec<(Role, String)>,
         writer: Database,
         runtime: tokio::runtime::Runtime,
@@ -428,9 +430,10 @@ mod tests {
             figures: HostFigures::new().unwrap(),
             observer: None,
         };
-        let readers = Readers::start(&url).unwrap();
-        let api = Api::new(settings(requests_per_minute), &host, readers, counts);
-        Setup { router: router(&api), tokens, writer, runtime, _folder: folder }
+        let readers = Readers::start(&url, "reads", 1, || {}).unwrap();
+        let access = Readers::start(&url, "access", 1, || {}).unwrap();
+        let api = Api::new(settings(requests_per_minute), &host, readers, access, counts);
+        Setup { router: router(&api), api, tokens, writer, runtime, _folder: folder }
     }
 
     impl Setup {
@@ -443,10 +446,24 @@ mod tests {
         }
 
         async fn answer(&self, method: &str, path: &str, token: Option<&str>, body: &str) -> (u16, Value) {
+            self.answer_with(method, path, token, &[], body).await
+        }
+
+        async fn answer_with(
+            &self,
+            method: &str,
+            path: &str,
+            token: Option<&str>,
+            headers: &[(&str, &str)],
+            body: &str,
+        ) -> (u16, Value) {
             let mut request =
                 Request::builder().method(Method::from_bytes(method.as_bytes()).unwrap()).uri(path);
             if let Some(token) = token {
                 request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+            }
+            for (name, value) in headers {
+                request = request.header(*name, *value);
             }
             let request = request.header(header::CONTENT_TYPE, "application/json");
             let request = request.body(Body::from(body.to_owned())).unwrap();
@@ -530,6 +547,71 @@ mod tests {
         assert_eq!(setup.ask("GET", orders, Some(&viewer), "").0, 200);
         setup.writer.revoke_token("viewer", now()).unwrap();
         assert_eq!(setup.ask("GET", orders, Some(&viewer), "").0, 401);
+    }
+
+    /// Analytics of years, metrics, exports: as long as they take, whoever wants to stop the trading gets in and does.
+    #[test]
+    fn however_much_is_read_logins_and_changes_go_on() {
+        let setup = setup(10_000);
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let slow = setup.api.readers.ask(move |_| Ok(wait.recv().is_ok()));
+        let quick = async {
+            let halt = "/api/v1/accounts/main/halt";
+            let body = "{\"reason\":\"enough\",\"action\":\"stop-entries\"}";
+            let operator = setup.token(Role::Operator);
+            let key = [("idempotency-key", "one")];
+            let changed = setup.answer_with("POST", halt, Some(operator), &key, body).await;
+            // No host is there to take it up, so it waits in the database.
+            assert_eq!((changed.0, &changed.1["state"]), (202, &Value::from("waiting")));
+            let login = format!("{{\"token\":\"{operator}\"}}");
+            assert_eq!(setup.answer("POST", "/api/v1/session", None, &login).await.0, 200);
+            assert_eq!(setup.answer("GET", "/api/v1/session", Some(operator), "").await.0, 200);
+            release.send(()).unwrap();
+        };
+        let both = async { tokio::join!(slow, quick) };
+        let patience = Duration::from_secs(120);
+        let (slow, ()) =
+            setup.runtime.block_on(async { tokio::time::timeout(patience, both).await }).unwrap();
+        assert_eq!(slow, Ok(true));
+    }
+
+    /// As soon as one of several who ask for what goes through all rows is answered, so are the others; and meanwhile they
+    /// leave the other connections to those who read little.
+    #[test]
+    fn who_asks_for_much_waits_outside_the_database() {
+        let setup = setup(10_000);
+        let viewer = setup.token(Role::Viewer);
+        for path in ["/metrics", "/api/v1/accounts/main/analytics"] {
+            let (release, wait) = std::sync::mpsc::channel::<()>();
+            let slow = setup.api.readers.ask(move |_| Ok(wait.recv().is_ok()));
+            let wave = || {
+                futures_util::future::join_all((0..50).map(|_| setup.answer("GET", path, Some(viewer), "")))
+            };
+            // Whoever came before has shown the token by then.
+            let let_in = async || {
+                setup.api.access.ask(|_| Ok(())).await.unwrap();
+                for _ in 0..8 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            let second_wave = async {
+                let_in().await;
+                wave().await
+            };
+            // There are more of them now than have room in the line.
+            let little = async {
+                let_in().await;
+                let_in().await;
+                let_in().await;
+                let little = setup.answer("GET", "/api/v1/accounts", Some(viewer), "");
+                let release = async { release.send(()).unwrap() };
+                tokio::join!(little, release).0.0
+            };
+            let all = async { tokio::join!(slow, wave(), second_wave, little) };
+            let (_, first, second, little) = setup.runtime.block_on(all);
+            assert_eq!(little, 200, "{path}");
+            assert!(first.iter().chain(&second).all(|(status, _)| *status == 200), "{path}");
+        }
     }
 
     #[test]

@@ -19,12 +19,13 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::alerts::AlertDesk;
 use crate::api::Api;
 use crate::backtests::BacktestProgram;
-use crate::connections::Limited;
+use crate::connections::{Limited, Room};
 use crate::host_figures::HostFigures;
 use crate::live::Hub;
 use crate::metrics::RequestCounts;
 use crate::observer::RequestObserver;
 use crate::plugins::PluginDirectory;
+use crate::priority::give_way;
 use crate::readers::Readers;
 use crate::routes::router;
 use crate::wallets::{WalletAddress, WalletHolder};
@@ -34,6 +35,12 @@ const LONGEST_HEAD: Duration = Duration::from_secs(10);
 
 /// Most bytes of a request's head.
 const LARGEST_HEAD: usize = 32 * 1024;
+
+/// Connections to the database for what is read.
+const READERS: usize = 4;
+
+/// Connections to the database for who may come in and what is changed. However much is read, these are there.
+const ACCESS: usize = 2;
 
 /// How the API is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +53,8 @@ pub struct Settings {
     pub requests_per_minute: NonZeroU32,
     /// Most connections at a time.
     pub connections: usize,
+    /// Most connections of one address at a time; this machine's own may take all.
+    pub connections_per_address: usize,
     /// How long a login lasts.
     pub session: Span,
     /// Names by which it is asked for, besides addresses, localhost and those of the origins.
@@ -143,30 +152,33 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("api")
+        .on_thread_start(give_way)
         .enable_all()
         .build()
         .map_err(ServeError::Start)?;
-    let readers = Readers::start(&host.url).map_err(ServeError::Start)?;
-    let api = Api::new(settings.clone(), host, readers, RequestCounts::new()?);
+    let readers = Readers::start(&host.url, "reads", READERS, give_way).map_err(ServeError::Start)?;
+    let access = Readers::start(&host.url, "access", ACCESS, || {}).map_err(ServeError::Start)?;
+    let api = Api::new(settings.clone(), host, readers, access, RequestCounts::new()?);
     let service = router(&api).into_make_service_with_connect_info::<SocketAddr>();
     // Who connects from now on waits a moment at most.
     listening(bound);
-    let served = runtime.block_on(async {
+    let room = Room::new(settings.connections, settings.connections_per_address);
+    let serving = runtime.spawn(async move {
         tokio::spawn(api.look_at_tokens());
         let mut server = axum_server::from_tcp(listener)?.first_request_timeout(LONGEST_HEAD);
         server.http_builder().http1().header_read_timeout(LONGEST_HEAD).max_buf_size(LARGEST_HEAD);
-        let connections = settings.connections;
         match certificate {
             Some(certificate) => {
                 let inner = RustlsAcceptor::new(certificate).acceptor(NoDelayAcceptor::new());
-                server.acceptor(Limited::new(inner, connections)).serve(service).await
+                server.acceptor(Limited::new(inner, room)).serve(service).await
             }
             None => {
                 let inner = NoDelayAcceptor::new();
-                server.acceptor(Limited::new(inner, connections)).serve(service).await
+                server.acceptor(Limited::new(inner, room)).serve(service).await
             }
         }
     });
+    let served = runtime.block_on(serving).map_err(io::Error::other).flatten();
     // Who is still connected is not waited for.
     runtime.shutdown_background();
     served.map_err(ServeError::Start)

@@ -83,7 +83,7 @@ pub(crate) struct MadeToken {
 )]
 pub(crate) async fn tokens(State(api): State<Api>) -> Answer<List<Token>> {
     let items =
-        api.readers.ask(|database| Ok(database.tokens()?.into_iter().map(Token::of).collect())).await?;
+        api.access.ask(|database| Ok(database.tokens()?.into_iter().map(Token::of).collect())).await?;
     Ok(Json(List { items }))
 }
 
@@ -114,7 +114,7 @@ pub(crate) async fn make_token(
     let expires = expires.map_err(|problem| Problem { kind: Kind::BadBody, ..problem })?;
     let by = caller.name;
     let made = api
-        .readers
+        .access
         .ask(move |database| {
             if let Some(account) = &body.account {
                 crate::names::shard(database, account)?;
@@ -150,7 +150,7 @@ pub(crate) async fn revoke_token(
     At(token): At<String>,
 ) -> Result<StatusCode, Problem> {
     let name = token.clone();
-    let known = api.readers.ask(move |database| Ok(database.revoke_token(&name, now())?)).await?;
+    let known = api.access.ask(move |database| Ok(database.revoke_token(&name, now())?)).await?;
     if !known {
         return Err(Problem::unknown("token", &token, "/api/v1/tokens"));
     }

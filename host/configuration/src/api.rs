@@ -24,6 +24,8 @@ pub struct Api {
     pub requests_per_minute: Setting<u32>,
     /// Connections at a time, at least 1, those with live updates among them.
     pub connections: Setting<u32>,
+    /// Connections of one address at a time, at least 1; those of this machine itself are not counted.
+    pub connections_per_address: Setting<u32>,
     /// How long a login lasts, above 0.
     pub session: Setting<Span>,
     /// Names by which it is reached, besides addresses, localhost and those of `origins`: a proxy's, for instance.
@@ -71,6 +73,7 @@ impl Default for Api {
             allow_remote: false,
             requests_per_minute: Setting(600),
             connections: Setting(1_024),
+            connections_per_address: Setting(128),
             session: Setting(Span::from_seconds(12 * 3_600)),
             hosts: Vec::new(),
             origins: Vec::new(),
@@ -101,6 +104,7 @@ impl Api {
         for (key, count) in [
             ("api.requests_per_minute", self.requests_per_minute.0),
             ("api.connections", self.connections.0),
+            ("api.connections_per_address", self.connections_per_address.0),
             ("api.largest_upload", self.largest_upload.0),
         ] {
             if count == 0 {

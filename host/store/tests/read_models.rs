@@ -299,6 +299,13 @@ fn pages_follow_each_other_and_filters_narrow_them(place: &Place) {
     assert_eq!(store.orders(SHARD, &rejected, None, 10_000).unwrap(), expected);
     assert_eq!(store.orders(SHARD, &rejected, Some(expected[0].id), 2).unwrap(), expected[1..3]);
 
+    let strategy = Some(expected[0].strategy);
+    let of_strategy = OrderFilter { strategy, instrument: Some(expected[0].instrument), ..rejected };
+    let mut narrowed = expected.clone();
+    narrowed
+        .retain(|order| order.strategy == expected[0].strategy && order.instrument == expected[0].instrument);
+    assert_eq!(store.orders(SHARD, &of_strategy, None, 10_000).unwrap(), narrowed);
+
     let trades = store.trades(SHARD, &TradeFilter::default(), None, 10_000).unwrap();
     let recent = TradeFilter { from: Some(trades[1].exit_time), ..TradeFilter::default() };
     let expected: Vec<_> =

@@ -6,8 +6,8 @@
 //! the work, where one thread does it. Nothing here asserts a time: whether a goal is met is printed, and that
 //! is all. What is asserted is that all ways of running the same rule did the same work.
 //!
-//! Where to start reading: [`strategy_cost`], [`full_path`], [`instances`], [`hot_swap`] and [`accounts`] are the
-//! parts.
+//! Where to start reading: [`strategy_cost`], [`full_path`], [`instances`], [`hot_swap`], [`accounts`], [`live_load`] and
+//! [`large_database`] are the parts.
 
 mod accounts;
 mod backtest;
@@ -15,12 +15,17 @@ mod figures;
 mod full_path;
 mod hot_swap;
 mod instances;
+mod large_database;
+mod live_clients;
+mod live_load;
 mod market;
 mod measure;
 mod native;
+mod serving_host;
 mod strategy_cost;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use bulkhead_core::identifier::ContentHash;
@@ -39,14 +44,38 @@ pub(crate) struct Extent {
     pub(crate) instances: usize,
     pub(crate) swaps: usize,
     pub(crate) accounts: usize,
+    /// Clients of the live updates.
+    pub(crate) clients: usize,
+    /// Orders in a large database.
+    pub(crate) orders: usize,
+    /// How long a turn with the API lasts.
+    pub(crate) seconds: Duration,
 }
 
 impl Extent {
-    const WHOLE: Self =
-        Self { turns: 7, bars: 1_000_000, few_bars: 100_000, instances: 2_000, swaps: 7, accounts: 200 };
+    const WHOLE: Self = Self {
+        turns: 7,
+        bars: 1_000_000,
+        few_bars: 100_000,
+        instances: 2_000,
+        swaps: 7,
+        accounts: 200,
+        clients: 5_000,
+        orders: 1_000_000,
+        seconds: Duration::from_secs(8),
+    };
     /// To see that the suite works; its figures mean little.
-    const QUICK: Self =
-        Self { turns: 2, bars: 100_000, few_bars: 20_000, instances: 200, swaps: 2, accounts: 20 };
+    const QUICK: Self = Self {
+        turns: 2,
+        bars: 100_000,
+        few_bars: 20_000,
+        instances: 200,
+        swaps: 2,
+        accounts: 20,
+        clients: 200,
+        orders: 20_000,
+        seconds: Duration::from_secs(2),
+    };
 }
 
 /// What every part needs.
@@ -63,13 +92,19 @@ pub(crate) struct Suite {
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((first, others)) = arguments.split_first()
+        && first == live_clients::ARGUMENT
+    {
+        return live_clients::be(others);
+    }
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     let known = ["--json", "--quick", "--bench"];
     if let Some(unknown) =
         arguments.iter().find(|argument| argument.starts_with("--") && !known.contains(&argument.as_str()))
     {
         anyhow::bail!(
-            "{unknown} is unknown; there are --json and --quick, and names of parts: accounts cost path instances swap"
+            "{unknown} is unknown; there are --json and --quick, and names of parts: accounts cost instances live path \
+             reads swap"
         );
     }
     let parts: Vec<&str> =
@@ -94,6 +129,12 @@ fn main() -> Result<()> {
     }
     if wanted("accounts") {
         accounts::measure(&suite, &mut figures)?;
+    }
+    if wanted("live") {
+        live_load::measure(&suite, &mut figures)?;
+    }
+    if wanted("reads") {
+        large_database::measure(&suite, &mut figures)?;
     }
     figures.print(has("--json"))
 }

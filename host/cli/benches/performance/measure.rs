@@ -1,5 +1,6 @@
 //! Clocks and memory.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -14,11 +15,24 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (Duration, T) {
 
 /// Memory of this process that is in use now, in bytes. Linux only.
 pub(crate) fn resident_bytes() -> Result<f64> {
-    let status =
-        std::fs::read_to_string("/proc/self/status").context("the memory in use is only known on Linux")?;
+    resident_bytes_of(Path::new("/proc/self/status"))
+}
+
+/// The same of any process, from its status.
+pub(crate) fn resident_bytes_of(status: &Path) -> Result<f64> {
+    let status = std::fs::read_to_string(status).context("the memory in use is only known on Linux")?;
     let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
-    let kibibytes: f64 = kibibytes.context("no VmRSS in /proc/self/status")?.trim().parse()?;
+    let kibibytes: f64 = kibibytes.context("no VmRSS in the process's status")?.trim().parse()?;
     Ok(kibibytes * 1024.0)
+}
+
+/// The least of some samples that is no less than a part of them, such as 0.99; NaN of none.
+pub(crate) fn quantile(samples: &[f64], part: f64) -> f64 {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place among the samples")]
+    let rank = (number(sorted.len()) * part).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 /// The middle of some samples; of an even number the mean of the two in the middle.

@@ -50,6 +50,7 @@ pub(super) fn prepare(
         allow_remote: api.allow_remote,
         requests_per_minute: NonZeroU32::new(api.requests_per_minute.0).unwrap_or(NonZeroU32::MIN),
         connections: usize::try_from(api.connections.0).unwrap_or(usize::MAX),
+        connections_per_address: usize::try_from(api.connections_per_address.0).unwrap_or(usize::MAX),
         session: api.session.0,
         hosts: api.hosts.clone(),
         origins: api.origins.clone(),

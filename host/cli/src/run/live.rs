@@ -146,10 +146,6 @@ impl LiveUpdates {
     }
 }
 
-fn revision(alerts: Option<&History>, account: &str) -> u64 {
-    alerts.map_or(0, |history| history.revision(account))
-}
-
 fn quality(feed: &dyn Feed, engine: &Engine) -> Vec<QualityView> {
     let known = engine.settings().instruments.iter();
     let counters = feed.quality();
@@ -158,6 +154,10 @@ fn quality(feed: &dyn Feed, engine: &Engine) -> Vec<QualityView> {
         Some(QualityView { instrument: instrument.symbol.clone(), rows, repaired, skipped, missing })
     };
     (0..).map(InstrumentId).zip(known).filter_map(of).collect()
+}
+
+fn revision(alerts: Option<&History>, account: &str) -> u64 {
+    alerts.map_or(0, |history| history.revision(account))
 }
 
 fn journal(sequencer: &Sequencer) -> JournalView {

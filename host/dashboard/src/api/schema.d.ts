@@ -624,7 +624,7 @@ export interface paths {
     put?: never;
     post?: never;
     /** Takes a backtest back that waits, or ends it while it runs. One that has ended stays as it is. */
-    delete: operations['cancel'];
+    delete: operations['cancel_backtest'];
     options?: never;
     head?: never;
     patch?: never;
@@ -7052,7 +7052,7 @@ export interface operations {
       };
     };
   };
-  cancel: {
+  cancel_backtest: {
     parameters: {
       query?: never;
       header?: never;
