@@ -389,7 +389,7 @@ pub(crate) async fn backtest(State(api): State<Api>, At(id): At<String>) -> Answ
     params(("backtest" = u64, Path, description = "Its number")),
     responses((status = 200, description = "How it stands", body = Backtest)),
 )]
-pub(crate) async fn cancel(
+pub(crate) async fn cancel_backtest(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,
     At(id): At<String>,

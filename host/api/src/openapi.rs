@@ -72,7 +72,7 @@ use crate::{
         backtests::backtests,
         backtests::start,
         backtests::backtest,
-        backtests::cancel,
+        backtests::cancel_backtest,
         backtests::report,
         changes::change_settings,
         plugins::install,
@@ -274,6 +274,12 @@ mod tests {
             .map(|route| format!("{} {}", route.method, route.path))
             .collect();
         assert_eq!(described, routed);
+        let operations = document["paths"].as_object().unwrap().values();
+        let mut numbers = BTreeSet::new();
+        for operation in operations.flat_map(|operations| operations.as_object().unwrap().values()) {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(numbers.insert(id), "two operations are called {id}, which no client can be made of");
+        }
         let page = html(&document);
         for route in &routed {
             let (method, path) = route.split_once(' ').unwrap();

@@ -131,7 +131,7 @@ pub(crate) fn routes() -> Vec<Route> {
         get "/api/v1/backtests" VIEWER_OF_ALL => backtests::backtests,
         post "/api/v1/backtests" TRADER_OF_ALL => backtests::start,
         get "/api/v1/backtests/{backtest}" VIEWER_OF_ALL => backtests::backtest,
-        delete "/api/v1/backtests/{backtest}" TRADER_OF_ALL => backtests::cancel,
+        delete "/api/v1/backtests/{backtest}" TRADER_OF_ALL => backtests::cancel_backtest,
         get "/api/v1/backtests/{backtest}/report" VIEWER_OF_ALL => backtests::report,
         post "/api/v1/accounts/{account}/settings" OPERATOR => changes::change_settings,
         put "/api/v1/plugins/{plugin}" OPERATOR_OF_ALL => plugins::install,
