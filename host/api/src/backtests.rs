@@ -384,7 +384,6 @@ pub(crate) async fn backtest(State(api): State<Api>, At(id): At<String>) -> Answ
 #[utoipa::path(
     delete,
     path = "/api/v1/backtests/{backtest}",
-    operation_id = "cancel_backtest",
     tag = "backtests",
     params(("backtest" = u64, Path, description = "Its number")),
     responses((status = 200, description = "How it stands", body = Backtest)),
