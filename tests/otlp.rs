@@ -4,11 +4,13 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use support::account::Account;
 use support::bulkhead;
 use support::client::{Client, address, token};
-use support::host::Host;
-use support::receiver::{Reply, Server};
+use support::host::{Host, PATIENCE};
+use support::receiver::{Received, Reply, Server};
 
 const SECRET: &str = "planted-collector-secret";
 
@@ -32,19 +34,30 @@ fn requests_and_inputs_that_led_to_orders_reach_the_collector() {
     let client = Client::new(&address(&mut host), Some(&viewer));
     host.wait_for(&["trade closed"]);
     assert_eq!(client.get("/api/v1/accounts/main").status, 200);
-    // Names and texts are in protobuf as they are; what they mean is tested where it is made.
-    let has = |wanted: &'static [&'static str]| {
-        let request = collector.wait(|request| wanted.iter().all(|text| request.text.contains(text)));
-        assert_eq!((request.path.as_str(), request.headers["x-token"].as_str()), ("/v1/traces", SECRET));
-        assert_eq!(request.headers["content-type"], "application/x-protobuf");
+    // Names and texts are in protobuf as they are; what they mean is tested where it is made. What is looked for may come
+    // with what was looked for before.
+    let mut came = Vec::new();
+    let mut has = |wanted: &[&str]| {
+        let is_wanted = |request: &Received| wanted.iter().all(|text| request.text.contains(text));
+        while !came.iter().any(is_wanted) {
+            let request = collector.next();
+            assert_eq!((request.path.as_str(), request.headers["x-token"].as_str()), ("/v1/traces", SECRET));
+            assert_eq!(request.headers["content-type"], "application/x-protobuf");
+            came.push(request);
+        }
     };
     has(&["a-test", "input", "bulkhead.sequence", "bulkhead.orders", "A-USD", "buy"]);
     has(&["a-test", "GET /api/v1/accounts/{account}", "bulkhead.request_id"]);
+    // It is counted once the collector has answered.
     let counted = |metrics: &str| {
         let lines = metrics.lines().filter_map(|line| line.strip_prefix("bulkhead_otlp_spans_total"));
         lines.filter(|line| line.starts_with("{outcome=\"sent\"}") && !line.ends_with(" 0")).count()
     };
-    assert_eq!(counted(&client.get("/metrics").text), 1);
+    let asked = Instant::now();
+    while counted(&client.get("/metrics").text) == 0 {
+        assert!(asked.elapsed() < PATIENCE, "{}", client.get("/metrics").text);
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let configured = account.succeed(&["config"]);
     assert!(configured.contains("env:OTLP_TOKEN") && !configured.contains("planted"), "{configured}");
     assert_eq!(host.count(&["planted"]), 0);
