@@ -26,8 +26,14 @@ const UNREAD: usize = 4_096;
 /// Messages that are kept for those who come back.
 const KEPT: usize = 4_096;
 
-/// Bytes of messages that are kept, whatever their number.
-const KEPT_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of messages that are kept, whatever their number, over all accounts together.
+const KEPT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of an account's messages that are kept at least.
+const LEAST_KEPT_BYTES: usize = 256 * 1024;
+
+/// Bytes of an account's messages that are kept at most.
+const MOST_KEPT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Bars of one message.
 const BARS_IN_ONE: usize = 200;
@@ -71,6 +77,14 @@ pub struct Publisher {
     lost: bool,
 }
 
+/// How much of an account there is room for.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    bars: usize,
+    lag: usize,
+    bytes: usize,
+}
+
 struct HandedOver {
     stream: Arc<Stream>,
     /// Whether something is missing before it.
@@ -102,6 +116,7 @@ struct State {
     last: [u64; Topic::ALL.len()],
     kept: VecDeque<Arc<Message>>,
     kept_bytes: usize,
+    most_bytes: usize,
     /// Messages up to this number are not kept any more.
     forgotten: u64,
     view: Option<Arc<LiveView>>,
@@ -142,13 +157,17 @@ impl Hub {
     /// When the thread can't be started, or the system gives no random bits.
     pub fn start(accounts: &[String]) -> io::Result<(Self, Vec<Publisher>)> {
         let (sender, published) = sync_channel(UNREAD);
-        let most_bars = (BARS / accounts.len().max(1)).clamp(FEWEST_BARS, MOST_BARS);
-        let lag = (LAG / accounts.len().max(1)).clamp(LEAST_LAG, MOST_LAG);
+        let count = accounts.len().max(1);
+        let room = Room {
+            bars: (BARS / count).clamp(FEWEST_BARS, MOST_BARS),
+            lag: (LAG / count).clamp(LEAST_LAG, MOST_LAG),
+            bytes: (KEPT_BYTES / count).clamp(LEAST_KEPT_BYTES, MOST_KEPT_BYTES),
+        };
         let mut streams = BTreeMap::new();
         let mut publishers = Vec::new();
         for name in accounts {
             let id = getrandom::u64().map_err(io::Error::other)?;
-            let stream = Arc::new(Stream::new(format!("{id:016x}"), most_bars, lag));
+            let stream = Arc::new(Stream::new(format!("{id:016x}"), room));
             streams.insert(name.clone(), Arc::clone(&stream));
             publishers.push(Publisher {
                 stream,
@@ -245,20 +264,21 @@ fn pump(published: &Receiver<HandedOver>) {
 }
 
 impl Stream {
-    fn new(id: String, most_bars: usize, lag: usize) -> Self {
+    fn new(id: String, room: Room) -> Self {
         let state = State {
             sequence: 0,
             last: [0; Topic::ALL.len()],
             kept: VecDeque::new(),
             kept_bytes: 0,
+            most_bytes: room.bytes,
             forgotten: 0,
             view: None,
             strategies: Vec::new(),
-            recent: Recent::new(most_bars),
+            recent: Recent::new(room.bars),
             names: LiveNames::default(),
             time: String::new(),
         };
-        let (subscribers, _) = broadcast::channel(lag);
+        let (subscribers, _) = broadcast::channel(room.lag);
         Self { id, state: Mutex::new(state), subscribers }
     }
 
@@ -331,7 +351,7 @@ impl Stream {
         let message = Arc::new(Message { sequence, topic, text });
         state.kept_bytes += message.text.len();
         state.kept.push_back(Arc::clone(&message));
-        while (state.kept.len() > KEPT || state.kept_bytes > KEPT_BYTES)
+        while (state.kept.len() > KEPT || state.kept_bytes > state.most_bytes)
             && let Some(oldest) = state.kept.pop_front()
         {
             state.kept_bytes -= oldest.text.len();
@@ -453,6 +473,8 @@ mod tests {
 
     const HEARTBEAT: Duration = Duration::from_secs(15);
 
+    const ROOM: Room = Room { bars: 10, lag: LEAST_LAG, bytes: MOST_KEPT_BYTES };
+
     fn log(input: u64) -> NumberedOutput {
         let line = LogLine { level: LogLevel::Info, message: format!("line {input}") };
         NumberedOutput {
@@ -476,7 +498,7 @@ mod tests {
 
     #[test]
     fn each_message_names_the_one_before_it_in_its_topic() {
-        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        let stream = Stream::new("s".to_owned(), ROOM);
         let all = Topics::read(None).unwrap();
         let Subscription { first, mut receiver } = stream.subscribe(all, None, HEARTBEAT);
         assert_eq!(read(&first[0].0)["kind"], "hello");
@@ -494,7 +516,7 @@ mod tests {
 
     #[test]
     fn who_comes_back_gets_what_was_missed_of_the_topics() {
-        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        let stream = Stream::new("s".to_owned(), ROOM);
         stream.take(false, Published::Outputs(vec![log(1), refused(2), log(3)]));
         let topics = Topics::read(Some("strategies")).unwrap();
         let again = stream.subscribe(topics, resume(&stream, 1).as_ref(), HEARTBEAT);
@@ -510,7 +532,7 @@ mod tests {
 
     #[test]
     fn who_can_not_go_on_gets_a_snapshot() {
-        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        let stream = Stream::new("s".to_owned(), ROOM);
         stream.take(false, Published::Outputs((1..=5_000).map(log).collect()));
         let topics = Topics::read(None).unwrap();
         let of_another_run = Some(Resume { stream: "t".to_owned(), after: 4_999 });
@@ -525,7 +547,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_handed_over_is_noticed() {
-        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        let stream = Stream::new("s".to_owned(), ROOM);
         let topics = Topics::read(None).unwrap();
         stream.take(false, Published::Outputs(vec![log(1)]));
         let mut receiver = stream.subscribe(topics, None, HEARTBEAT).receiver;
@@ -538,7 +560,7 @@ mod tests {
 
     #[test]
     fn messages_are_kept_within_bounds() {
-        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        let stream = Stream::new("s".to_owned(), ROOM);
         let line = |input| {
             let line = LogLine { level: LogLevel::Info, message: "x".repeat(1 << 20) };
             let output = Output::StrategyLog { strategy: StrategyId(0), line };
