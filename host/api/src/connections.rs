@@ -146,7 +146,7 @@ impl Drop for Place {
 /// Whoever has one address of version 6 has all that share its first 64 bits.
 pub(crate) const fn customer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V4(_) => address,
+        IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {
             let network = address.to_bits() >> 64 << 64;
             IpAddr::V6(Ipv6Addr::from_bits(network))
