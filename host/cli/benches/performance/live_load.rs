@@ -5,6 +5,7 @@
 //! when the orders and fills that follow from a bar were durable and told, and when each client had them, counted from
 //! the moment at which the bar was due.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -176,33 +177,14 @@ fn at_a_pace(suite: &Suite, clients: usize, figures: &mut Figures) -> Result<()>
         drop(crowd);
         wait_for_subscribers(&host, 0)?;
     }
-    // The bars are due at even distances from the first, and none can be told before it is due: who was told earliest of
-    // all shows when that was, but for the shortest time that it takes.
-    let offset = |input: u64, micros: i64| micros - BAR_MICROS * input.cast_signed();
-    let released: Vec<Vec<i64>> = [&alone, &watched]
-        .map(|turns| {
-            turns
-                .iter()
-                .map(|turn| turn.iter().map(|Released { input, micros }| offset(*input, *micros)).collect())
-        })
-        .into_iter()
-        .flatten()
-        .collect();
-    let earliest = released.iter().flatten().min().copied().unwrap_or_default();
-    let turns = alone.len();
-    let late = |offsets: Vec<i64>| -> Vec<f64> {
-        offsets.into_iter().map(|offset| micros_to_millis(offset - earliest)).collect()
+    let alone: Vec<Punctual> = alone.iter().map(|turn| Punctual::of(turn)).collect();
+    let watched: Vec<Punctual> = watched.iter().map(|turn| Punctual::of(turn)).collect();
+    let of_clients = |turns: Vec<Vec<(u64, i64)>>, released: &[Punctual]| -> Vec<Vec<f64>> {
+        turns.iter().zip(released).map(|(turn, released)| released.late(turn)).collect()
     };
-    let mut late_released = released.into_iter().map(late);
-    let alone: Vec<Vec<f64>> = late_released.by_ref().take(turns).collect();
-    let watched: Vec<Vec<f64>> = late_released.collect();
-    let of_clients = |turns: Vec<Vec<(u64, i64)>>| -> Vec<Vec<f64>> {
-        turns
-            .into_iter()
-            .map(|turn| late(turn.into_iter().map(|(input, micros)| offset(input, micros)).collect()))
-            .collect()
-    };
-    let (one, all) = (of_clients(one), of_clients(all));
+    let (one, all) = (of_clients(one, &alone), of_clients(all, &watched));
+    let late = |turns: Vec<Punctual>| -> Vec<Vec<f64>> { turns.into_iter().map(|turn| turn.late).collect() };
+    let (alone, watched) = (late(alone), late(watched));
     let at = |turns: &[Vec<f64>], part: f64| -> Vec<f64> {
         turns.iter().map(|turn| quantile(turn, part)).collect()
     };
@@ -239,6 +221,42 @@ fn at_a_pace(suite: &Suite, clients: usize, figures: &mut Figures) -> Result<()>
     figures.add(PART, "messages delivered at a pace", "messages/s", &delivered, None);
     figures.add(PART, "clients that were dropped at a pace", "clients", &dropped, Some(Goal::AtMost(0.0)));
     Ok(())
+}
+
+/// When the bars of a turn were due.
+///
+/// They are due at even distances, and nothing that follows from one is told before; so who was told earliest of all
+/// nearby shows when that was, but for the shortest time that it takes. Only those nearby, as an input that is no bar,
+/// such as a checkpoint, moves all that come after it by a place.
+struct Punctual {
+    due: BTreeMap<u64, i64>,
+    /// How late each was told, in milliseconds.
+    late: Vec<f64>,
+}
+
+impl Punctual {
+    fn of(released: &[Released]) -> Self {
+        const NEARBY: usize = 20;
+        let offset = |at: &Released| at.micros - BAR_MICROS * at.input.cast_signed();
+        let earliest = |some: &[Released]| some.iter().map(offset).min().unwrap_or(i64::MIN);
+        let mut due = BTreeMap::new();
+        for (at, one) in released.iter().enumerate() {
+            let before = earliest(&released[at.saturating_sub(NEARBY)..=at]);
+            let after = earliest(&released[at..(at + NEARBY).min(released.len())]);
+            due.insert(one.input, before.max(after) + BAR_MICROS * one.input.cast_signed());
+        }
+        let told: Vec<(u64, i64)> = released.iter().map(|one| (one.input, one.micros)).collect();
+        let mut punctual = Self { due, late: Vec::new() };
+        punctual.late = punctual.late(&told);
+        punctual
+    }
+
+    /// How late something that follows from these inputs came, where it is known when they were due.
+    fn late(&self, told: &[(u64, i64)]) -> Vec<f64> {
+        told.iter()
+            .filter_map(|(input, micros)| Some(micros_to_millis(micros - self.due.get(input)?)))
+            .collect()
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
