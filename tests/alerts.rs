@@ -12,6 +12,7 @@ use serde_json::Value;
 use sha2::Sha256;
 use support::account::Account;
 use support::bulkhead;
+use support::client::{Client, address, token};
 use support::host::Host;
 use support::receiver::{Received, Reply, Server, Telegram, now};
 
@@ -210,7 +211,12 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
     let parent = tempfile::tempdir().unwrap();
     let telegram = Telegram::start(TOKEN, 0);
     // A strategy that is off leaves alone what is bought by hand.
-    let settings = ["alerts.telegram.kinds=[\"trading-halted\"]", "slots.sma-crossover.mode=off"];
+    let settings = [
+        "alerts.telegram.kinds=[\"trading-halted\"]",
+        "slots.momentum.weight=0.25",
+        "slots.sma-crossover.weight=0.25",
+        "slots.sma-crossover.mode=off",
+    ];
     let account = with_telegram(&parent, &telegram, &settings);
     let mut host = start(&account, &[]);
     host.wait_for(&["trade closed"]);
@@ -228,9 +234,9 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
     assert!(placed.contains("(input "), "{placed}");
     ann.ask("yes", "no question open");
     // What the gate refuses is told with its code and numbers.
-    ann.ask("/buy breakout A-USD 1000", "Answer yes");
+    ann.ask("/buy breakout A-USD 200", "Answer yes");
     let refused = ann.ask("/yes@the_bot", "Refused");
-    assert!(refused.contains("ORDER_TOO_LARGE") && refused.contains("value="), "{refused}");
+    assert!(refused.contains("ORDER_TOO_LARGE") && refused.contains("limit="), "{refused}");
     while !ann.ask("/positions", "main:").contains("0.5 A-USD of sma-crossover") {}
     ann.ask("/sell all", "is being sold (input ");
     // What is old is not carried out, unless it stops something.
@@ -270,6 +276,101 @@ fn requests(account: &Account) -> usize {
     printed.lines().filter(|line| line.contains("telegram:ann") && !line.contains("\"close\"")).count()
 }
 
+/// A host with its API on a free port, and a client of it with this role.
+fn start_served(account: &Account, role: &str) -> (Host, Client) {
+    let token = token(account, role);
+    let mut command = bulkhead(&account.directory);
+    command.env("WEBHOOK_SECRET", SIGNED_WITH).env("BULKHEAD__API__LISTEN", "127.0.0.1:0");
+    command.arg("run").args(account.arguments(&["--json", "--speed", "2000"]));
+    let mut host = Host::start_command(command);
+    let address = address(&mut host);
+    (host, Client::new(&address, Some(&token)))
+}
+
+const ALERTS: &str = "/api/v1/accounts/main/alerts";
+
+/// The alerts of which something is as wanted.
+fn chosen(answer: &Value, wanted: impl Fn(&Value) -> bool) -> Vec<&Value> {
+    let items = answer["items"].as_array().unwrap();
+    items.iter().filter(|alert| wanted(alert)).collect()
+}
+
+fn states(alert: &Value) -> BTreeMap<&str, &str> {
+    let deliveries = alert["deliveries"].as_array().unwrap().iter();
+    deliveries.map(|one| (one["channel"].as_str().unwrap(), one["state"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn alerts_are_read_with_what_each_channel_did_with_them() {
+    let parent = tempfile::tempdir().unwrap();
+    let (good, bad) = (Server::start(|_| Reply::status(204)), Server::start(|_| Reply::status(400)));
+    let more = [
+        format!("alerts.webhooks.wrong.url={}", bad.url),
+        "alerts.webhooks.wrong.secret=env:WEBHOOK_SECRET".to_owned(),
+        "alerts.webhooks.wrong.kinds=[\"position-closed\"]".to_owned(),
+    ];
+    let account = with_webhook(&parent, &good.url, &[&more[0], &more[1], &more[2]]);
+    let (host, client) = start_served(&account, "operator");
+    let closed = |alert: &Value| alert["kind"] == "position-closed" && alert["repetition"] == false;
+    let expected = BTreeMap::from([("webhooks.desk", "sent"), ("webhooks.wrong", "failed")]);
+    let answer = client.wait(ALERTS, |answer| {
+        chosen(answer, |alert| closed(alert) && states(alert) == expected).len() == 1
+            && !chosen(answer, |alert| alert["repetition"] == true).is_empty()
+    });
+    let alert = chosen(&answer, closed)[0];
+    let why = alert["deliveries"].as_array().unwrap().iter().find_map(|one| one["why"].as_str());
+    assert!(why.unwrap().contains("400"), "{alert}");
+    assert_eq!((&alert["severity"], &alert["account"]), (&"info".into(), &"main".into()), "{alert}");
+    assert!(alert["text"].as_str().unwrap().contains("PnL"), "{alert}");
+    assert!(alert["sequence"].as_u64().unwrap() > 0, "{alert}");
+    // One that is held back says so, for the channels that want its kind.
+    let repetition = chosen(&answer, |alert| alert["repetition"] == true)[0];
+    assert_eq!(states(repetition)["webhooks.desk"], "held-back", "{repetition}");
+    // Pages of the newest first.
+    let first = client.get(&format!("{ALERTS}?limit=1")).body;
+    let next = first["next"].as_str().unwrap();
+    let second = client.get(&format!("{ALERTS}?limit=1&after={next}")).body;
+    let number = |page: &Value| page["items"][0]["number"].as_u64().unwrap();
+    assert!(number(&first) > number(&second), "{first} {second}");
+    assert_eq!(number(&first).to_string(), next);
+    // The view says that there is something new to be read.
+    assert!(client.get("/api/v1/accounts/main/view").body["alerts"].as_u64().unwrap() > 0);
+    // A test does what the command does.
+    let tested = client.post("/api/v1/alerts/test", "one", &serde_json::json!({}));
+    assert_eq!(tested.status, 200, "{tested:?}");
+    let delivered: BTreeMap<&str, bool> = tested
+        .body
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["channel"].as_str().unwrap(), one["delivered"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(delivered, BTreeMap::from([("webhooks.desk", true), ("webhooks.wrong", false)]));
+    good.wait(|request| request.body["kind"] == "test");
+    let one = client.post("/api/v1/alerts/test", "two", &serde_json::json!({ "channel": "webhooks.desk" }));
+    assert_eq!(one.body.as_array().unwrap().len(), 1, "{one:?}");
+    let unknown = client.post("/api/v1/alerts/test", "three", &serde_json::json!({ "channel": "pager" }));
+    assert_eq!(unknown.status, 404, "{unknown:?}");
+    assert!(unknown.text.contains("webhooks.desk, webhooks.wrong"), "{unknown:?}");
+    assert!(!tested.text.contains("planted") && !client.get(ALERTS).text.contains("planted"));
+    host.stop();
+}
+
+#[test]
+fn alerts_are_kept_where_nobody_is_told() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = account(&parent, &[]);
+    let (host, client) = start_served(&account, "operator");
+    let answer =
+        client.wait(ALERTS, |answer| !chosen(answer, |one| one["kind"] == "position-closed").is_empty());
+    let all = chosen(&answer, |_| true);
+    assert!(all.iter().all(|alert| alert["deliveries"] == serde_json::json!([])), "{answer}");
+    let tested = client.post("/api/v1/alerts/test", "one", &serde_json::json!({}));
+    assert_eq!(tested.status, 404, "{tested:?}");
+    assert!(tested.text.contains("nobody is told of anything"), "{tested:?}");
+    host.stop();
+}
+
 #[test]
 fn secrets_turn_up_nowhere() {
     let parent = tempfile::tempdir().unwrap();
@@ -292,9 +393,13 @@ fn secrets_turn_up_nowhere() {
     }
     host.end();
     // A secret in the wrong place is refused and not repeated.
-    let token = format!("alerts.telegram.token={TOKEN}");
-    let complaint = account.fail(&["config", "--set", &token]);
-    assert!(complaint.contains("alerts.telegram.token") && !complaint.contains("planted"), "{complaint}");
+    let other = ["--set", "alerts.webhooks.other.url=https://other.example.org"];
+    let secret = format!("alerts.webhooks.other.secret={TOKEN}");
+    let complaint = account.fail(&[&["config"], &other[..], &["--set", &secret]].concat());
+    assert!(
+        complaint.contains("alerts.webhooks.other.secret") && !complaint.contains("planted"),
+        "{complaint}"
+    );
     // A reference that leads nowhere ends the start, and says which.
     let complaint = account.fail(&["run", "--json"]);
     assert!(

@@ -131,6 +131,34 @@ fn what_was_traded_is_told_in_pages_and_by_filter() {
     {
         assert!(metrics.contains(figure), "{figure} in {metrics}");
     }
+    // What the calls of strategies cost, in the metrics and in every document of a strategy.
+    let sample = |name: &str, labels: &str| -> f64 {
+        let start = format!("{name}{{account=\"main\",strategy=\"breakout\"{labels}}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&start));
+        line.unwrap_or_else(|| panic!("{start} in {metrics}")).parse().unwrap()
+    };
+    let (calls, fuel) =
+        (sample("bulkhead_strategy_calls_total", ""), sample("bulkhead_strategy_fuel_total", ""));
+    assert!(calls > 0.0 && fuel > calls, "{calls} calls, {fuel} fuel");
+    let timed = sample("bulkhead_strategy_call_seconds_count", "");
+    assert!(timed > 0.0 && timed <= calls, "{timed} of {calls}");
+    assert!(sample("bulkhead_strategy_call_seconds_bucket", ",le=\"+Inf\"") >= timed);
+    let strategy = admin.get(&at("/strategies/breakout")).body;
+    let listed = admin.get(&at("/strategies")).body;
+    let viewed = admin.get(&at("/view")).body["strategies"].clone();
+    let named = |list: &Value| {
+        list.as_array().unwrap().iter().find(|strategy| strategy["name"] == "breakout").unwrap().clone()
+    };
+    for told in [&strategy, &named(&listed), &named(&viewed)] {
+        assert!(told["calls"].as_u64().unwrap() > 0, "{told}");
+        let fuel = |key: &str| told["fuel"][key].as_u64().unwrap();
+        assert!(fuel("last") > 0 && fuel("last") <= fuel("most") && fuel("most") <= fuel("total"), "{told}");
+        assert!(fuel("most") <= fuel("budget"), "{told}");
+        let latency = |key: &str| told["latency"][key].as_f64().unwrap();
+        assert!(latency("timed") > 0.0 && latency("p50_seconds") > 0.0, "{told}");
+        assert!(latency("p50_seconds") <= latency("p99_seconds"), "{told}");
+        assert!(latency("p99_seconds") <= latency("longest_seconds"), "{told}");
+    }
     host.stop();
 }
 
@@ -177,6 +205,11 @@ fn a_browser_gets_a_cookie_for_its_token_and_other_pages_can_not_use_it() {
         browser.send("POST", "/api/v1/session", &[("content-type", "application/json")], body.as_bytes())
     };
     assert_eq!(login("bulkhead_operator:00").status, 401);
+    let misplaced = json!(secret).to_string();
+    let headers = [("content-type", "application/json")];
+    let refused = browser.send("POST", "/api/v1/session", &headers, misplaced.as_bytes());
+    assert_eq!(refused.status, 400);
+    assert!(!refused.text.contains(&secret), "{refused:?}");
     let answer = login(&secret);
     assert_eq!((answer.status, &answer.body["role"]), (200, &json!("operator")));
     let cookie = answer.cookie.unwrap();
@@ -195,8 +228,28 @@ fn a_browser_gets_a_cookie_for_its_token_and_other_pages_can_not_use_it() {
     let own = format!("http://{}", admin.address);
     assert_eq!(ask("POST", &at("/halt"), "https://evil.example.org"), 403);
     assert_eq!(ask("POST", &at("/halt"), &own), 200);
+    let headers = [("cookie", cookie.clone()), ("origin", own.clone())];
+    let mut live = browser.live_with(&at("/live?topics=account"), &headers);
+    assert_eq!(live.next().unwrap()["kind"], "hello");
     assert_eq!(ask("DELETE", "/api/v1/session", &own), 204);
+    assert_eq!(live.closed(), 4001, "logging out ends what was opened with the cookie");
     assert_eq!(ask("POST", &at("/halt"), &own), 401);
+    host.stop();
+}
+
+#[test]
+fn a_page_that_gives_its_name_the_hosts_address_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = Account::new(parent.path(), "host").with("api.hosts=[\"desk.example.org\"]");
+    let (host, address) = start(&account, &[]);
+    let client = Client::new(&address, None);
+    let ask = |name: &str| client.send("GET", "/healthz", &[("host", name)], &[]);
+    for own in ["localhost", "desk.example.org:7373", &address] {
+        assert_eq!(ask(own).status, 200, "{own}");
+    }
+    let refused = ask("evil.example.org");
+    let kind = json!("urn:bulkhead:problem:misdirected");
+    assert_eq!((refused.status, &refused.body["type"]), (421, &kind), "{refused:?}");
     host.stop();
 }
 
@@ -231,12 +284,7 @@ fn what_happens_is_told_as_it_happens_and_goes_on_after_a_drop() {
     assert_eq!(state["event"]["actor"], "admin");
     // A token that is taken back ends what was opened with it.
     account.succeed(&["token", "revoke", "admin"]);
-    let code = loop {
-        if let Err(code) = live.next() {
-            break code;
-        }
-    };
-    assert_eq!(code, 4001);
+    assert_eq!(live.closed(), 4001);
     host.stop();
 }
 
@@ -249,12 +297,7 @@ fn a_client_that_sends_without_end_is_dropped_and_trading_goes_on() {
             break;
         }
     }
-    let code = loop {
-        if let Err(code) = live.next() {
-            break code;
-        }
-    };
-    assert_eq!(code, 1008);
+    assert_eq!(live.closed(), 1008);
     host.wait_for(&["fill"]);
     host.stop();
 }
@@ -346,8 +389,8 @@ fn orders_by_hand_go_through_the_gate() {
 }
 
 #[test]
-fn settings_change_as_a_whole_and_one_at_a_time() {
-    let (_parent, _account, host, admin) = trading();
+fn settings_change_as_a_whole_and_one_at_a_time_and_outlive_the_host() {
+    let (_parent, account, host, admin) = trading();
     let newest = |page: Value| page["items"].as_array().unwrap()[0]["settings"].clone();
     let before = newest(admin.get(&at("/settings")).body);
     let version =
@@ -359,8 +402,21 @@ fn settings_change_as_a_whole_and_one_at_a_time() {
     assert_eq!(changed.status, 200, "{changed:?} {before}");
     admin.wait(&at("/view"), |view| view["settings_version"] != version);
     assert_eq!(newest(admin.get(&at("/settings")).body)["risk"]["max_order"], "0.01");
-    assert_eq!(admin.post(&at("/settings"), "two", &body).status, 409, "somebody else was quicker");
+    assert_eq!(admin.post(&at("/settings"), "two", &body).status, 422, "somebody else was quicker");
+    assert_eq!(admin.post(&at("/settings"), "one", &body).body, changed.body, "it is the same change again");
     host.stop();
+
+    let secret = named_token(&account, "next", "viewer", &[]);
+    let largest_order = |account: &Account| {
+        let (host, address) = start(account, &[]);
+        let viewer = Client::new(&address, Some(&secret));
+        viewer.wait(&at("/view"), |view| view["settings_version"].is_u64());
+        let largest = newest(viewer.get(&at("/settings")).body)["risk"]["max_order"].clone();
+        host.stop();
+        largest
+    };
+    assert_eq!(largest_order(&account), "0.01", "the configuration says what it said before");
+    assert_eq!(largest_order(&account.with("risk.max_order=0.02")), "0.02", "now it says something else");
 }
 
 #[test]

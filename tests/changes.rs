@@ -129,6 +129,35 @@ fn by_hand(account: &Account, command: &[&str]) -> (serde_json::Value, bool) {
 }
 
 #[test]
+fn an_order_by_hand_that_waited_for_a_host_for_long_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = account(parent.path());
+    account.run();
+    let order = r#"{"place-order":{"slot":"sma-crossover","instrument":0,"side":"buy","amount":"all","pricing":"market"}}"#;
+    let (late, halt) = (
+        database(&account).request(SHARD, "ann", order, None).unwrap(),
+        database(&account)
+            .request(SHARD, "ann", r#"{"halt":{"reason":"test","action":"stop-entries"}}"#, None)
+            .unwrap(),
+    );
+    let file = account.directory.join("storage/bulkhead.db");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        use sqlx::Connection as _;
+        let url = format!("sqlite:{}", file.display());
+        let mut connection = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        let earlier = "UPDATE requests SET asked = asked - 3600000000000";
+        sqlx::query(earlier).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
+    account.run();
+    let outcome = |request| database(&account).await_outcome(request, std::time::Duration::ZERO).unwrap();
+    let Some(Outcome::Refused { reason, .. }) = outcome(late) else { panic!("{:?}", outcome(late)) };
+    assert!(reason.contains("waited 36") && reason.ends_with("order again"), "{reason}");
+    assert!(matches!(outcome(halt), Some(Outcome::Applied { .. })), "a halt is as good as on the first day");
+}
+
+#[test]
 fn people_order_close_and_cancel_while_the_host_runs() {
     let parent = tempfile::tempdir().unwrap();
     let account =

@@ -33,9 +33,10 @@ fn trading(speed: &str, settings: &[&str]) -> Trading {
         account = account.with(setting);
     }
     let secret = token(&account, "admin");
-    let (mut host, address) = start(&account, &["--speed", speed]);
-    host.wait_for(&["strategy started"]);
+    let (host, address) = start(&account, &["--speed", speed]);
     let admin = Client::new(&address, Some(&secret));
+    let view = "/api/v1/accounts/main/view";
+    admin.wait(view, |view| view["strategies"].as_array().is_some_and(|all| !all.is_empty()));
     Trading { _parent: parent, host, address, secret, admin }
 }
 
@@ -99,10 +100,10 @@ fn heads_that_never_end_are_closed_and_others_are_served() {
 #[test]
 fn connections_beyond_the_limit_are_closed_and_a_place_that_is_left_is_free() {
     let trading = trading("100", &["api.connections=8"]);
-    let healthz = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let healthz = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut inside: Vec<Raw> = (0..8).map(|_| Raw::connect(&trading.address)).collect();
     for connection in &mut inside {
-        assert!(connection.send(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n"));
+        assert!(connection.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"));
         assert!(connection.until("ok").contains("200"));
     }
     for _ in 0..50 {
@@ -115,7 +116,7 @@ fn connections_beyond_the_limit_are_closed_and_a_place_that_is_left_is_free() {
     }
     // Those who are in go on being served.
     for connection in &mut inside {
-        assert!(connection.send(b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"));
+        assert!(connection.send(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
         assert_eq!(statuses(&connection.rest()), [200]);
     }
     trading.host.stop();
@@ -137,7 +138,7 @@ fn http_2_is_not_spoken() {
     }
     assert_eq!(slow.rest(), "");
     // Nor is it agreed on.
-    let upgrade = "GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n\
+    let upgrade = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n\
                    HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n";
     assert_eq!(statuses(&exchange(&trading.address, upgrade.as_bytes())), [200]);
     trading.host.stop();
@@ -154,7 +155,7 @@ fn answers_that_nobody_reads_cost_the_place() {
         // From here on it is served, and reads no more.
         connection.until("HTTP/1.1 200");
     }
-    let healthz = b"GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+    let healthz = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     let mut told = Vec::new();
     let asked = Instant::now();
     while told.last() != Some(&vec![200]) {
@@ -174,10 +175,13 @@ fn heads_that_are_too_large_are_refused() {
     let large = "x".repeat(100_000);
     let many: String = (0..2_000).map(|number| format!("X-{number}: y\r\n")).collect();
     for (what, head) in [
-        ("a header", format!("GET /healthz HTTP/1.1\r\nHost: h\r\nX: {large}\r\nConnection: close\r\n\r\n")),
-        ("headers", format!("GET /healthz HTTP/1.1\r\nHost: h\r\n{many}Connection: close\r\n\r\n")),
-        ("a path", format!("GET /{large} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")),
-        ("a method", format!("{large} / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")),
+        (
+            "a header",
+            format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: {large}\r\nConnection: close\r\n\r\n"),
+        ),
+        ("headers", format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\n{many}Connection: close\r\n\r\n")),
+        ("a path", format!("GET /{large} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")),
+        ("a method", format!("{large} / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")),
         ("no line", large.clone()),
         ("NUL bytes", "\0".repeat(100_000)),
         ("another protocol", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned()),
@@ -195,7 +199,7 @@ fn heads_that_are_too_large_are_refused() {
 #[test]
 fn where_a_request_ends_is_never_ambiguous() {
     let trading = trading("100", &[]);
-    let hidden = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
+    let hidden = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let length = hidden.len();
     for (what, headers, body) in [
         ("both", "Content-Length: 5\r\nTransfer-Encoding: chunked", format!("0\r\n\r\n{hidden}")),
@@ -217,7 +221,7 @@ fn where_a_request_ends_is_never_ambiguous() {
         ("a chunk without its end", "Transfer-Encoding: chunked", format!("2\r\n{{}}X0\r\n\r\n{hidden}")),
     ] {
         let request = format!(
-            "POST /api/v1/session HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n{headers}\r\n\r\n{body}"
+            "POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{headers}\r\n\r\n{body}"
         );
         let text = exchange(&trading.address, request.as_bytes());
         let told = statuses(&text);
@@ -226,8 +230,8 @@ fn where_a_request_ends_is_never_ambiguous() {
     }
     // What is not ambiguous is two requests.
     let two = format!(
-        "POST /api/v1/session HTTP/1.1\r\nHost: h\r\nContent-Length: {length}\r\n\r\n{hidden}GET /healthz HTTP/1.1\r\n\
-         Host: h\r\nConnection: close\r\n\r\n"
+        "POST /api/v1/session HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n{hidden}GET /healthz HTTP/1.1\r\n\
+         Host: localhost\r\nConnection: close\r\n\r\n"
     );
     assert_eq!(statuses(&exchange(&trading.address, two.as_bytes())), [400, 200]);
     trading.host.stop();
@@ -251,7 +255,7 @@ fn frames_that_are_too_large_or_never_end_close_the_socket() {
                 break;
             }
         }
-        assert_eq!(close_code(&mut live), 1008);
+        assert_eq!(live.closed(), 1008);
     }
     // A frame that announces more than there is memory, and bytes that are no frames.
     for bytes in [&b"\x81\xff\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\0\0"[..], &[0xff; 14]] {
@@ -265,14 +269,6 @@ fn frames_that_are_too_large_or_never_end_close_the_socket() {
     }
     trading.trades_on();
     trading.host.stop();
-}
-
-fn close_code(live: &mut support::client::Live) -> u16 {
-    loop {
-        if let Err(code) = live.next() {
-            return code;
-        }
-    }
 }
 
 /// Whoever reads nothing is not waited for: its place is free again, the host keeps nothing for it, and bars come as
@@ -321,12 +317,12 @@ fn subscribers_that_never_read_lose_their_place_and_cost_no_memory() {
     trading.host.stop();
 }
 
-/// Announces a file and, once the host takes it, sends little of it.
+/// Announces a file and, once the host is ready to receive it, sends little of it.
 fn half_open(trading: &Trading, name: &str) -> Raw {
     let mut connection = Raw::connect(&trading.address);
     let headers = "Content-Length: 1000000\r\nContent-Type: application/wasm\r\nExpect: 100-continue\r\n";
     assert!(connection.send(&trading.request("PUT", &format!("/api/v1/plugins/{name}"), headers)));
-    connection.until("HTTP/1.1 100");
+    assert!(connection.until("\r\n\r\n").contains(" 100 "));
     assert!(connection.send(b"\0asm"));
     connection
 }
@@ -339,12 +335,10 @@ fn uploads_that_do_not_end_keep_no_one_from_uploading() {
     file.extend(b"\0\x05\x04note");
     // As many are received as may be; what comes besides is turned away, so that they can't fill the memory.
     let upload = || trading.admin.send("PUT", "/api/v1/plugins/breakout", &[], &file);
-    let asked = Instant::now();
-    while upload().status != 503 {
-        assert!(asked.elapsed() < PATIENCE);
-    }
-    assert_eq!(upload().body["type"], json!("urn:bulkhead:problem:busy"));
+    let refused = upload();
+    assert_eq!((refused.status, &refused.body["type"]), (503, &json!("urn:bulkhead:problem:busy")));
     drop(open.pop());
+    let asked = Instant::now();
     while upload().status != 200 {
         assert!(asked.elapsed() < PATIENCE, "{:?}", upload());
         std::thread::sleep(Duration::from_millis(20));

@@ -90,7 +90,7 @@ fn paths_lead_to_nothing_outside_and_past_no_door() {
         "/api/v1/accounts%2fmain",
     ];
     for path in outside {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let text = exchange(&admin.address, request.as_bytes());
         assert!(matches!(statuses(&text)[..], [400 | 401 | 404]), "{path}: {text}");
         for held in ["root:", "[workspace]", "SQLite format", "bulkhead_equity", "\"name\":\"main\""] {
@@ -383,9 +383,10 @@ fn no_word_of_a_stranger_begins_a_line_of_the_log() {
     assert_eq!(admin.send("DELETE", &format!("/api/v1/tokens/{IN_A_PATH}"), &[], &[]).status, 404);
     // A method, a version and headers that are no such thing.
     for request in [
-        "FORGED\u{1b}[2J / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
-        "GET / ERROR/1.1\r\nHost: h\r\n\r\n".to_owned(),
-        "GET /healthz HTTP/1.1\r\nHost: h\r\nUser-Agent: x\u{1b}[2J\r\nConnection: close\r\n\r\n".to_owned(),
+        "FORGED\u{1b}[2J / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
+        "GET / ERROR/1.1\r\nHost: localhost\r\n\r\n".to_owned(),
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nUser-Agent: x\u{1b}[2J\r\nConnection: close\r\n\r\n"
+            .to_owned(),
         format!(
             "GET /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
             FORGED.replace("\r\n", "\n ")
@@ -489,7 +490,7 @@ fn pages_of_other_origins_are_let_in_by_name_only() {
         exchange(
             &admin.address,
             format!(
-                "OPTIONS {MAIN}/halt HTTP/1.1\r\nHost: h\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\
+                "OPTIONS {MAIN}/halt HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}\r\nAccess-Control-Request-Method: POST\r\n\
                  Access-Control-Request-Headers: authorization,idempotency-key,content-type\r\nConnection: close\r\n\r\n"
             )
             .as_bytes(),

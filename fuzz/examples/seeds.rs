@@ -136,7 +136,10 @@ fn inputs() -> Vec<Input> {
             InputKind::command(actor(), Command::Resume {}),
             InputKind::command(
                 actor(),
-                Command::ChangeSettings(Box::new(SettingsChange { settings: settings().changeable() })),
+                Command::ChangeSettings(Box::new(SettingsChange {
+                    settings: settings().changeable(),
+                    of: None,
+                })),
             ),
             InputKind::command(
                 actor(),

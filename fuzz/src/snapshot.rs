@@ -125,11 +125,11 @@ fn halt(action: HaltAction) -> InputKind {
     InputKind::command(actor(), Command::Halt { reason: "a check".to_owned(), action })
 }
 
-/// One more instrument, and all else as it is.
+/// One more instrument, and all else as it is, as the configuration alone may ask.
 fn change(engine: &Engine) -> SettingsChange {
     let mut settings = engine.settings().changeable();
     settings.instruments.push(Instrument::new("NEW-USD", 2, 4));
-    SettingsChange { settings }
+    SettingsChange { settings, of: None }
 }
 
 fn order(slot: &str, instrument: InstrumentId) -> Command {

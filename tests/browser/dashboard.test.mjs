@@ -32,6 +32,7 @@ const PAGES = {
   analytics: '.histogram-count:not(:empty)',
   backtest: 'h1',
   settings: '.code-pairs div',
+  alerts: 'tbody tr',
   audit: 'tbody tr',
   tokens: 'tbody tr',
 };
@@ -244,6 +245,46 @@ test('weights are previewed, bounded, and applied together', async () => {
   await page.context().close();
 });
 
+test('what the calls of a strategy cost is shown on its card', async () => {
+  const page = await opened('strategies');
+  const figure = (title) =>
+    page.locator('.strategy-card').first().locator('dl div', { hasText: title }).locator('dd').innerText();
+  for (const title of ['Calls', 'Fuel a call', 'Peak fuel', 'Call p50', 'Call p99']) {
+    await until(async () => /[1-9]/.test(await figure(title)), `${title} of a strategy`);
+  }
+  assert.match(await figure('Call p50'), /^[\d.]+\s(ns|µs|ms)$/u);
+  assert.match(await figure('Peak fuel'), /%$/);
+  await page.locator('.strategy-card a').first().click();
+  await page.locator('.facts-strip', { hasText: 'Call p50' }).waitFor();
+  noComplaints();
+  await page.context().close();
+});
+
+test('alerts are listed as they come, and a test says that nobody is told', async () => {
+  const page = await opened('alerts');
+  await page.locator('tbody tr').first().waitFor();
+  const halted = page.locator('tbody tr', { hasText: 'an alert to be seen' });
+  assert.equal(await halted.count(), 0);
+  const answer = await page.request.post(`${host.url}/api/v1/accounts/main/halt`, {
+    headers: { authorization: `Bearer ${admin}`, 'idempotency-key': 'alert' },
+    data: { reason: 'an alert to be seen', action: 'stop-entries' },
+  });
+  assert.equal(answer.status(), 200, await answer.text());
+  await halted.waitFor();
+  assert.match(await halted.innerText(), /critical/);
+  const resumed = await page.request.post(`${host.url}/api/v1/accounts/main/resume`, {
+    headers: { authorization: `Bearer ${admin}`, 'idempotency-key': 'alert-over' },
+    data: {},
+  });
+  assert.equal(resumed.status(), 200, await resumed.text());
+  await page.locator('tbody tr', { hasText: 'trading resumed' }).first().waitFor();
+  await keep(page, 'alerts');
+  noComplaints();
+  await page.getByRole('button', { name: 'Send a test' }).click();
+  await page.getByText('nobody is told of anything').waitFor();
+  await page.context().close();
+});
+
 test('the mode of a strategy is switched', async () => {
   const page = await opened('strategies');
   const modes = page.getByRole('group', { name: 'Mode of breakout' });
@@ -369,6 +410,10 @@ test('a backtest runs to its report', async () => {
   const answer = await page.request.get(new URL(await report.getAttribute('href'), page.url()).href);
   assert.equal(answer.status(), 200);
   assert.match(await answer.text(), /<html/);
+  await page.getByLabel('Length').fill('366');
+  await page.getByRole('button', { name: 'Start' }).click();
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.locator('.jobs li').first().getByText('cancelled').waitFor();
   noComplaints();
   await page.context().close();
 });

@@ -106,11 +106,30 @@ impl Client {
         }
     }
 
+    /// Asks until this is the answer's status.
+    pub(crate) fn wait_for_status(&self, path: &str, status: u16) -> Answer {
+        let asked = Instant::now();
+        loop {
+            let answer = self.get(path);
+            if answer.status == status {
+                return answer;
+            }
+            assert!(asked.elapsed() < PATIENCE, "{path} stays {answer:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Subscribes to live updates.
     pub(crate) fn live(&self, path: &str) -> Live {
+        let token = self.token.as_ref().map(|token| ("authorization", format!("Bearer {token}")));
+        self.live_with(path, token.as_slice())
+    }
+
+    /// Subscribes to live updates with these headers alone.
+    pub(crate) fn live_with(&self, path: &str, headers: &[(&'static str, String)]) -> Live {
         let mut request = format!("ws://{}{path}", self.address).into_client_request().unwrap();
-        if let Some(token) = &self.token {
-            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
         }
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -131,6 +150,15 @@ impl Live {
                 Ok(Message::Close(frame)) => return Err(frame.map_or(0, |frame| frame.code.into())),
                 Ok(_) => {}
                 Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// The code that it is closed with.
+    pub(crate) fn closed(&mut self) -> u16 {
+        loop {
+            if let Err(code) = self.next() {
+                return code;
             }
         }
     }

@@ -72,6 +72,8 @@ fn lints(workspace: &Workspace) -> Result<()> {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--features",
+        test::FEATURES,
         "--keep-going",
         "--",
         "-D",

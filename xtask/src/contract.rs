@@ -1,4 +1,4 @@
-//! Whether the API keeps its description: thousands of requests made up from the OpenAPI document, wrong ones among
+//! Whether the API keeps its description: thousands of requests made up from the `OpenAPI` document, wrong ones among
 //! them, against a host that trades. Each answer must be one that the document names, and never a failure of ours.
 
 use std::io::{BufRead as _, BufReader};

@@ -15,6 +15,9 @@ use crate::workspace::Workspace;
 /// Tells end-to-end tests and benches which `bulkhead` binary to drive.
 pub(crate) const BINARY_VARIABLE: &str = "BULKHEAD_BIN";
 
+/// What the binary does only where it is asked for. What it needs is built with the workspace anyway.
+pub(crate) const FEATURES: &str = "bulkhead/otlp";
+
 /// A filter that is part of this runs the dashboard's tests as well.
 const DASHBOARD: &str = "dashboard browser";
 
@@ -33,7 +36,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
 
     let mut tests = workspace.cargo();
     if process::succeeds(workspace.cargo().args(["nextest", "--version"])) {
-        tests.args(["nextest", "run", "--workspace"]);
+        tests.args(["nextest", "run", "--workspace", "--features", FEATURES]);
         if filter.is_some() {
             // What the filter names may be a documentation test.
             tests.arg("--no-tests=warn");
@@ -41,6 +44,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     } else {
         eprintln!("cargo-nextest is not installed: the tests run with `cargo test`, which takes longer.");
         tests.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+        tests.args(["--features", FEATURES]);
     }
     if filter.is_none_or(|filter| OPERATIONS.contains(filter)) {
         promtool::give(workspace, &mut tests)?;

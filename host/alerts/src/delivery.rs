@@ -31,6 +31,17 @@ impl Default for Patience {
     }
 }
 
+/// What is reported of an alert on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Report<'a> {
+    /// It did not arrive and is tried again.
+    TriedInVain(&'a str),
+    /// It arrived.
+    Sent,
+    /// It was given up.
+    Failed(&'a str),
+}
+
 /// What became of an alert at a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counted {
@@ -68,7 +79,7 @@ pub(crate) fn deliver(
     outbox: &Outbox,
     per_minute: NonZeroU32,
     patience: Patience,
-    count: &dyn Fn(Counted),
+    report: &dyn Fn(&Parcel, Report<'_>),
 ) {
     let limiter = RateLimiter::direct(Quota::per_minute(per_minute));
     let clock = DefaultClock::default();
@@ -80,13 +91,13 @@ pub(crate) fn deliver(
             }
         }
         let kind = parcel.alert.kind.name();
-        match try_until_done(name, channel, outbox, &mut parcel, patience) {
+        match try_until_done(name, channel, outbox, &mut parcel, patience, report) {
             End::Delivered => {
-                count(Counted::Sent);
+                report(&parcel, Report::Sent);
                 tracing::debug!(channel = name, kind, delivery = parcel.delivery, "alert delivered");
             }
             End::GivenUp(why) => {
-                count(Counted::Failed);
+                report(&parcel, Report::Failed(&why));
                 let title = parcel.alert.title;
                 tracing::error!(channel = name, kind, title, why, "an alert was given up");
             }
@@ -111,6 +122,7 @@ fn try_until_done(
     outbox: &Outbox,
     parcel: &mut Parcel,
     patience: Patience,
+    report: &dyn Fn(&Parcel, Report<'_>),
 ) -> End {
     let mut pauses = ExponentialBuilder::default()
         .with_min_delay(patience.first)
@@ -137,6 +149,7 @@ fn try_until_done(
             tracing::warn!(channel = name, why, "an alert was not delivered; it is tried again");
             failed = true;
         }
+        report(parcel, Report::TriedInVain(&why));
         let pause = pauses.next().unwrap_or(patience.longest).max(after.unwrap_or_default());
         let next = Instant::now() + pause;
         if next.saturating_duration_since(parcel.since) >= patience.give_up {
@@ -184,13 +197,17 @@ mod tests {
     fn run(channel: &Scripted, give_up: Duration) -> Vec<Counted> {
         let outbox = Outbox::default();
         for _ in 0..2 {
-            outbox.push(Alert::new(AlertKind::Slippage, "", "", ""));
+            outbox.push(Alert::new(AlertKind::Slippage, "", "", ""), None);
         }
         outbox.close(Instant::now() + Duration::from_secs(600));
         let patience =
             Patience { first: Duration::from_millis(1), longest: Duration::from_millis(2), give_up };
         let counted = RefCell::new(Vec::new());
-        let count = |what| counted.borrow_mut().push(what);
+        let count = |_: &Parcel, report: Report<'_>| match report {
+            Report::TriedInVain(_) => {}
+            Report::Sent => counted.borrow_mut().push(Counted::Sent),
+            Report::Failed(_) => counted.borrow_mut().push(Counted::Failed),
+        };
         deliver("test", channel, &outbox, NonZeroU32::new(1_000).unwrap(), patience, &count);
         counted.into_inner()
     }
@@ -228,12 +245,12 @@ mod tests {
     fn no_more_is_sent_in_a_minute_than_allowed() {
         let outbox = Outbox::default();
         for _ in 0..5 {
-            outbox.push(Alert::new(AlertKind::Slippage, "", "", ""));
+            outbox.push(Alert::new(AlertKind::Slippage, "", "", ""), None);
         }
         let channel = Scripted::new(Vec::new());
         // The third would be due in half a minute, and the end comes before that.
         outbox.close(Instant::now() + Duration::from_secs(5));
-        deliver("test", &channel, &outbox, NonZeroU32::new(2).unwrap(), Patience::default(), &|_| {});
+        deliver("test", &channel, &outbox, NonZeroU32::new(2).unwrap(), Patience::default(), &|_, _| {});
         assert_eq!(channel.deliveries.into_inner().unwrap().len(), 2);
         assert_eq!(outbox.len(), 2);
     }

@@ -14,6 +14,7 @@
 mod alert;
 mod channel;
 mod delivery;
+mod history;
 mod http;
 mod names;
 mod outbox;
@@ -28,6 +29,7 @@ mod watch;
 mod webhook;
 
 pub use self::alert::{Alert, AlertKind, Severity};
+pub use self::history::{Delivery, DeliveryState, History, Recorded};
 pub use self::publisher::{Notices, Publisher};
 pub use self::secret::{Secret, SecretError, read_reference};
 pub use self::service::{Alerts, Commands, Count, Counted, StartError, Test, test};

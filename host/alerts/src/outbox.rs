@@ -13,6 +13,8 @@ const LENGTH: usize = 200;
 #[derive(Debug, Clone)]
 pub(crate) struct Parcel {
     pub(crate) alert: Alert,
+    /// Its number in the history, if it is there.
+    pub(crate) number: Option<u64>,
     /// The same each time it is tried.
     pub(crate) delivery: String,
     /// Where it arrived already, for a channel with several places.
@@ -22,12 +24,23 @@ pub(crate) struct Parcel {
 }
 
 impl Parcel {
-    pub(crate) fn new(alert: Alert) -> Self {
+    pub(crate) fn new(alert: Alert, number: Option<u64>) -> Self {
         // Two of them without randomness are told apart by their receiver's clock alone, and still delivered.
         let bits = [getrandom::u64().unwrap_or_default(), getrandom::u64().unwrap_or_default()];
         let delivery = format!("{:016x}{:016x}", bits[0], bits[1]);
-        Self { alert, delivery, arrived: Vec::new(), since: Instant::now() }
+        Self { alert, number, delivery, arrived: Vec::new(), since: Instant::now() }
     }
+}
+
+/// What came of adding an alert.
+#[derive(Debug)]
+pub(crate) enum Added {
+    /// It waits.
+    Waits,
+    /// It waits in the place of one that is less grave, which was left out.
+    InPlaceOf(Box<Parcel>),
+    /// It was left out.
+    LeftOut,
 }
 
 #[derive(Default)]
@@ -51,25 +64,27 @@ impl Outbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds one. `false` when it, or one that is less grave, was left out for want of room.
-    pub(crate) fn push(&self, alert: Alert) -> bool {
+    /// Adds one. It, or one that is less grave, is left out for want of room.
+    pub(crate) fn push(&self, alert: Alert, number: Option<u64>) -> Added {
         let mut state = self.lock();
-        let mut has_room = true;
+        let mut added = Added::Waits;
         if state.waiting.len() >= LENGTH {
-            has_room = false;
             state.left_out += 1;
             let gravity = |parcel: &Parcel| parcel.alert.kind.severity();
             let least = state.waiting.iter().map(gravity).min();
             let place = state.waiting.iter().position(|parcel| Some(gravity(parcel)) == least);
             match place {
-                Some(place) if least < Some(alert.kind.severity()) => drop(state.waiting.remove(place)),
-                _ => return false,
+                Some(place) if least < Some(alert.kind.severity()) => {
+                    let left_out = state.waiting.remove(place);
+                    added = left_out.map_or(Added::Waits, |parcel| Added::InPlaceOf(Box::new(parcel)));
+                }
+                _ => return Added::LeftOut,
             }
         }
-        state.waiting.push_back(Parcel::new(alert));
+        state.waiting.push_back(Parcel::new(alert, number));
         drop(state);
         self.changed.notify_all();
-        has_room
+        added
     }
 
     /// Waits for the next one. `None` when nothing more comes, or when the time for it is over.
@@ -81,7 +96,7 @@ impl Outbox {
             }
             if state.left_out > 0 && state.waiting.len() < LENGTH / 2 {
                 let count = std::mem::take(&mut state.left_out);
-                return Some(Parcel::new(left_out(count)));
+                return Some(Parcel::new(left_out(count), None));
             }
             if let Some(parcel) = state.waiting.pop_front() {
                 return Some(parcel);
@@ -147,10 +162,14 @@ mod tests {
     fn when_there_is_no_room_what_is_grave_stays_and_the_rest_is_counted() {
         let outbox = Outbox::default();
         for _ in 0..LENGTH {
-            assert!(outbox.push(alert(AlertKind::PositionOpened)));
+            assert!(matches!(outbox.push(alert(AlertKind::PositionOpened), None), Added::Waits));
         }
-        assert!(!outbox.push(alert(AlertKind::PositionClosed)), "no graver than what waits");
-        assert!(!outbox.push(alert(AlertKind::TradingHalted)));
+        let closed = outbox.push(alert(AlertKind::PositionClosed), None);
+        assert!(matches!(closed, Added::LeftOut), "no graver than what waits");
+        let Added::InPlaceOf(left_out) = outbox.push(alert(AlertKind::TradingHalted), None) else {
+            panic!("a grave one has room")
+        };
+        assert_eq!(left_out.alert.kind, AlertKind::PositionOpened);
         assert_eq!(outbox.len(), LENGTH);
         outbox.close(Instant::now() + Duration::from_secs(600));
         let told: Vec<Alert> = std::iter::from_fn(|| outbox.next()).map(|parcel| parcel.alert).collect();

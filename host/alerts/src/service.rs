@@ -10,8 +10,9 @@ use bulkhead_store::database::DatabaseUrl;
 use crate::alert::{Alert, AlertKind};
 use crate::channel::Channel;
 pub use crate::delivery::Counted;
-use crate::delivery::{Patience, deliver};
-use crate::outbox::{Outbox, Parcel};
+use crate::delivery::{Patience, Report, deliver};
+use crate::history::{DeliveryState, History};
+use crate::outbox::{Added, Outbox, Parcel};
 use crate::publisher::{Handed, Lost, News, Notices, Publisher};
 use crate::repetition::Repetition;
 use crate::settings::{ChannelSettings, Settings};
@@ -60,21 +61,55 @@ pub enum StartError {
 /// Alerts at work.
 pub struct Alerts {
     notices: Notices,
+    history: History,
     /// Ends when all channels have.
     ended: Receiver<()>,
 }
 
 struct Route {
+    name: Arc<str>,
     settings: ChannelSettings,
     outbox: Arc<Outbox>,
     count: Count,
+    history: History,
 }
 
 impl Route {
-    fn tell(&self, alert: &Alert) {
-        if self.settings.kinds.contains(&alert.kind) && !self.outbox.push(alert.clone()) {
-            (self.count)(&self.settings.name, Counted::LeftOut);
+    fn is_for(&self, alert: &Alert) -> bool {
+        self.settings.kinds.contains(&alert.kind)
+    }
+
+    fn tell(&self, alert: &Alert, number: u64) {
+        let (account, number) = match self.outbox.push(alert.clone(), Some(number)) {
+            Added::Waits => return,
+            Added::InPlaceOf(other) => (other.alert.account, other.number),
+            Added::LeftOut => (alert.account.clone(), Some(number)),
+        };
+        (self.count)(&self.name, Counted::LeftOut);
+        if let Some(number) = number {
+            self.history.settle(account.as_ref(), number, &self.name, DeliveryState::LeftOut, None);
         }
+    }
+}
+
+/// Writes down and counts what is reported of an alert.
+fn take_report(
+    channel: &str,
+    parcel: &Parcel,
+    report: Report<'_>,
+    history: &History,
+    count: &dyn Fn(&str, Counted),
+) {
+    let (state, why, counted) = match report {
+        Report::TriedInVain(why) => (DeliveryState::Waiting, Some(why), None),
+        Report::Sent => (DeliveryState::Sent, None, Some(Counted::Sent)),
+        Report::Failed(why) => (DeliveryState::Failed, Some(why), Some(Counted::Failed)),
+    };
+    if let Some(counted) = counted {
+        count(channel, counted);
+    }
+    if let Some(number) = parcel.number {
+        history.settle(parcel.alert.account.as_ref(), number, channel, state, why);
     }
 }
 
@@ -90,6 +125,7 @@ impl Alerts {
         count: &Count,
     ) -> Result<(Self, Vec<Publisher>), StartError> {
         let accounts = requests.accounts.clone();
+        let history = History::new(accounts.len());
         let (sender, handed) = sync_channel(UNREAD);
         let lost = Arc::new(Lost::default());
         let place = |(place, _)| Publisher::new(place, sender.clone(), Arc::clone(&lost));
@@ -105,37 +141,52 @@ impl Alerts {
         for (settings, channel) in channels {
             let outbox = Arc::new(Outbox::default());
             routes.push(Route {
+                name: settings.name.as_str().into(),
                 settings: settings.clone(),
                 outbox: Arc::clone(&outbox),
                 count: Arc::clone(count),
+                history: history.clone(),
             });
-            let (count, end) = (Arc::clone(count), end.clone());
+            let (count, history, end) = (Arc::clone(count), history.clone(), end.clone());
             std::thread::Builder::new().name(format!("alerts-{}", settings.name)).spawn(move || {
-                let count = |what| count(&settings.name, what);
+                let report = |parcel: &Parcel, report: Report<'_>| {
+                    take_report(&settings.name, parcel, report, &history, &*count);
+                };
                 deliver(
                     &settings.name,
                     channel.as_ref(),
                     &outbox,
                     settings.per_minute,
                     Patience::default(),
-                    &count,
+                    &report,
                 );
                 drop(end);
             })?;
         }
-        let maker =
-            Maker { watches, repetition: Repetition::new(repeat_after), routes, lost: Arc::clone(&lost) };
+        let maker = Maker {
+            watches,
+            repetition: Repetition::new(repeat_after),
+            routes,
+            history: history.clone(),
+            lost: Arc::clone(&lost),
+        };
         std::thread::Builder::new().name("alerts".to_owned()).spawn(move || {
             maker.work(&handed);
             drop(end);
         })?;
-        Ok((Self { notices: Notices { sender, lost }, ended }, publishers))
+        Ok((Self { notices: Notices { sender, lost }, history, ended }, publishers))
     }
 
     /// The way in for what concerns the whole host.
     #[must_use]
     pub fn notices(&self) -> Notices {
         self.notices.clone()
+    }
+
+    /// What was worth an alert lately.
+    #[must_use]
+    pub fn history(&self) -> History {
+        self.history.clone()
     }
 
     /// Delivers what is left, for so long at most. What is not delivered then is counted in the log.
@@ -199,7 +250,9 @@ pub fn test(settings: Settings, only: Option<&str>) -> Result<Vec<Test>, StartEr
     let chosen = channels.iter().filter(|(settings, _)| only.is_none_or(|name| settings.name == name));
     let send = |(settings, channel): &(ChannelSettings, Box<dyn Channel>)| Test {
         channel: settings.name.clone(),
-        outcome: channel.send(&mut Parcel::new(Alert::test())).map_err(|failure| failure.why().to_owned()),
+        outcome: channel
+            .send(&mut Parcel::new(Alert::test(), None))
+            .map_err(|failure| failure.why().to_owned()),
     };
     Ok(chosen.map(send).collect())
 }
@@ -209,6 +262,7 @@ struct Maker {
     watches: Vec<Watch>,
     repetition: Repetition,
     routes: Vec<Route>,
+    history: History,
     lost: Arc<Lost>,
 }
 
@@ -225,7 +279,7 @@ impl Maker {
             }
             match message {
                 Ok(Handed::Account(place, news)) => self.take(place, news),
-                Ok(Handed::Host(alert)) => self.admit(*alert),
+                Ok(Handed::Host(alert)) => self.admit(&alert),
                 Ok(Handed::Close(until)) => {
                     for alert in self.repetition.all() {
                         self.tell(&alert);
@@ -259,7 +313,7 @@ impl Maker {
                 "{count} outputs came faster than alerts could be made of them. The journal and the host's log have \
                  them."
             );
-            self.admit(Alert::new(AlertKind::AlertsLost, "outputs", "alerts were not made", text));
+            self.admit(&Alert::new(AlertKind::AlertsLost, "outputs", "alerts were not made", text));
         }
     }
 
@@ -284,19 +338,27 @@ impl Maker {
             News::JournalResumed(after) => vec![watch.journal_resumed(after)],
         };
         for alert in alerts {
-            self.admit(alert);
+            self.admit(&alert);
         }
     }
 
-    fn admit(&mut self, alert: Alert) {
-        if let Some(alert) = self.repetition.admit(alert, Instant::now()) {
-            self.tell(&alert);
+    fn admit(&mut self, alert: &Alert) {
+        match self.repetition.admit(alert.clone(), Instant::now()) {
+            Some(alert) => self.tell(&alert),
+            None => drop(self.history.record(alert, self.channels_for(alert), true)),
         }
+    }
+
+    fn channels_for(&self, alert: &Alert) -> Vec<Arc<str>> {
+        let routes = self.routes.iter().filter(|route| route.is_for(alert));
+        routes.map(|route| Arc::clone(&route.name)).collect()
     }
 
     fn tell(&self, alert: &Alert) {
-        for route in &self.routes {
-            route.tell(alert);
+        // Before anybody can deliver it.
+        let number = self.history.record(alert, self.channels_for(alert), false);
+        for route in self.routes.iter().filter(|route| route.is_for(alert)) {
+            route.tell(alert, number);
         }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use bulkhead_core::input::StrategyMode;
 use bulkhead_core::time::Timestamp;
 use bulkhead_store::database::Database;
 use bulkhead_store::journal::ShardId;
@@ -62,7 +61,24 @@ pub(crate) struct TradeSums {
     held_nanos: i128,
 }
 
-/// The sums of a strategy or an instrument.
+/// The sums of a strategy.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub(crate) struct StrategySums {
+    /// Whose.
+    name: String,
+    /// Whether these are the trades that it made as a shadow.
+    shadow: bool,
+    /// Its profit over all that was deposited into the account, so that strategies can be compared; null before the
+    /// account has traded.
+    return_on_deposits: Option<f64>,
+    /// The deepest fall of its profit from a peak, as a positive amount.
+    max_drawdown: Decimal,
+    /// Its sums.
+    #[serde(flatten)]
+    sums: TradeSums,
+}
+
+/// The sums of an instrument.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct NamedSums {
     /// Whose.
@@ -115,8 +131,8 @@ pub(crate) struct EquitySums {
 pub(crate) struct Analytics {
     /// Of all strategies that trade the account's capital.
     overall: TradeSums,
-    /// By strategy, shadows among them.
-    by_strategy: Vec<NamedSums>,
+    /// By strategy. One that was a shadow for a while is there twice.
+    by_strategy: Vec<StrategySums>,
     /// By instrument.
     by_instrument: Vec<NamedSums>,
     /// By month, oldest first.
@@ -167,6 +183,37 @@ impl TradeSums {
     }
 }
 
+/// How deep the profit fell within a stretch of trades, so that stretches can be put together in whatever order they were
+/// read. Losses are positive here.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Fall {
+    whole: Decimal,
+    /// The largest loss of trades from the first one on.
+    first: Decimal,
+    /// The largest loss of trades up to the last one.
+    last: Decimal,
+    deepest: Decimal,
+}
+
+impl Fall {
+    fn of(trade: &TradeRow) -> Self {
+        let whole = -trade.pnl.0;
+        let loss = whole.max(Decimal::ZERO);
+        Self { whole, first: loss, last: loss, deepest: loss }
+    }
+
+    /// This stretch and the one that follows it.
+    fn then(self, next: Self) -> Result<Self, OutOfRange> {
+        let plus = |sum: Decimal, more: Decimal| sum.checked_add(more).ok_or(OutOfRange);
+        Ok(Self {
+            whole: plus(self.whole, next.whole)?,
+            first: self.first.max(plus(self.whole, next.first)?),
+            last: next.last.max(plus(self.last, next.whole)?),
+            deepest: self.deepest.max(next.deepest).max(plus(self.last, next.first)?),
+        })
+    }
+}
+
 /// What is kept of an account between two questions.
 #[derive(Debug, Default)]
 struct Kept {
@@ -174,10 +221,13 @@ struct Kept {
     newest_trade: Option<Place>,
     /// The newest point of the equity that is in the sums.
     newest_point: Option<Timestamp>,
-    strategies: BTreeMap<u32, TradeSums>,
-    instruments: BTreeMap<(u32, u32), TradeSums>,
-    months: BTreeMap<(u32, String), TradeSums>,
-    returns: BTreeMap<u32, [u64; BORDERS.len() + 1]>,
+    /// By strategy and whether it was a shadow. All else is without shadows.
+    strategies: BTreeMap<(u32, bool), TradeSums>,
+    falls: BTreeMap<(u32, bool), Fall>,
+    overall: TradeSums,
+    instruments: BTreeMap<u32, TradeSums>,
+    months: BTreeMap<String, TradeSums>,
+    returns: [u64; BORDERS.len() + 1],
     equity: EquitySums,
     peak: Decimal,
     deepest: f64,
@@ -190,16 +240,19 @@ pub(crate) struct AnalyticsCache(Arc<Mutex<BTreeMap<ShardId, Kept>>>);
 
 impl Kept {
     fn add(&mut self, trade: &TradeRow) -> Result<(), OutOfRange> {
-        let (strategy, instrument) = (trade.strategy.0, trade.instrument.0);
-        self.strategies.entry(strategy).or_default().add(trade)?;
-        self.instruments.entry((strategy, instrument)).or_default().add(trade)?;
+        self.strategies.entry((trade.strategy.0, trade.shadow)).or_default().add(trade)?;
+        if trade.shadow {
+            return Ok(());
+        }
+        self.overall.add(trade)?;
+        self.instruments.entry(trade.instrument.0).or_default().add(trade)?;
         let month = time(trade.exit_time).get(..7).unwrap_or_default().to_owned();
-        self.months.entry((strategy, month)).or_default().add(trade)?;
+        self.months.entry(month).or_default().add(trade)?;
         let cost = trade.entry_price.0.checked_mul(trade.quantity.0).filter(|cost| *cost > Decimal::ZERO);
         if let Some(part) = cost.and_then(|cost| trade.pnl.0.checked_div(cost)).and_then(|part| part.to_f64())
         {
             let bar = BORDERS.partition_point(|border| *border <= part);
-            self.returns.entry(strategy).or_default()[bar] += 1;
+            self.returns[bar] += 1;
         }
         Ok(())
     }
@@ -213,6 +266,8 @@ impl Kept {
             )
         };
         let (mut after, mut newest) = (None, None);
+        // They come newest first.
+        let mut falls = BTreeMap::<_, Fall>::new();
         'pages: loop {
             let page = database.trades(shard, &TradeFilter::default(), after, AT_ONCE)?;
             for trade in &page {
@@ -223,10 +278,16 @@ impl Kept {
                 newest.get_or_insert(place);
                 after = Some(place);
                 self.add(trade).map_err(out_of_range)?;
+                let later = falls.entry((trade.strategy.0, trade.shadow)).or_default();
+                *later = Fall::of(trade).then(*later).map_err(out_of_range)?;
             }
             if page.len() < AT_ONCE {
                 break;
             }
+        }
+        for (whose, later) in falls {
+            let earlier = self.falls.entry(whose).or_default();
+            *earlier = earlier.then(later).map_err(out_of_range)?;
         }
         self.newest_trade = newest.or(self.newest_trade);
         self.follow_equity(database, shard)
@@ -259,69 +320,40 @@ impl Kept {
         self.newest_point = Some(row.time);
     }
 
-    fn told(&self, names: &Names, shadows: &[u32]) -> Result<Analytics, OutOfRange> {
-        let counts = |strategy: &u32| !shadows.contains(strategy);
-        let mut overall = TradeSums::default();
-        let mut by_instrument: BTreeMap<u32, TradeSums> = BTreeMap::new();
-        let mut monthly: BTreeMap<&str, TradeSums> = BTreeMap::new();
-        let mut bars = [0; BORDERS.len() + 1];
-        for (_, sums) in self.strategies.iter().filter(|(strategy, _)| counts(strategy)) {
-            overall.merge(sums)?;
-        }
-        for ((_, instrument), sums) in self.instruments.iter().filter(|((strategy, _), _)| counts(strategy)) {
-            by_instrument.entry(*instrument).or_default().merge(sums)?;
-        }
-        for ((_, month), sums) in self.months.iter().filter(|((strategy, _), _)| counts(strategy)) {
-            monthly.entry(month).or_default().merge(sums)?;
-        }
-        for (_, of_strategy) in self.returns.iter().filter(|(strategy, _)| counts(strategy)) {
-            bars.iter_mut().zip(of_strategy).for_each(|(all, more)| *all += more);
-        }
-        let strategy = |(id, sums): (&u32, &TradeSums)| NamedSums {
-            name: names.strategy(bulkhead_core::identifier::StrategyId(*id)),
+    fn told(&self, names: &Names, deposited: Option<Decimal>) -> Analytics {
+        let of_deposits = |pnl: Decimal| pnl.checked_div(deposited?)?.to_f64();
+        let strategy = |(whose, sums): (&(u32, bool), &TradeSums)| StrategySums {
+            name: names.strategy(bulkhead_core::identifier::StrategyId(whose.0)),
+            shadow: whose.1,
+            return_on_deposits: of_deposits(sums.pnl),
+            max_drawdown: self.falls.get(whose).map_or(Decimal::ZERO, |fall| fall.deepest),
             sums: sums.clone().finished(),
         };
-        let instrument = |(id, sums): (u32, TradeSums)| NamedSums {
-            name: names.symbol(bulkhead_core::identifier::InstrumentId(id)),
-            sums: sums.finished(),
+        let instrument = |(id, sums): (&u32, &TradeSums)| NamedSums {
+            name: names.symbol(bulkhead_core::identifier::InstrumentId(*id)),
+            sums: sums.clone().finished(),
         };
-        let month =
-            |(month, sums): (&str, TradeSums)| MonthSums { month: month.to_owned(), sums: sums.finished() };
-        let bar = |(place, trades): (usize, u64)| ReturnBar {
+        let month = |(month, sums): (&String, &TradeSums)| MonthSums {
+            month: month.clone(),
+            sums: sums.clone().finished(),
+        };
+        let bar = |(place, trades): (usize, &u64)| ReturnBar {
             from: place.checked_sub(1).and_then(|below| BORDERS.get(below)).copied(),
             until: BORDERS.get(place).copied(),
-            trades,
+            trades: *trades,
         };
         let mut equity = self.equity.clone();
         let ends = equity.first.zip(equity.last);
         equity.total_return = ends.and_then(|(first, last)| (last - first).checked_div(first)?.to_f64());
         equity.max_drawdown = equity.first.map(|_| self.deepest);
-        Ok(Analytics {
-            overall: overall.finished(),
+        Analytics {
+            overall: self.overall.clone().finished(),
             by_strategy: self.strategies.iter().map(strategy).collect(),
-            by_instrument: by_instrument.into_iter().map(instrument).collect(),
-            monthly: monthly.into_iter().map(month).collect(),
-            returns: bars.into_iter().enumerate().map(bar).collect(),
+            by_instrument: self.instruments.iter().map(instrument).collect(),
+            monthly: self.months.iter().map(month).collect(),
+            returns: self.returns.iter().enumerate().map(bar).collect(),
             equity,
-        })
-    }
-}
-
-impl TradeSums {
-    fn merge(&mut self, more: &Self) -> Result<(), OutOfRange> {
-        let plus = |sum: Decimal, more: Decimal| sum.checked_add(more).ok_or(OutOfRange);
-        self.trades += more.trades;
-        self.wins += more.wins;
-        self.losses += more.losses;
-        self.pnl = plus(self.pnl, more.pnl)?;
-        self.fees = plus(self.fees, more.fees)?;
-        self.gross_profit = plus(self.gross_profit, more.gross_profit)?;
-        self.gross_loss = plus(self.gross_loss, more.gross_loss)?;
-        // None is below every number.
-        self.best = self.best.max(more.best);
-        self.worst = [self.worst, more.worst].into_iter().flatten().min();
-        self.held_nanos += more.held_nanos;
-        Ok(())
+        }
     }
 }
 
@@ -338,18 +370,10 @@ pub(crate) async fn analytics(State(api): State<Api>, At(account): At<String>) -
     api.readers
         .ask(move |database| {
             let names = Names::read(database, &account)?;
-            let shadows: Vec<u32> = database
-                .slots(names.shard)?
-                .iter()
-                .filter(|slot| slot.mode == StrategyMode::Shadow)
-                .map(|slot| slot.strategy.0)
-                .collect();
             // Taken out, so that a failure half-way leaves nothing half-summed.
             let mut kept = accounts.remove(&names.shard).unwrap_or_default();
             kept.catch_up(database, names.shard)?;
-            let told = kept.told(&names, &shadows).map_err(|OutOfRange| {
-                Problem::new(Kind::Internal, "the sums of the account's trades leave the range of decimals")
-            })?;
+            let told = kept.told(&names, database.account(names.shard)?.map(|row| row.deposited.0));
             accounts.insert(names.shard, kept);
             Ok(told)
         })
@@ -383,6 +407,7 @@ mod tests {
             fees: Money(Decimal::ONE),
             pnl: Money(pnl.into()),
             exit_reason: FillCause::Order,
+            shadow: false,
         }
     }
 
@@ -404,19 +429,35 @@ mod tests {
     }
 
     #[test]
-    fn parts_put_together_are_the_whole() {
-        let trades: Vec<_> = (1..60).map(|day| trade(0, day % 7 - 3, day)).collect();
-        let sum = |trades: &[TradeRow]| {
-            let mut sums = TradeSums::default();
-            trades.iter().try_for_each(|trade| sums.add(trade)).unwrap();
-            sums
+    fn the_deepest_fall_is_the_same_however_the_trades_are_read() {
+        // From 5 down to -4: 9. By hand, trade after trade.
+        let pnls = [2, 3, -4, 1, -6, 8, -1];
+        let stretch = |pnls: &[i64]| {
+            pnls.iter()
+                .rev()
+                .fold(Fall::default(), |later, pnl| Fall::of(&trade(0, *pnl, 1)).then(later).unwrap())
         };
-        let mut parts = sum(&trades[..20]);
-        parts.merge(&sum(&trades[20..])).unwrap();
-        assert_eq!(parts, sum(&trades));
-        let mut from_nothing = TradeSums::default();
-        from_nothing.merge(&sum(&trades)).unwrap();
-        assert_eq!(from_nothing, sum(&trades));
+        assert_eq!(stretch(&pnls).deepest, Decimal::from(9));
+        for cut in 0..=pnls.len() {
+            let (earlier, later) = pnls.split_at(cut);
+            assert_eq!(stretch(earlier).then(stretch(later)).unwrap(), stretch(&pnls), "cut at {cut}");
+        }
+        assert_eq!(stretch(&[1, 2]).deepest, Decimal::ZERO);
+    }
+
+    #[test]
+    fn trades_of_a_shadow_stay_its_own() {
+        let mut kept = Kept::default();
+        kept.add(&trade(0, 3, 1)).unwrap();
+        kept.add(&TradeRow { shadow: true, ..trade(0, 50, 2) }).unwrap();
+        let pnl = |sums: &TradeSums| (sums.trades, sums.pnl);
+        let three = (1, Decimal::from(3));
+        assert_eq!(pnl(&kept.overall), three);
+        assert_eq!(pnl(&kept.instruments[&0]), three);
+        assert_eq!(kept.months.values().map(pnl).collect::<Vec<_>>(), [three]);
+        assert_eq!(kept.returns.iter().sum::<u64>(), 1);
+        assert_eq!(pnl(&kept.strategies[&(0, false)]), three);
+        assert_eq!(pnl(&kept.strategies[&(0, true)]), (1, Decimal::from(50)));
     }
 
     #[test]
@@ -426,7 +467,7 @@ mod tests {
         for pnl in [1, -50, 50, 0] {
             kept.add(&trade(0, pnl, 1)).unwrap();
         }
-        let bars = kept.returns[&0];
+        let bars = kept.returns;
         assert_eq!(bars.iter().sum::<u64>(), 4);
         let bar = |from: f64| BORDERS.iter().position(|border| *border >= from).unwrap() + 1;
         assert_eq!((bars[0], bars[bar(0.01)], bars[bar(0.0)], bars[BORDERS.len()]), (1, 1, 1, 1));

@@ -10,6 +10,7 @@ use bulkhead_core::time::Timestamp;
 use bulkhead_store::database::TokenRow;
 use tokio::sync::{Semaphore, watch};
 
+use crate::alerts::AlertDesk;
 use crate::analytics::AnalyticsCache;
 use crate::authorisation::Caller;
 use crate::backtests::Backtests;
@@ -17,6 +18,7 @@ use crate::host_figures::HostFigures;
 use crate::limits::Limits;
 use crate::live::{Hub, Stream};
 use crate::metrics::{KeptCounts, RequestCounts};
+use crate::observer::RequestObserver;
 use crate::plugins::PluginDirectory;
 use crate::problem::Problem;
 use crate::readers::Readers;
@@ -48,11 +50,13 @@ pub(crate) struct Shared {
     pub(crate) counts: RequestCounts,
     pub(crate) counted: KeptCounts,
     pub(crate) figures: HostFigures,
+    pub(crate) observer: Option<Arc<dyn RequestObserver>>,
     pub(crate) sessions: Sessions,
     pub(crate) challenges: Challenges,
     pub(crate) hub: Hub,
     pub(crate) analytics: AnalyticsCache,
     pub(crate) plugins: Arc<dyn PluginDirectory>,
+    pub(crate) alerts: Arc<dyn AlertDesk>,
     pub(crate) backtests: Arc<Backtests>,
     /// Makes the host look at once for what was asked of it.
     pub(crate) poke: Arc<dyn Fn() + Send + Sync>,
@@ -60,6 +64,8 @@ pub(crate) struct Shared {
     pub(crate) receiving: Semaphore,
     /// One upload at a time is looked into.
     pub(crate) uploads: Arc<Semaphore>,
+    /// One test of the alerts at a time is sent.
+    pub(crate) alert_tests: Arc<Semaphore>,
     /// When the last use of each token was written down.
     pub(crate) noted: Mutex<BTreeMap<String, Timestamp>>,
     /// The tokens as they were a moment ago; `None` before the first look.
@@ -82,15 +88,18 @@ impl Api {
             counts,
             counted: KeptCounts::default(),
             figures: host.figures.clone(),
+            observer: host.observer.clone(),
             sessions: Sessions::default(),
             challenges: Challenges::default(),
             hub: host.hub.clone(),
             analytics: AnalyticsCache::default(),
             plugins: Arc::clone(&host.plugins),
+            alerts: Arc::clone(&host.alerts),
             backtests: Backtests::new(Arc::clone(&host.backtests), host.backtest_directory.clone()),
             poke: Arc::clone(&host.poke),
             receiving: Semaphore::new(RECEIVED_AT_ONCE),
             uploads: Arc::new(Semaphore::new(1)),
+            alert_tests: Arc::new(Semaphore::new(1)),
             noted: Mutex::default(),
             tokens: watch::Sender::new(None),
         }))
@@ -148,9 +157,16 @@ impl Api {
                 std::future::pending::<()>().await;
             }
         };
+        let logged_out = async {
+            match caller.login {
+                Some(login) => self.sessions.logged_out(login).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = expired => {}
             () = taken_back => {}
+            () = logged_out => {}
         }
     }
 }

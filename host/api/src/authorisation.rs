@@ -3,6 +3,7 @@
 
 use std::sync::PoisonError;
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
@@ -29,6 +30,8 @@ pub(crate) struct Caller {
     pub(crate) account: Option<String>,
     /// When the token or the login ends.
     pub(crate) expires: Option<Timestamp>,
+    /// The login, if it came with a cookie.
+    pub(crate) login: Option<u64>,
 }
 
 impl Caller {
@@ -49,10 +52,12 @@ pub(crate) struct Needed {
 /// Lets those pass whose token has the role or a higher one.
 pub(crate) async fn authorise(
     State((api, needed)): State<(Api, Needed)>,
-    parameters: RawPathParams,
+    parameters: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Problem> {
+    let parameters = parameters
+        .map_err(|_| Problem::new(Kind::Unknown, "there is no such thing: the path is no UTF-8"))?;
     let account = parameters.iter().find(|(name, _)| *name == "account").map(|(_, value)| value.to_owned());
     let caller = identify(&api, request.method().clone(), request.headers().clone()).await?;
     api.limits.token(&caller.name)?;
@@ -106,19 +111,20 @@ pub(crate) async fn identify(api: &Api, method: Method, headers: HeaderMap) -> R
         Credential::Token(name) => name,
         Credential::Wallet(address) => {
             let caller = wallet_holder(api, address).ok_or_else(refused)?;
-            return Ok(Caller { expires: Some(session.expires), ..caller });
+            return Ok(Caller { expires: Some(session.expires), login: Some(session.login), ..caller });
         }
     };
     let token = api.access.ask(move |database| Ok(database.token(&name)?)).await?.ok_or_else(refused)?;
     let role = tokens::role(&token, now()).ok_or_else(refused)?;
     let expires = token.expires.map_or(session.expires, |expires| expires.min(session.expires));
-    Ok(Caller { name: token.name, role, account: token.account, expires: Some(expires) })
+    let login = Some(session.login);
+    Ok(Caller { name: token.name, role, account: token.account, expires: Some(expires), login })
 }
 
 /// The holder of a wallet that the configuration knows.
 pub(crate) fn wallet_holder(api: &Api, address: WalletAddress) -> Option<Caller> {
     let WalletHolder { account, role } = api.settings.wallets.get(&address)?.clone();
-    Some(Caller { name: address.to_string(), role, account: Some(account), expires: None })
+    Some(Caller { name: address.to_string(), role, account: Some(account), expires: None, login: None })
 }
 
 /// Whose secret it is; `None` when it is no valid token.
@@ -132,6 +138,7 @@ pub(crate) async fn holder(api: &Api, secret: &str) -> Result<Option<Caller>, Pr
         role,
         account: token.account,
         expires: token.expires,
+        login: None,
     }))
 }
 
@@ -140,7 +147,10 @@ pub(crate) fn from_own_page(api: &Api, headers: &HeaderMap) -> Result<(), Proble
     let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let origin = origin.to_str().unwrap_or_default();
-    let of_page = origin.split_once("://").map(|(_, host)| host);
+    let of_page = origin.split_once("://");
+    // Where this host encrypts, nothing that did not can be its page.
+    let of_page = of_page.filter(|(scheme, _)| api.settings.certificate.is_none() || *scheme == "https");
+    let of_page = of_page.map(|(_, host)| host);
     let allowed = api.settings.origins.iter().any(|allowed| allowed == origin);
     if allowed || (of_page.is_some() && of_page == host) {
         return Ok(());

@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -30,6 +32,9 @@ const MOST_KEPT: usize = 50;
 
 /// Longest simulated time, in days.
 const MOST_DAYS: u32 = 366;
+
+/// How long a backtest may run: a year of four instruments takes a minute or two.
+const LONGEST_RUN: Duration = Duration::from_secs(3_600);
 
 /// Letters of what a backtest complained about that are told.
 const LONGEST_REASON: usize = 2_000;
@@ -81,7 +86,7 @@ pub(crate) struct BacktestSummary {
 pub(crate) struct Backtest {
     /// Its number, rising.
     id: u64,
-    /// waiting, running, done or failed.
+    /// waiting, running, done, failed or cancelled.
     state: &'static str,
     /// How far it is, 0 to 1.
     progress: f64,
@@ -111,6 +116,8 @@ struct Kept {
     jobs: VecDeque<Backtest>,
     /// Whether one is being run: they take turns.
     at_work: bool,
+    /// The process of the one that runs.
+    process: Option<Arc<Mutex<Child>>>,
 }
 
 impl Backtests {
@@ -187,7 +194,9 @@ impl Backtests {
                 job.clone()
             };
             let outcome = self.run(&next);
+            self.lock().process = None;
             self.change(next.id, |job| match outcome {
+                _ if job.state == CANCELLED => {}
                 Ok(summary) => {
                     job.state = "done";
                     job.progress = 1.0;
@@ -207,6 +216,23 @@ impl Backtests {
         }
     }
 
+    /// Takes one back that waits, or ends it while it runs.
+    fn cancel(&self, id: u64) -> Option<Backtest> {
+        let mut kept = self.lock();
+        let process = kept.process.clone();
+        let job = kept.jobs.iter_mut().find(|job| job.id == id)?;
+        let state = job.state;
+        if matches!(state, "waiting" | "running") {
+            job.state = CANCELLED;
+        }
+        let job = job.clone();
+        drop(kept);
+        if let Some(process) = process.filter(|_| state == "running") {
+            end(&process);
+        }
+        Some(job)
+    }
+
     fn run(&self, job: &Backtest) -> Result<BacktestSummary, String> {
         let folder = self.folder(job.id);
         fs::create_dir_all(&folder).map_err(|error| format!("its folder can't be made: {error}"))?;
@@ -215,8 +241,27 @@ impl Backtests {
         let mut command = self.program.command(strategy, *days, *seed, &json, &page);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("it can't be started: {error}"))?;
+        let log = child.stderr.take();
+        let process = Arc::new(Mutex::new(child));
+        let was_cancelled = {
+            let mut kept = self.lock();
+            kept.process = Some(Arc::clone(&process));
+            kept.jobs.iter().any(|other| other.id == job.id && other.state == CANCELLED)
+        };
+        if was_cancelled {
+            end(&process);
+        }
+        let (done, in_time) = channel::<()>();
+        let watched = Arc::clone(&process);
+        let watch = std::thread::spawn(move || {
+            let late = in_time.recv_timeout(LONGEST_RUN) == Err(RecvTimeoutError::Timeout);
+            if late {
+                end(&watched);
+            }
+            late
+        });
         let mut said = String::new();
-        if let Some(log) = child.stderr.take() {
+        if let Some(log) = log {
             for line in BufReader::new(log).lines().map_while(Result::ok) {
                 match percent(&line) {
                     Some(percent) => self.change(job.id, |job| job.progress = percent / 100.0),
@@ -228,7 +273,13 @@ impl Backtests {
                 }
             }
         }
-        let status = child.wait().map_err(|error| format!("it can't be waited for: {error}"))?;
+        // It has closed its end of the pipe, so it is ending.
+        let status = process.lock().unwrap_or_else(PoisonError::into_inner).wait();
+        let status = status.map_err(|error| format!("it can't be waited for: {error}"))?;
+        drop(done);
+        if watch.join().unwrap_or(false) {
+            return Err(format!("it was ended after {} minutes", LONGEST_RUN.as_secs() / 60));
+        }
         if !status.success() {
             let said = said.trim();
             return Err(if said.is_empty() { format!("it ended with {status}") } else { said.to_owned() });
@@ -237,6 +288,14 @@ impl Backtests {
         let report: Value =
             serde_json::from_slice(&report).map_err(|error| format!("its report can't be read: {error}"))?;
         Ok(BacktestSummary::of(&report["metrics"]))
+    }
+}
+
+const CANCELLED: &str = "cancelled";
+
+fn end(process: &Mutex<Child>) {
+    if let Err(error) = process.lock().unwrap_or_else(PoisonError::into_inner).kill() {
+        tracing::warn!(%error, "a backtest could not be ended");
     }
 }
 
@@ -321,6 +380,25 @@ pub(crate) async fn backtest(State(api): State<Api>, At(id): At<String>) -> Answ
     find(&api, &id).map(Json)
 }
 
+/// Takes a backtest back that waits, or ends it while it runs. One that has ended stays as it is.
+#[utoipa::path(
+    delete,
+    path = "/api/v1/backtests/{backtest}",
+    tag = "backtests",
+    params(("backtest" = u64, Path, description = "Its number")),
+    responses((status = 200, description = "How it stands", body = Backtest)),
+)]
+pub(crate) async fn cancel_backtest(
+    State(api): State<Api>,
+    Extension(caller): Extension<Caller>,
+    At(id): At<String>,
+) -> Answer<Backtest> {
+    let number: u64 = id.parse().map_err(|_| unknown(&id))?;
+    let job = api.backtests.cancel(number).ok_or_else(|| unknown(&id))?;
+    tracing::info!(backtest = number, state = job.state, by = caller.name, "a backtest was cancelled");
+    Ok(Json(job))
+}
+
 /// The report of a backtest that is done, as a page.
 #[utoipa::path(
     get,
@@ -369,7 +447,7 @@ mod tests {
         let asked = Instant::now();
         loop {
             let job = backtests.lock().jobs.iter().find(|job| job.id == id).cloned().unwrap();
-            if matches!(job.state, "done" | "failed") {
+            if matches!(job.state, "done" | "failed" | CANCELLED) {
                 return job;
             }
             assert!(asked.elapsed() < Duration::from_secs(60), "{job:?}");
@@ -393,6 +471,27 @@ mod tests {
         assert_eq!((summary.trades, summary.final_equity.as_deref()), (Some(3), Some("7.5")));
         let badly = ended(&backtests, badly.id);
         assert_eq!((badly.state, badly.reason.as_deref()), ("failed", Some("no luck")));
+    }
+
+    #[test]
+    fn what_waits_is_taken_back_and_what_runs_is_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Arc::new(Shell("echo 'backtest: 1 %' >&2; exec sleep 1000"));
+        let backtests = Backtests::new(program, folder.path().join("b"));
+        let ids = [0, 1].map(|seed| backtests.add(wanted(seed), "zoe".to_owned()).unwrap().id);
+        let asked = Instant::now();
+        while backtests.lock().jobs[0].progress == 0.0 {
+            assert!(asked.elapsed() < Duration::from_secs(60));
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(backtests.cancel(ids[1]).unwrap().state, CANCELLED);
+        assert_eq!(backtests.cancel(ids[0]).unwrap().state, CANCELLED);
+        while backtests.lock().at_work {
+            assert!(asked.elapsed() < Duration::from_secs(60), "it still runs");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(ids.iter().all(|id| ended(&backtests, *id).state == CANCELLED));
+        assert_eq!(backtests.cancel(77), None);
     }
 
     #[test]

@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is looked whether the host has answered.
 const INTERVAL: Duration = Duration::from_millis(20);
 
+/// Changes of one account that may wait at a time.
+const MOST_WAITING: usize = 100;
+
 /// Longest idempotency key, in bytes.
 const LONGEST_KEY: usize = 128;
 
@@ -281,17 +284,9 @@ pub(crate) async fn change_settings(
 ) -> Result<Response, Problem> {
     let settings = serde_json::from_value(body.settings)
         .map_err(|error| Problem::new(Kind::BadBody, format!("settings: {error}")))?;
-    if let Some(view) = api.stream(&account)?.view()
-        && view.settings_version != body.version
-    {
-        let detail = format!(
-            "version {} of the settings holds by now, and not {}: look at what changed and try again",
-            view.settings_version, body.version
-        );
-        return Err(Problem::new(Kind::Exists, detail));
-    }
+    let of = Some(body.version);
     change(&api, caller, &headers, account, move |_| {
-        Ok(Command::ChangeSettings(Box::new(SettingsChange { settings })))
+        Ok(Command::ChangeSettings(Box::new(SettingsChange { settings, of })))
     })
     .await
 }
@@ -465,27 +460,38 @@ pub(crate) async fn change(
     command: impl FnOnce(&Names) -> Result<Command, Problem> + Send + 'static,
 ) -> Result<Response, Problem> {
     let key = key(&caller, headers)?;
+    // Nobody takes up what is asked of an account that this host does not run.
+    api.stream(&account)?;
     let leave = move |database: &mut Database| {
         let names = Names::read(database, &account)?;
         let command = serde_json::to_string(&command(&names)?).map_err(|error| {
             Problem::new(Kind::Internal, format!("the command can't be written: {error}"))
         })?;
+        let waiting = database.waiting_of(names.shard)?;
+        if waiting >= MOST_WAITING {
+            return Err(Problem::new(
+                Kind::Busy,
+                format!(
+                    "{waiting} changes of this account wait already, as its host or its journal stands still; the account's view says why"
+                ),
+            ));
+        }
         Ok(database.request(names.shard, &caller.name, &command, Some(&key))?)
     };
     let request = api.access.ask(leave).await?;
     (api.poke)();
     let answered = async {
         loop {
-            match state(api, request).await? {
-                Some(state) if state.state != "waiting" => return Ok(state),
+            match state(api, request).await {
+                // It is left already, so a database that does not answer at the moment is no failure of it.
+                Ok(Some(state)) if state.state != "waiting" => return state,
                 _ => tokio::time::sleep(INTERVAL).await,
             }
         }
     };
     match tokio::time::timeout(PATIENCE, answered).await {
-        Ok(Ok(ChangeState { reason: Some(reason), .. })) => Err(Problem::new(Kind::Refused, reason)),
-        Ok(Ok(state)) => Ok(Json(state).into_response()),
-        Ok(Err(problem)) => Err(problem),
+        Ok(ChangeState { reason: Some(reason), .. }) => Err(Problem::new(Kind::Refused, reason)),
+        Ok(state) => Ok(Json(state).into_response()),
         Err(_) => {
             let state = ChangeState::of(request, RequestState::Waiting);
             Ok((StatusCode::ACCEPTED, Json(state)).into_response())

@@ -10,10 +10,12 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::call_meter::{CallCosts, Fuel, Latency};
 use crate::names::Names;
 
-/// A moment as it is sent.
-pub(crate) fn time(moment: Timestamp) -> String {
+/// A moment as it is sent: RFC 3339 with nanoseconds, in UTC.
+#[must_use]
+pub fn time(moment: Timestamp) -> String {
     // Every number of nanoseconds in 64 bits is a moment that the calendar has.
     jiff::Timestamp::from_nanosecond(moment.nanos().into())
         .map(|time| format!("{time:.9}"))
@@ -87,6 +89,12 @@ pub(crate) struct Strategy {
     pub(crate) fees: Decimal,
     /// Faults since it was first deployed.
     pub(crate) faults: u64,
+    /// How often it was handed events since the host started.
+    pub(crate) calls: u64,
+    /// What these calls used of its fuel.
+    pub(crate) fuel: Fuel,
+    /// How long they took.
+    pub(crate) latency: Latency,
     /// The input since which it stands so.
     pub(crate) sequence: u64,
     /// Event time of that input.
@@ -94,7 +102,7 @@ pub(crate) struct Strategy {
 }
 
 impl Strategy {
-    pub(crate) fn of(row: SlotRow) -> Self {
+    pub(crate) fn of(row: SlotRow, costs: CallCosts) -> Self {
         Self {
             name: row.name,
             version: row.version.to_string(),
@@ -107,6 +115,9 @@ impl Strategy {
             realised: row.realised.0,
             fees: row.fees.0,
             faults: row.faults,
+            calls: costs.calls,
+            fuel: costs.fuel,
+            latency: costs.latency,
             sequence: row.sequence.0,
             time: time(row.time),
         }
@@ -311,6 +322,8 @@ pub(crate) struct Trade {
     pub(crate) pnl: Decimal,
     /// Why it was closed.
     pub(crate) exit_reason: String,
+    /// Whether it was traded with make-believe money.
+    pub(crate) shadow: bool,
 }
 
 impl Trade {
@@ -328,6 +341,7 @@ impl Trade {
             fees: row.fees.0,
             pnl: row.pnl.0,
             exit_reason: row.exit_reason.name().to_owned(),
+            shadow: row.shadow,
         }
     }
 }

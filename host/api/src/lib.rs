@@ -11,10 +11,13 @@
 //! Where to start reading: `routes` for all that can be asked and by whom, [`serve`] for how it is started, [`live`]
 //! for what is told as it happens.
 
+mod addressing;
+mod alerts;
 mod analytics;
 mod api;
 mod authorisation;
 mod backtests;
+mod call_meter;
 mod changes;
 mod connections;
 mod documents;
@@ -25,6 +28,7 @@ pub mod live;
 mod login;
 mod metrics;
 mod names;
+mod observer;
 mod openapi;
 mod orders;
 mod pages;
@@ -41,8 +45,12 @@ mod token_routes;
 mod tokens;
 mod wallets;
 
+pub use self::alerts::{AlertDelivery, AlertDesk, AlertEntry, AlertTestProblem, ChannelTest};
 pub use self::backtests::BacktestProgram;
+pub use self::call_meter::{CallCosts, CallMeter, Fuel, Latency};
+pub use self::documents::time as written;
 pub use self::host_figures::HostFigures;
+pub use self::observer::{RequestObserver, ServedRequest};
 pub use self::openapi::document;
 pub use self::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
 pub use self::server::{Host, ServeError, Settings, serve};

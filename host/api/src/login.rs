@@ -68,10 +68,15 @@ pub(crate) async fn log_in(
     State(api): State<Api>,
     from: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
-    Body(body): Body<LoginBody>,
+    body: Result<Body<LoginBody>, Problem>,
 ) -> Result<Response, Problem> {
     from_own_page(&api, &headers)?;
     count(&api, from)?;
+    // What is wrong with it is not repeated: it may be the token, in the wrong place.
+    let Body(body) = body.map_err(|problem| match problem.kind {
+        Kind::BadBody => Problem::new(Kind::BadBody, "an object with nothing but a token is expected"),
+        _ => problem,
+    })?;
     let caller = holder(&api, body.token.trim()).await?;
     let caller = caller.ok_or_else(|| {
         Problem::new(
@@ -150,7 +155,9 @@ pub(crate) async fn challenge(
 ) -> Result<Json<ChallengeText>, Problem> {
     count(&api, from)?;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let challenge = api.challenges.make(address(&body.address)?, host, now()).map_err(no_random_bits)?;
+    let scheme = if api.settings.secure_cookies() { "https" } else { "http" };
+    let page = format!("{scheme}://{host}");
+    let challenge = api.challenges.make(address(&body.address)?, &page, now()).map_err(no_random_bits)?;
     Ok(Json(ChallengeText { message: challenge.message, expires: time(challenge.expires) }))
 }
 

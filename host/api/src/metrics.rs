@@ -1,6 +1,6 @@
 //! Figures for Prometheus. They are read when they are asked for; only the requests to this API are counted here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use bulkhead_store::database::Database;
 use bulkhead_store::journal::ShardId;
 use bulkhead_store::read_models::Counts;
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{
     Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
@@ -18,6 +20,7 @@ use rust_decimal::prelude::ToPrimitive as _;
 use tokio::sync::Mutex;
 
 use crate::api::Api;
+use crate::call_meter::Calls;
 use crate::live::Hub;
 use crate::names::Names;
 use crate::problem::{Kind, Problem};
@@ -65,6 +68,10 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem>
     registry.register(Box::new(api.counts.seconds.clone())).map_err(|error| unmeasured(&error))?;
     api.figures.register(&registry).map_err(|error| unmeasured(&error))?;
     figures.read_live(&api.hub);
+    let calls = api.figures.calls();
+    figures.read_calls(&calls);
+    let seconds = CallSeconds::new(calls).map_err(|error| unmeasured(&error))?;
+    registry.register(Box::new(seconds)).map_err(|error| unmeasured(&error))?;
     // Those who ask at once wait for each other here, and not in the database; all get what is true.
     let mut counts = Arc::clone(&api.counted).lock_owned().await;
     api.readers.ask(move |database| figures.read(database, &mut counts)).await?;
@@ -90,10 +97,16 @@ struct Figures {
     faults: IntCounterVec,
     capital: GaugeVec,
     events: IntCounterVec,
+    strategy_orders: IntCounterVec,
+    calls: IntCounterVec,
+    fuel: IntCounterVec,
+    last_fuel: IntGaugeVec,
+    fuel_budget: IntGaugeVec,
     refusals: IntCounterVec,
     breakers: IntGaugeVec,
     journal_waits: IntGaugeVec,
     bars: IntCounterVec,
+    rows: IntCounterVec,
     subscribers: IntGaugeVec,
 }
 
@@ -131,6 +144,27 @@ impl Figures {
             fills: total("bulkhead_fills_total", "Fills.", OF_STRATEGY)?,
             faults: total("bulkhead_strategy_faults_total", "Faults since first deployed.", OF_STRATEGY)?,
             events: total("bulkhead_strategy_events_total", "Events told to a strategy.", OF_STRATEGY)?,
+            strategy_orders: total(
+                "bulkhead_strategy_orders_total",
+                "Orders that passed the gate since the host started.",
+                OF_STRATEGY,
+            )?,
+            calls: total(
+                "bulkhead_strategy_calls_total",
+                "Calls with events since the host started.",
+                OF_STRATEGY,
+            )?,
+            fuel: total("bulkhead_strategy_fuel_total", "Instructions of these calls.", OF_STRATEGY)?,
+            last_fuel: number(
+                "bulkhead_strategy_last_call_fuel",
+                "Instructions of the last call.",
+                OF_STRATEGY,
+            )?,
+            fuel_budget: number(
+                "bulkhead_strategy_call_fuel_budget",
+                "Instructions that a call may execute.",
+                OF_STRATEGY,
+            )?,
             capital: {
                 let options = Opts::new("bulkhead_strategy_capital", "Cash and positions of a strategy.");
                 let gauges = GaugeVec::new(options, OF_STRATEGY)?;
@@ -153,6 +187,11 @@ impl Figures {
                 &["account"],
             )?,
             bars: total("bulkhead_feed_bars_total", "Bars since the host started.", &["account"])?,
+            rows: total(
+                "bulkhead_feed_rows_total",
+                "What came of rows of market data since the host started: passed, repaired, skipped, or missing.",
+                &["account", "instrument", "outcome"],
+            )?,
             subscribers: number("bulkhead_live_subscribers", "Clients of live updates.", &["account"])?,
         })
     }
@@ -169,6 +208,17 @@ impl Figures {
             let Some(view) = stream.view() else { continue };
             self.journal_waits.with_label_values(&[name]).set(i64::from(view.journal.state != "writing"));
             self.bars.with_label_values(&[name]).inc_by(view.feed.bars);
+            for of in &view.feed.quality {
+                let passed = of.rows.saturating_sub(of.repaired).saturating_sub(of.skipped);
+                for (outcome, count) in [
+                    ("passed", passed),
+                    ("repaired", of.repaired),
+                    ("skipped", of.skipped),
+                    ("missing", of.missing),
+                ] {
+                    self.rows.with_label_values(&[name, &of.instrument, outcome]).inc_by(count);
+                }
+            }
             for breaker in &view.breakers {
                 let open = i64::from(breaker.state != "closed");
                 self.breakers.with_label_values(&[name, &breaker.name]).set(open);
@@ -177,7 +227,19 @@ impl Figures {
                 let labels = [name, strategy.name.as_str()];
                 self.capital.with_label_values(&labels).set(amount(strategy.capital));
                 self.events.with_label_values(&labels).inc_by(strategy.events);
+                self.strategy_orders.with_label_values(&labels).inc_by(strategy.orders);
             }
+        }
+    }
+
+    fn read_calls(&self, of_all: &[CallsOfOne]) {
+        let whole = |number| i64::try_from(number).unwrap_or(i64::MAX);
+        for ((account, strategy), calls) in of_all {
+            let labels = [account.as_str(), strategy.as_str()];
+            self.calls.with_label_values(&labels).inc_by(calls.calls);
+            self.fuel.with_label_values(&labels).inc_by(calls.fuel.total);
+            self.last_fuel.with_label_values(&labels).set(whole(calls.fuel.last));
+            self.fuel_budget.with_label_values(&labels).set(whole(calls.fuel.budget));
         }
     }
 
@@ -208,6 +270,62 @@ impl Figures {
             }
         }
         Ok(())
+    }
+}
+
+/// An account, a strategy of it, and what its calls cost.
+type CallsOfOne = ((String, String), Calls);
+
+/// How long calls took. They were put into buckets where they were made.
+struct CallSeconds {
+    description: Desc,
+    calls: Vec<CallsOfOne>,
+}
+
+impl CallSeconds {
+    const NAME: &str = "bulkhead_strategy_call_seconds";
+    const HELP: &str = "Time of calls with events; some are timed when there are many.";
+
+    fn new(calls: Vec<CallsOfOne>) -> Result<Self, prometheus::Error> {
+        let labels = OF_STRATEGY.iter().map(|&label| label.to_owned()).collect();
+        let description = Desc::new(Self::NAME.to_owned(), Self::HELP.to_owned(), labels, HashMap::new())?;
+        Ok(Self { description, calls })
+    }
+}
+
+impl Collector for CallSeconds {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.description]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let label = |name: &str, value: &str| {
+            let mut label = LabelPair::default();
+            label.set_name(name.to_owned());
+            label.set_value(value.to_owned());
+            label
+        };
+        let metric = |((account, strategy), calls): &CallsOfOne| {
+            let bucket = |(bound, count)| {
+                let mut bucket = Bucket::default();
+                bucket.set_upper_bound(bound);
+                bucket.set_cumulative_count(count);
+                bucket
+            };
+            let mut histogram = Histogram::default();
+            histogram.set_sample_count(calls.latency().timed);
+            histogram.set_sample_sum(calls.timed_seconds());
+            histogram.set_bucket(calls.cumulative().into_iter().map(bucket).collect());
+            let mut metric = Metric::from_label(vec![label("account", account), label("strategy", strategy)]);
+            metric.set_histogram(histogram);
+            metric
+        };
+        let mut family = MetricFamily::default();
+        family.set_name(Self::NAME.to_owned());
+        family.set_help(Self::HELP.to_owned());
+        family.set_field_type(MetricType::HISTOGRAM);
+        family.set_metric(self.calls.iter().map(metric).collect());
+        vec![family]
     }
 }
 

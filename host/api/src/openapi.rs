@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use axum::Json;
-use axum::response::Html;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use bulkhead_core::identifier::ContentHash;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -11,7 +12,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use crate::problem::{Kind, Problem};
 use crate::routes::{Access, Route, routes};
 use crate::{
-    analytics, backtests, changes, live, login, metrics, orders, plugins, reads, routes, token_routes,
+    alerts, analytics, backtests, changes, live, login, metrics, orders, plugins, reads, routes, token_routes,
 };
 
 #[derive(OpenApi)]
@@ -41,6 +42,8 @@ use crate::{
         analytics::analytics,
         reads::settings,
         reads::audit,
+        alerts::alerts,
+        alerts::test,
         reads::plugin_versions,
         changes::halt,
         changes::resume,
@@ -70,6 +73,7 @@ use crate::{
         backtests::backtests,
         backtests::start,
         backtests::backtest,
+        backtests::cancel_backtest,
         backtests::report,
         changes::change_settings,
         plugins::install,
@@ -113,6 +117,7 @@ pub fn document() -> Result<String, serde_json::Error> {
 fn add_what_all_have(route: &Route, operation: &mut serde_json::Map<String, Value>) {
     let mut problems = vec![
         (408, "It took too long"),
+        (421, "The host does not go by the name that it is asked for under"),
         (429, "Too many requests"),
         (503, "The database does not answer, or too much is asked at once"),
     ];
@@ -170,9 +175,17 @@ fn unwritten(error: &serde_json::Error) -> Problem {
     Problem::new(Kind::Internal, "the description of the API can't be written; the host's log says why")
 }
 
-/// The document for programs.
-pub(crate) async fn openapi() -> Result<Json<Value>, Problem> {
-    document().and_then(|text| serde_json::from_str(&text)).map(Json).map_err(|error| unwritten(&error))
+/// The document for programs. Who has it already is told so.
+pub(crate) async fn openapi(headers: HeaderMap) -> Result<Response, Problem> {
+    let text = document().map_err(|error| unwritten(&error))?;
+    let tag = format!("\"{}\"", ContentHash::of(text.as_bytes()));
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
+    let is_known = known.flat_map(|tags| tags.split(',')).any(|known| known.trim() == tag);
+    let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
+    if is_known {
+        return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
+    }
+    Ok((caching, [(header::CONTENT_TYPE, "application/json")], text).into_response())
 }
 
 /// The same for people.
@@ -241,6 +254,20 @@ mod tests {
         );
     }
 
+    #[tokio::test]
+    async fn who_has_the_document_is_not_sent_it_again() {
+        let first = openapi(HeaderMap::new()).await.unwrap();
+        assert_eq!(
+            (first.status(), &first.headers()["content-type"]),
+            (StatusCode::OK, &"application/json".parse().unwrap())
+        );
+        let mut headers = HeaderMap::new();
+        headers.insert(header::IF_NONE_MATCH, first.headers()["etag"].clone());
+        assert_eq!(openapi(headers.clone()).await.unwrap().status(), StatusCode::NOT_MODIFIED);
+        headers.insert(header::IF_NONE_MATCH, "\"another\"".parse().unwrap());
+        assert_eq!(openapi(headers).await.unwrap().status(), StatusCode::OK);
+    }
+
     #[test]
     fn every_route_is_described_and_nothing_else() {
         let document: Value = serde_json::from_str(&document().unwrap()).unwrap();
@@ -259,6 +286,12 @@ mod tests {
             .map(|route| format!("{} {}", route.method, route.path))
             .collect();
         assert_eq!(described, routed);
+        let operations = document["paths"].as_object().unwrap().values();
+        let mut numbers = BTreeSet::new();
+        for operation in operations.flat_map(|operations| operations.as_object().unwrap().values()) {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(numbers.insert(id), "two operations are called {id}, which no client can be made of");
+        }
         let page = html(&document);
         for route in &routed {
             let (method, path) = route.split_once(' ').unwrap();

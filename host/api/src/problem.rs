@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 /// What kind of problem; each has a type that stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
+    Misdirected,
     Unauthorised,
     Forbidden,
     TooManyRequests,
@@ -36,6 +37,9 @@ impl Kind {
     /// Name, title, status.
     const fn facts(self) -> (&'static str, &'static str, StatusCode) {
         match self {
+            Self::Misdirected => {
+                ("misdirected", "The host does not go by this name", StatusCode::MISDIRECTED_REQUEST)
+            }
             Self::Unauthorised => ("unauthorised", "A valid token is needed", StatusCode::UNAUTHORIZED),
             Self::Forbidden => ("forbidden", "The token's role does not allow it", StatusCode::FORBIDDEN),
             Self::TooManyRequests => {

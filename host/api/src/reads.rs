@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 use bulkhead_core::identifier::OrderId;
 use bulkhead_core::order::OrderState;
 use bulkhead_store::journal::Sequence;
-use bulkhead_store::read_models::{FillFilter, OrderFilter, TradeFilter};
+use bulkhead_store::read_models::{FillFilter, OrderFilter, SlotRow, TradeFilter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -162,10 +162,15 @@ pub(crate) async fn instruments(State(api): State<Api>, At(account): At<String>)
     ),
 )]
 pub(crate) async fn strategies(State(api): State<Api>, At(account): At<String>) -> Answer<Vec<Strategy>> {
+    let figures = api.figures.clone();
     api.readers
         .ask(move |database| {
             let shard = shard(database, &account)?;
-            Ok(database.slots(shard)?.into_iter().map(Strategy::of).collect())
+            let of = |row: SlotRow| {
+                let costs = figures.call_costs(&account, &row.name);
+                Strategy::of(row, costs)
+            };
+            Ok(database.slots(shard)?.into_iter().map(of).collect())
         })
         .await
         .map(Json)
@@ -185,13 +190,17 @@ pub(crate) async fn strategy(
     State(api): State<Api>,
     At((account, strategy)): At<(String, String)>,
 ) -> Answer<Strategy> {
+    let figures = api.figures.clone();
     api.readers
         .ask(move |database| {
             let names = Names::read(database, &account)?;
             let id = names.slot(&strategy)?;
             let found = database.slots(names.shard)?.into_iter().find(|row| row.strategy == id);
             let list = format!("/api/v1/accounts/{account}/strategies");
-            found.map(Strategy::of).ok_or_else(|| Problem::unknown("strategy", &strategy, &list))
+            let costs = figures.call_costs(&account, &strategy);
+            found
+                .map(|row| Strategy::of(row, costs))
+                .ok_or_else(|| Problem::unknown("strategy", &strategy, &list))
         })
         .await
         .map(Json)

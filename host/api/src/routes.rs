@@ -1,7 +1,7 @@
 //! All that can be asked, and by whom: the one table that the router is built from.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
@@ -14,12 +14,15 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::ToSchema;
 
+use crate::addressing::addressed;
 use crate::api::{Answer, Api};
 use crate::authorisation::{Needed, authorise};
+use crate::observer::ServedRequest;
 use crate::problem::{Kind, Problem, ProblemDocument};
 use crate::tokens::Role;
 use crate::{
-    analytics, backtests, changes, live, login, metrics, openapi, orders, pages, plugins, reads, token_routes,
+    alerts, analytics, backtests, changes, live, login, metrics, openapi, orders, pages, plugins, reads,
+    token_routes,
 };
 
 /// Where plugin files are uploaded.
@@ -108,6 +111,8 @@ pub(crate) fn routes() -> Vec<Route> {
         get "/api/v1/accounts/{account}/analytics" VIEWER => analytics::analytics,
         get "/api/v1/accounts/{account}/settings" VIEWER => reads::settings,
         get "/api/v1/accounts/{account}/audit" VIEWER => reads::audit,
+        get "/api/v1/accounts/{account}/alerts" VIEWER => alerts::alerts,
+        post "/api/v1/alerts/test" OPERATOR_OF_ALL => alerts::test,
         get "/api/v1/requests/{request}" VIEWER => changes::request,
         get "/api/v1/plugin-versions" VIEWER => reads::plugin_versions,
         post "/api/v1/accounts/{account}/strategies/{strategy}/positions/{instrument}/close" TRADER
@@ -126,6 +131,7 @@ pub(crate) fn routes() -> Vec<Route> {
         get "/api/v1/backtests" VIEWER_OF_ALL => backtests::backtests,
         post "/api/v1/backtests" TRADER_OF_ALL => backtests::start,
         get "/api/v1/backtests/{backtest}" VIEWER_OF_ALL => backtests::backtest,
+        delete "/api/v1/backtests/{backtest}" TRADER_OF_ALL => backtests::cancel_backtest,
         get "/api/v1/backtests/{backtest}/report" VIEWER_OF_ALL => backtests::report,
         post "/api/v1/accounts/{account}/settings" OPERATOR => changes::change_settings,
         put "/api/v1/plugins/{plugin}" OPERATOR_OF_ALL => plugins::install,
@@ -205,8 +211,11 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let traceparent = api.observer.as_ref().and_then(|_| request.headers().get("traceparent").cloned());
     let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
     let allowed = address.map_or(Ok(()), |address| api.limits.address(address));
+    let allowed =
+        allowed.and_then(|()| addressed(&api.settings.hosts, &api.settings.origins, request.headers()));
     let allowed = allowed.and_then(|()| small_enough(&api, request.headers(), route.as_deref()));
     let mut response = match allowed {
         Ok(()) => tokio::time::timeout(LONGEST_ANSWER, next.run(request)).await.unwrap_or_else(|_| {
@@ -223,7 +232,20 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     // A method can be any word that a stranger thinks of.
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str());
     let counted = if known { method.as_str() } else { "other" };
-    api.counts.count(counted, route.as_deref().unwrap_or("none"), status, started.elapsed());
+    let took = started.elapsed();
+    api.counts.count(counted, route.as_deref().unwrap_or("none"), status, took);
+    if let Some(observer) = &api.observer {
+        let now = SystemTime::now();
+        observer.served(&ServedRequest {
+            id: &id,
+            method: counted,
+            route: route.as_deref(),
+            status,
+            began: now.checked_sub(took).unwrap_or(now),
+            took,
+            traceparent: traceparent.as_ref().and_then(|value| value.to_str().ok()),
+        });
+    }
     tracing::debug!(request = id, method = counted, route, status, "API");
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -322,6 +344,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     use super::*;
+    use crate::alerts::{AlertDesk, AlertEntry, AlertTestProblem, ChannelTest};
     use crate::api::now;
     use crate::backtests::BacktestProgram;
     use crate::host_figures::HostFigures;
@@ -351,6 +374,16 @@ mod tests {
         }
     }
 
+    impl AlertDesk for NoDirectory {
+        fn newest(&self, _: &str, _: bool, _: Option<u64>, _: usize) -> Vec<AlertEntry> {
+            Vec::new()
+        }
+
+        fn test(&self, _: Option<&str>) -> Result<Vec<ChannelTest>, AlertTestProblem> {
+            Err(AlertTestProblem::NoChannel)
+        }
+    }
+
     fn settings(requests_per_minute: u32) -> Settings {
         Settings {
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -359,6 +392,7 @@ mod tests {
             connections: 10,
             connections_per_address: 10,
             session: Span::from_seconds(3_600),
+            hosts: Vec::new(),
             origins: vec!["https://desk.example.org".to_owned()],
             certificate: None,
             wallets: BTreeMap::new(),
@@ -392,10 +426,12 @@ mod tests {
             url: url.clone(),
             hub,
             plugins: Arc::new(NoDirectory),
+            alerts: Arc::new(NoDirectory),
             backtests: Arc::new(NoDirectory),
             backtest_directory: folder.path().join("backtests"),
             poke: Arc::new(|| {}),
             figures: HostFigures::new().unwrap(),
+            observer: None,
         };
         let readers = Readers::start(&url, "reads", 1, || {}).unwrap();
         let access = Readers::start(&url, "access", 1, || {}).unwrap();

@@ -16,12 +16,14 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::alerts::AlertDesk;
 use crate::api::Api;
 use crate::backtests::BacktestProgram;
 use crate::connections::{Limited, Room};
 use crate::host_figures::HostFigures;
 use crate::live::Hub;
 use crate::metrics::RequestCounts;
+use crate::observer::RequestObserver;
 use crate::plugins::PluginDirectory;
 use crate::priority::give_way;
 use crate::readers::Readers;
@@ -55,6 +57,8 @@ pub struct Settings {
     pub connections_per_address: usize,
     /// How long a login lasts.
     pub session: Span,
+    /// Names by which it is asked for, besides addresses, localhost and those of the origins.
+    pub hosts: Vec<String>,
     /// Origins of pages of others that may use it from a browser.
     pub origins: Vec<String>,
     /// Files with a certificate chain and its private key in PEM; without them it does not encrypt.
@@ -81,6 +85,8 @@ pub struct Host {
     pub hub: Hub,
     /// The strategies directory.
     pub plugins: Arc<dyn PluginDirectory>,
+    /// Those who make and deliver alerts.
+    pub alerts: Arc<dyn AlertDesk>,
     /// How backtests are run.
     pub backtests: Arc<dyn BacktestProgram>,
     /// Where what backtests made is kept.
@@ -89,6 +95,8 @@ pub struct Host {
     pub poke: Arc<dyn Fn() + Send + Sync>,
     /// What the host counts beside its engines.
     pub figures: HostFigures,
+    /// Who wants to know of every request.
+    pub observer: Option<Arc<dyn RequestObserver>>,
 }
 
 /// Why the API is not served.

@@ -2,11 +2,12 @@
 //! cookie holds is random and means something only to this run of the host.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use axum::http::{HeaderMap, header};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::time::{Span, Timestamp};
+use tokio::sync::watch;
 
 use crate::wallets::WalletAddress;
 
@@ -36,6 +37,8 @@ pub(crate) enum Credential {
 pub(crate) struct Session {
     /// What was shown for it.
     pub(crate) credential: Credential,
+    /// Another one for each login, and the same when its cookie is replaced.
+    pub(crate) login: u64,
     /// When the cookie was made.
     made: Timestamp,
     /// When it ends.
@@ -44,7 +47,11 @@ pub(crate) struct Session {
 
 /// All logins, by the hash of what their cookies hold.
 #[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<BTreeMap<ContentHash, Session>>);
+pub(crate) struct Sessions {
+    known: Mutex<BTreeMap<ContentHash, Session>>,
+    /// Told whenever one was ended by its page.
+    ended: watch::Sender<()>,
+}
 
 /// What the cookie of a login is to hold.
 pub(crate) struct Secret(String);
@@ -57,13 +64,14 @@ impl Sessions {
         now: Timestamp,
         lasts: Span,
     ) -> Result<Secret, getrandom::Error> {
-        self.add(Session { credential, made: now, expires: now.plus(lasts) }, now)
+        let login = getrandom::u64()?;
+        self.add(Session { credential, login, made: now, expires: now.plus(lasts) }, now)
     }
 
     fn add(&self, session: Session, now: Timestamp) -> Result<Secret, getrandom::Error> {
         let mut bits = [0; 32];
         getrandom::fill(&mut bits)?;
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self.lock();
         sessions.retain(|_, session| now < session.expires);
         if sessions.len() >= MOST
             && let Some(oldest) = sessions.iter().min_by_key(|(_, session)| session.made).map(|(key, _)| *key)
@@ -77,7 +85,7 @@ impl Sessions {
     /// The login whose cookie came with a request. Only hashes are compared, and nobody can choose those.
     pub(crate) fn find(&self, headers: &HeaderMap, now: Timestamp) -> Option<(ContentHash, Session)> {
         let key = key(headers)?;
-        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions = self.lock();
         sessions.get(&key).filter(|session| now < session.expires).map(|session| (key, session.clone()))
     }
 
@@ -87,7 +95,7 @@ impl Sessions {
         if now < session.made.plus(ROTATED_EVERY) {
             return None;
         }
-        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self.lock();
         let old = sessions.get_mut(&key)?;
         old.expires = old.expires.min(now.plus(GRACE));
         // It is not replaced again.
@@ -96,11 +104,29 @@ impl Sessions {
         self.add(Session { made: now, ..session }, now).ok()
     }
 
-    /// Ends the login whose cookie came with a request.
+    /// Ends the login whose cookie came with a request, under the cookies before as well.
     pub(crate) fn end(&self, headers: &HeaderMap) {
-        if let Some(key) = key(headers) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        let Some(key) = key(headers) else { return };
+        let mut sessions = self.lock();
+        if let Some(ended) = sessions.remove(&key) {
+            sessions.retain(|_, session| session.login != ended.login);
+            drop(sessions);
+            self.ended.send_replace(());
         }
+    }
+
+    /// Waits until the login was ended by its page.
+    pub(crate) async fn logged_out(&self, login: u64) {
+        let mut ended = self.ended.subscribe();
+        let gone = ended.wait_for(|()| self.lock().values().all(|session| session.login != login));
+        // It ends with the host at the latest.
+        if gone.await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ContentHash, Session>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -163,6 +189,27 @@ mod tests {
         assert_eq!(sessions.find(&with_cookie(&Secret("nonsense".to_owned())), at(0)), None);
         sessions.end(&cookie);
         assert_eq!(sessions.find(&cookie, at(1)), None);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_end_of_a_login_is_told_whatever_cookie_it_has_by_then() {
+        let sessions = Sessions::default();
+        let cookie = with_cookie(&sessions.begin(zoe(), at(0), HOUR).unwrap());
+        let other =
+            sessions.find(&with_cookie(&sessions.begin(zoe(), at(0), HOUR).unwrap()), at(0)).unwrap().1;
+        let login = sessions.find(&cookie, at(0)).unwrap().1.login;
+        let next = with_cookie(&sessions.rotate(&cookie, at(1_000)).unwrap());
+        let ended = async {
+            tokio::task::yield_now().await;
+            sessions.end(&next);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = sessions.logged_out(login) => {}
+            () = sessions.logged_out(other.login) => panic!("it is another login"),
+            () = ended => {}
+        }
+        assert_eq!(sessions.find(&cookie, at(1_001)), None, "the cookie before is worth nothing either");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! is for one address, good for some minutes and for one login; what is signed says which host it is for, as EIP-4361
 //! asks, so that another host's challenge is of no use here.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
@@ -19,6 +19,10 @@ const GOOD_FOR: Span = Span::from_seconds(300);
 
 /// Challenges at a time; beyond that the oldest are forgotten.
 const MOST: usize = 10_000;
+
+/// Challenges of one address at a time; beyond that its oldest are forgotten. A stranger who asks for them in another's
+/// place runs into the limit of logins long before.
+const MOST_OF_ONE: usize = 500;
 
 /// A wallet's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,17 +101,17 @@ pub(crate) struct Challenge {
     pub(crate) expires: Timestamp,
 }
 
-/// Challenges that nobody has answered yet.
+/// Challenges that nobody has answered yet, oldest first.
 #[derive(Debug, Default)]
-pub(crate) struct Challenges(Mutex<BTreeMap<WalletAddress, Challenge>>);
+pub(crate) struct Challenges(Mutex<VecDeque<(WalletAddress, Challenge)>>);
 
 impl Challenges {
-    /// A challenge for whoever says to hold this wallet, whether or not anybody knows it here. It replaces the one
-    /// before.
+    /// A challenge for whoever says to hold this wallet, whether or not anybody knows it here. Those before stay good,
+    /// as anybody may have asked for either.
     pub(crate) fn make(
         &self,
         address: WalletAddress,
-        host: &str,
+        page: &str,
         now: Timestamp,
     ) -> Result<Challenge, getrandom::Error> {
         let nonce = format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?);
@@ -116,31 +120,38 @@ impl Challenges {
             WalletAddress::Evm(_) => ("Ethereum", "1"),
             WalletAddress::Solana(_) => ("Solana", "mainnet"),
         };
+        let host = page.split_once("://").map_or(page, |(_, host)| host);
         let message = format!(
             "{host} wants you to sign in with your {chain} account:\n{address}\n\nLog in to Bulkhead. This moves no \
-             funds.\n\nURI: http://{host}\nVersion: 1\nChain ID: {number}\nNonce: {nonce}\nIssued At: {issued}\n\
+             funds.\n\nURI: {page}\nVersion: 1\nChain ID: {number}\nNonce: {nonce}\nIssued At: {issued}\n\
              Expiration Time: {ends}",
             issued = time(now),
             ends = time(expires),
         );
         let challenge = Challenge { message, expires };
         let mut challenges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        challenges.retain(|_, challenge| now < challenge.expires);
-        if challenges.len() >= MOST
-            && let Some(oldest) =
-                challenges.iter().min_by_key(|(_, challenge)| challenge.expires).map(|(key, _)| *key)
+        challenges.retain(|(_, challenge)| now < challenge.expires);
+        let of_one = challenges.iter().filter(|(of, _)| *of == address).count();
+        if of_one >= MOST_OF_ONE
+            && let Some(oldest) = challenges.iter().position(|(of, _)| *of == address)
         {
-            challenges.remove(&oldest);
+            challenges.remove(oldest);
+        } else if challenges.len() >= MOST {
+            challenges.pop_front();
         }
-        challenges.insert(address, challenge.clone());
+        challenges.push_back((address, challenge.clone()));
         Ok(challenge)
     }
 
-    /// Whether the holder of the wallet signed its challenge. A challenge is answered once, rightly or not.
+    /// Whether the holder of the wallet signed one of its challenges. Each is answered once. A wrong answer takes none
+    /// away: it may be a stranger's.
     pub(crate) fn answered(&self, address: WalletAddress, signature: &str, now: Timestamp) -> bool {
-        let challenge = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&address);
-        let challenge = challenge.filter(|challenge| now < challenge.expires);
-        challenge.is_some_and(|challenge| is_signed(address, challenge.message.as_bytes(), signature))
+        let mut challenges = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        challenges.retain(|(_, challenge)| now < challenge.expires);
+        let answered = challenges.iter().rposition(|(of, challenge)| {
+            *of == address && is_signed(address, challenge.message.as_bytes(), signature)
+        });
+        answered.and_then(|answered| challenges.remove(answered)).is_some()
     }
 }
 
@@ -222,7 +233,7 @@ mod tests {
         let key = SigningKey::from_slice(&[7; 32]).unwrap();
         let address = WalletAddress::Evm(address_of(key.verifying_key()).unwrap());
         let challenges = Challenges::default();
-        let challenge = challenges.make(address, "127.0.0.1:7373", at(0)).unwrap();
+        let challenge = challenges.make(address, "http://127.0.0.1:7373", at(0)).unwrap();
         assert!(
             challenge
                 .message
@@ -232,21 +243,29 @@ mod tests {
         assert!(challenges.answered(address, &signature, at(299)));
         assert!(!challenges.answered(address, &signature, at(299)), "it is answered once");
 
-        let challenge = challenges.make(address, "127.0.0.1:7373", at(0)).unwrap();
+        let challenge = challenges.make(address, "http://127.0.0.1:7373", at(0)).unwrap();
         assert!(
             !challenges.answered(address, &signed_evm(&key, &challenge.message), at(300)),
             "it is too late"
         );
-        challenges.make(address, "127.0.0.1:7373", at(0)).unwrap();
+        challenges.make(address, "http://127.0.0.1:7373", at(0)).unwrap();
         assert!(!challenges.answered(address, &signature, at(1)), "it is of another challenge");
+
+        let challenge = challenges.make(address, "http://127.0.0.1:7373", at(0)).unwrap();
+        for _ in 0..20 {
+            challenges.make(address, "http://127.0.0.1:7373", at(0)).unwrap();
+            challenges.answered(address, "0x00", at(1));
+        }
+        let signature = signed_evm(&key, &challenge.message);
+        assert!(challenges.answered(address, &signature, at(1)), "strangers can't take it away");
         let other = SigningKey::from_slice(&[8; 32]).unwrap();
-        let challenge = challenges.make(address, "127.0.0.1:7373", at(0)).unwrap();
+        let challenge = challenges.make(address, "http://127.0.0.1:7373", at(0)).unwrap();
         assert!(
             !challenges.answered(address, &signed_evm(&other, &challenge.message), at(1)),
             "it is another's"
         );
         for bad in ["", "0x", "0x00", &format!("0x{}", "ff".repeat(65))] {
-            challenges.make(address, "127.0.0.1:7373", at(0)).unwrap();
+            challenges.make(address, "http://127.0.0.1:7373", at(0)).unwrap();
             assert!(!challenges.answered(address, bad, at(1)), "{bad}");
         }
     }
@@ -257,12 +276,12 @@ mod tests {
         let address = WalletAddress::Solana(key.public_key().as_ref().try_into().unwrap());
         let challenges = Challenges::default();
         let sign = |message: &str| bs58::encode(key.sign(message.as_bytes())).into_string();
-        let challenge = challenges.make(address, "desk.example.org", at(0)).unwrap();
+        let challenge = challenges.make(address, "https://desk.example.org", at(0)).unwrap();
         assert!(challenges.answered(address, &sign(&challenge.message), at(1)));
-        let challenge = challenges.make(address, "desk.example.org", at(0)).unwrap();
+        let challenge = challenges.make(address, "https://desk.example.org", at(0)).unwrap();
         assert!(!challenges.answered(address, &sign(&challenge.message.replace("desk", "evil")), at(1)));
         for bad in ["", "1", &"1".repeat(64), &"z".repeat(500)] {
-            challenges.make(address, "desk.example.org", at(0)).unwrap();
+            challenges.make(address, "https://desk.example.org", at(0)).unwrap();
             assert!(!challenges.answered(address, bad, at(1)), "{bad}");
         }
     }

@@ -48,6 +48,11 @@ pub(crate) fn backtest(arguments: &BacktestArguments) -> Result<()> {
         // Without it it only takes more of the machine.
         let _ = rustix::process::nice(NICENESS);
     }
+    #[cfg(target_os = "linux")]
+    if arguments.ends_with_host {
+        rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+            .context("it can't be made to end with the host")?;
+    }
     let configuration = configure(arguments)?;
     let sandbox = strategy_files::sandbox(&configuration)?;
     let mut candidates = Vec::new();

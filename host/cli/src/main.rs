@@ -11,6 +11,7 @@ mod configuration;
 mod database;
 mod log_lines;
 mod market_data;
+mod measured;
 mod memory_use;
 mod open_files;
 mod operate;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use bulkhead_configuration::{InvalidConfiguration, LogFormat};
+use bulkhead_store::database::DatabaseUrl;
 use clap::Parser as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -105,7 +107,12 @@ fn execute(command: &Command) -> Result<()> {
         Command::Alert(command) => alerts::alert(command),
         Command::CompilePlugin { .. } => Ok(()),
         Command::Config(arguments) => {
-            let configuration = configuration::layers(arguments, None)?.read()?;
+            let mut configuration = configuration::layers(arguments, None)?.read()?;
+            // Without the password that may be in it.
+            if let Some(url) = &mut configuration.journal.database {
+                *url =
+                    url.parse::<DatabaseUrl>().map_or_else(|_| "not shown".to_owned(), |url| url.to_string());
+            }
             anstream::print!("{}", toml::to_string_pretty(&configuration)?);
             Ok(())
         }

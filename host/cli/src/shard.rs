@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use bulkhead_api::HostFigures;
 use bulkhead_configuration::Configuration;
-use bulkhead_core::engine::{ChangeableSettings, EngineSettings};
+use bulkhead_core::engine::{ChangeableSettings, Engine, EngineSettings};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::strategy::StrategySource;
 use bulkhead_feeds::Feed;
@@ -18,6 +19,7 @@ use bulkhead_store::read_models::{Change, PluginVersionRow};
 
 use crate::arguments::WrongUsage;
 use crate::market_data::MarketData;
+use crate::measured::MeasuredSource;
 
 /// Inputs that are read at a time while a feed is taken to where it goes on.
 const SKIPPED_AT_ONCE: usize = 8_192;
@@ -44,11 +46,18 @@ pub(crate) struct Shard {
 pub(crate) struct KeptVersions {
     sandbox: Sandbox,
     url: DatabaseUrl,
+    /// Whose calls are counted, and where; nobody's when an account is only looked at.
+    measured: Option<(String, HostFigures)>,
 }
 
 impl KeptVersions {
     pub(crate) fn new(sandbox: Sandbox, url: &DatabaseUrl) -> Self {
-        Self { sandbox, url: url.clone() }
+        Self { sandbox, url: url.clone(), measured: None }
+    }
+
+    /// The same, with the calls of the account's strategies counted.
+    fn measured(self, account: &str, figures: &HostFigures) -> Self {
+        Self { measured: Some((account.to_owned(), figures.clone())), ..self }
     }
 
     /// A database that was restored elsewhere brings its versions along.
@@ -62,7 +71,11 @@ impl KeptVersions {
 
 impl Versions for KeptVersions {
     fn source(&self) -> Box<dyn StrategySource> {
-        Box::new(self.sandbox.clone())
+        let sandbox = self.sandbox.clone();
+        match self.measured.clone() {
+            Some((account, figures)) => Box::new(MeasuredSource { sandbox, account, figures }),
+            None => Box::new(sandbox),
+        }
     }
 
     fn prepare(&self, version: &ContentHash) -> Result<(), String> {
@@ -150,12 +163,13 @@ pub(crate) fn open(
     mut database: Database,
     sandbox: &Sandbox,
     data: &MarketData,
+    figures: &HostFigures,
     wake: impl Fn() + Send + 'static,
 ) -> Result<Shard> {
-    let Account { configuration, shard, .. } = account;
+    let Account { name, configuration, shard } = account;
     let url = database.url().clone();
     let started = Instant::now();
-    let versions = KeptVersions::new(sandbox.clone(), &url);
+    let versions = KeptVersions::new(sandbox.clone(), &url).measured(name, figures);
     let settings = configuration.engine_settings(data.instruments.clone(), Vec::new());
     let mut feed = data.feed()?;
     let mut changed = None;
@@ -164,7 +178,7 @@ pub(crate) fn open(
         Some(Recovered { position, opening, report }) => {
             check_market(&url, &opening, data)?;
             go_on(feed.as_mut(), &position)?;
-            changed = changed_settings(position.engine.settings(), &settings)?;
+            changed = changed_settings(&position.engine, &settings)?;
             (position, Some((report, started.elapsed().as_secs_f64())))
         }
         None => {
@@ -173,6 +187,8 @@ pub(crate) fn open(
             (begin(&mut database, *shard, &opening, &versions)?, None)
         }
     };
+    // Nothing of that was a call of this run.
+    figures.forget_calls(name);
     let policy = configuration.journal.policy();
     let sequencer = Sequencer::start_waking(position, Box::new(database), policy, wake)
         .context("the journal's thread can't be started")?;
@@ -214,11 +230,10 @@ fn check_market(url: &DatabaseUrl, opening: &Opening, data: &MarketData) -> Resu
     Ok(())
 }
 
-/// What the configuration changes of an account that exists.
-fn changed_settings(
-    account: &EngineSettings,
-    configured: &EngineSettings,
-) -> Result<Option<ChangeableSettings>> {
+/// What the configuration changes of an account that exists. What people changed while it ran stays until then, and
+/// is replaced as a whole with the rest.
+fn changed_settings(engine: &Engine, configured: &EngineSettings) -> Result<Option<ChangeableSettings>> {
+    let account = engine.settings();
     if account.cash != configured.cash {
         tracing::warn!(
             account = %account.cash,
@@ -227,8 +242,14 @@ fn changed_settings(
         );
     }
     let wanted = configured.changeable();
-    if wanted == account.changeable() {
+    if wanted == *engine.configured_settings() {
         return Ok(None);
+    }
+    if account.changeable() != *engine.configured_settings() {
+        tracing::warn!(
+            version = engine.settings_version(),
+            "the configuration changed, and replaces the settings that were changed while the host ran"
+        );
     }
     wanted.check(account).context("the configuration does not fit the account that the journal holds")?;
     Ok(Some(wanted))

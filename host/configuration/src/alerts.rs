@@ -220,9 +220,9 @@ impl Alerts {
     }
 }
 
-const REFERENCE: &str = "env:NAME or file:PATH is expected, which says where the secret is kept: the secret itself has \
+pub(crate) const REFERENCE: &str = "env:NAME or file:PATH is expected, which says where the secret is kept: the secret itself has \
                          no place in a configuration";
-const ADDRESS: &str = "an address that begins with https:// is expected; http:// does for this machine itself, as in \
+pub(crate) const ADDRESS: &str = "an address that begins with https:// is expected; http:// does for this machine itself, as in \
                        http://127.0.0.1:8080";
 
 fn channel_problems(

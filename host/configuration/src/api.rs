@@ -28,6 +28,8 @@ pub struct Api {
     pub connections_per_address: Setting<u32>,
     /// How long a login lasts, above 0.
     pub session: Setting<Span>,
+    /// Names by which it is reached, besides addresses, localhost and those of `origins`: a proxy's, for instance.
+    pub hosts: Vec<String>,
     /// Pages of other origins that may use the API from a browser, such as `https://desk.example.org`.
     pub origins: Vec<String>,
     /// A file with a certificate chain in PEM; then the API speaks TLS only.
@@ -73,6 +75,7 @@ impl Default for Api {
             connections: Setting(1_024),
             connections_per_address: Setting(128),
             session: Setting(Span::from_seconds(12 * 3_600)),
+            hosts: Vec::new(),
             origins: Vec::new(),
             certificate: None,
             certificate_key: None,
@@ -119,6 +122,12 @@ impl Api {
                            api.allow_remote = true, with api.certificate or an encrypting proxy before it";
             problems.push(("api.listen", address.to_string(), allowed));
         }
+        for host in &self.hosts {
+            if host.is_empty() || host.contains(['/', ':', '*', ' ']) {
+                let allowed = "a name without a port is expected, as in trading.example.org";
+                problems.push(("api.hosts", host.clone(), allowed));
+            }
+        }
         for origin in &self.origins {
             let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
             if host.is_none_or(|host| host.is_empty() || host.contains(['/', '*', ' '])) {
@@ -157,13 +166,20 @@ mod tests {
         let api = Api {
             requests_per_minute: Setting(0),
             session: Setting(Span::from_seconds(0)),
+            hosts: vec!["trading.example.org:443".to_owned()],
             origins: vec!["desk.example.org".to_owned(), "https://a/b".to_owned()],
             certificate: Some("chain.pem".into()),
             ..Api::default()
         };
         let keys: Vec<_> = api.problems().into_iter().map(|(key, ..)| key).collect();
-        let expected =
-            ["api.requests_per_minute", "api.session", "api.origins", "api.origins", "api.certificate"];
+        let expected = [
+            "api.requests_per_minute",
+            "api.session",
+            "api.hosts",
+            "api.origins",
+            "api.origins",
+            "api.certificate",
+        ];
         assert_eq!(keys, expected);
     }
 }

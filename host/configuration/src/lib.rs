@@ -16,6 +16,7 @@ mod breakers;
 mod journal;
 mod layers;
 mod log;
+mod otlp;
 mod sections;
 mod values;
 
@@ -43,6 +44,7 @@ pub use self::breakers::Breakers;
 pub use self::journal::{Durability, Journal};
 pub use self::layers::Layers;
 pub use self::log::{Log, LogFormat};
+pub use self::otlp::Otlp;
 pub use self::sections::{
     Exits, Faults, Feed, FeedSource, InstrumentTerms, Mode, Paper, Risk, SizingMethod, SizingSection, Slot,
     Strategies,
@@ -108,6 +110,9 @@ pub struct Configuration {
     /// The host's log.
     #[serde(default)]
     pub log: Log,
+    /// Where traces are sent; nowhere when there is no such section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<Otlp>,
     /// What accounts have of their own, by their names; one called main when there are none.
     #[serde(default)]
     pub accounts: BTreeMap<String, OwnSettings>,
@@ -253,7 +258,7 @@ impl Layers {
                     if let Some(default) = remove(&mut defaults, &path) {
                         table = laid_over(table, &path, default);
                     }
-                    problems.push(if is_about_alerts(&path) {
+                    problems.push(if may_hold_secrets(&path) {
                         self.secretive(&path, found.as_ref(), &allowed)
                     } else {
                         Problem {
@@ -407,7 +412,9 @@ impl Layers {
         for (key, found, allowed) in c.journal.problems().into_iter().chain(c.api.problems()) {
             check(key, found, false, allowed);
         }
-        for (key, found, allowed) in c.alerts.problems() {
+        for (key, found, allowed) in
+            c.alerts.problems().into_iter().chain(c.otlp.iter().flat_map(Otlp::problems))
+        {
             check(&key, found, false, &allowed);
         }
         let plan = bulkhead_core::exits::ExitPolicy::from(&c.risk.exits).default_plan;
@@ -454,8 +461,8 @@ fn located(error: &serde_path_to_error::Error<toml::de::Error>) -> (String, Stri
     }
 }
 
-fn is_about_alerts(path: &str) -> bool {
-    path == "alerts" || path.starts_with("alerts.")
+fn may_hold_secrets(path: &str) -> bool {
+    ["alerts", "otlp"].contains(&path.split('.').next().unwrap_or_default())
 }
 
 fn is_name(key: &str) -> bool {

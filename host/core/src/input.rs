@@ -104,6 +104,9 @@ pub enum Command {
     /// stays on its way.
     Resume {},
     /// Replaces what can be changed of the settings, as a whole, or refuses all of it and names every problem.
+    /// What a part of the host asks for is what the configuration says, which the engine remembers: see
+    /// [`Engine::configured_settings`](crate::engine::Engine::configured_settings). Instruments come from the
+    /// configuration alone, as the market's data does.
     ///
     /// Everything decided after this command is decided by the new settings. What was decided before stays:
     /// - a working order keeps its terms, its reservation and the venue's costs that it was made under, also
@@ -218,6 +221,10 @@ pub enum ManualAmount {
 pub struct SettingsChange {
     /// What is to hold from now on.
     pub settings: ChangeableSettings,
+    /// The version that they are a change of: when another one holds by then, somebody else was quicker, and
+    /// nothing is changed. Whatever holds is replaced when absent.
+    #[serde(default)]
+    pub of: Option<u64>,
 }
 
 /// Who asks for something.

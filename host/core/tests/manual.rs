@@ -421,6 +421,24 @@ fn exits_are_replaced_within_the_bounds_and_dropped_where_none_demands_them() {
 }
 
 #[test]
+fn a_stop_is_not_widened_beyond_the_open_risk_that_is_allowed() {
+    let mut settings = settings();
+    settings.risk.max_open_risk = Some(Decimal::new(5, 3));
+    let mut engine = idle(settings);
+    let plan = |stop: f64| ExitPlan { stop_loss: Some(stop), ..ExitPlan::default() };
+    placed(&mut engine, ManualOrder { exits: Some(plan(0.1)), ..order(Side::Buy, units(4)) });
+    run(&mut engine, &[flat(0, 1, 100.0)]);
+    // Of 400 a tenth is at risk, and 50 of 10 000 may be.
+    assert_eq!(change_exits(&mut engine, plan(0.12)), None);
+    let before = engine.snapshot();
+    let refused = change_exits(&mut engine, plan(0.2)).unwrap();
+    assert!(refused.starts_with("OPEN_RISK_LIMIT: held=48") && refused.contains("added=32"), "{refused}");
+    assert!(engine.snapshot() == before, "a refused plan changed something");
+    // The market falls: what is beyond the limit by itself may still be narrowed.
+    assert_eq!(change_exits(&mut engine, plan(0.05)), None);
+}
+
+#[test]
 fn a_changed_stop_takes_no_profit_tier_again() {
     let mut engine = idle(settings());
     let take_profits = vec![TakeProfit { gain: 0.1, share: 0.5 }, TakeProfit { gain: 0.5, share: 0.5 }];

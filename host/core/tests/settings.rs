@@ -2,6 +2,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::cast_precision_loss,
     reason = "a test may stop at what it did not expect"
 )]
@@ -10,7 +11,7 @@ mod support;
 
 use bulkhead_core::engine::{ChangeableSettings, Engine, EngineSettings};
 use bulkhead_core::identifier::{InstrumentId, StrategyId};
-use bulkhead_core::input::{Command, HaltAction, Input, InputKind, SettingsChange};
+use bulkhead_core::input::{Actor, Command, HaltAction, Input, InputKind, SettingsChange};
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::money::{Money, Quantity};
 use bulkhead_core::output::Output;
@@ -80,8 +81,19 @@ fn at_once(engine: &Engine, command: Command) -> Input {
 fn change(engine: &mut Engine, edit: impl FnOnce(&mut ChangeableSettings)) -> Vec<Output> {
     let mut settings = engine.settings().changeable();
     edit(&mut settings);
-    let command = Command::ChangeSettings(Box::new(SettingsChange { settings }));
-    let input = at_once(engine, command);
+    let input = at_once(engine, change_of(None, settings));
+    run(engine, &[input])
+}
+
+fn change_of(of: Option<u64>, settings: ChangeableSettings) -> Command {
+    Command::ChangeSettings(Box::new(SettingsChange { settings, of }))
+}
+
+fn configure(engine: &mut Engine, edit: impl FnOnce(&mut ChangeableSettings)) -> Vec<Output> {
+    let mut settings = engine.settings().changeable();
+    edit(&mut settings);
+    let host = Actor::Host("configuration".to_owned());
+    let input = Input { time: engine.now(), kind: InputKind::command(host, change_of(None, settings)) };
     run(engine, &[input])
 }
 
@@ -91,6 +103,43 @@ fn fees(outputs: &[Output]) -> Vec<String> {
         _ => None,
     };
     outputs.iter().filter_map(fee).collect()
+}
+
+fn refused(outputs: &[Output]) -> &str {
+    match outputs {
+        [Output::InputRefused { reason, .. }] => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn of_two_changes_of_one_version_the_first_holds() {
+    let mut engine = engine(settings(), script(Vec::new()));
+    let with = |largest: i64| {
+        let mut settings = settings().changeable();
+        settings.risk.max_order = Some(Decimal::new(largest, 1));
+        change_of(Some(1), settings)
+    };
+    let (first, second) = (at_once(&engine, with(1)), at_once(&engine, with(2)));
+    let outputs = run(&mut engine, &[first]);
+    assert!(matches!(outputs[..], [Output::SettingsChanged { version: 2, .. }]), "{outputs:?}");
+    let outputs = run(&mut engine, &[second]);
+    assert!(refused(&outputs).contains("version 2 of the settings holds by now, and not 1"), "{outputs:?}");
+    assert_eq!(engine.settings().risk.max_order, Some(Decimal::new(1, 1)));
+}
+
+#[test]
+fn the_configuration_alone_adds_instruments_and_is_remembered() {
+    let mut engine = engine(settings(), script(Vec::new()));
+    let another = || Instrument::new("Y-USD", 2, 8);
+    let outputs = change(&mut engine, |settings| settings.instruments.push(another()));
+    assert!(refused(&outputs).contains("from the configuration"), "{outputs:?}");
+    assert_eq!(engine.settings_version(), 1);
+    change(&mut engine, |settings| settings.risk.max_order = Some(Decimal::new(1, 1)));
+    assert_eq!(*engine.configured_settings(), settings().changeable(), "a person's change is none of it");
+    configure(&mut engine, |settings| settings.instruments.push(another()));
+    assert_eq!(engine.configured_settings().instruments.len(), 2);
+    assert_eq!(*engine.configured_settings(), engine.settings().changeable());
 }
 
 #[test]
@@ -217,7 +266,7 @@ fn an_appended_instrument_is_traded_by_a_strategy_from_its_next_start() {
     });
     let mut engine = engine(settings(), source);
     run(&mut engine, &[deploy("curious", Decimal::ONE), flat(0, 0, 100.0)]);
-    change(&mut engine, |settings| settings.instruments.push(Instrument::new("Y-USD", 2, 8)));
+    configure(&mut engine, |settings| settings.instruments.push(Instrument::new("Y-USD", 2, 8)));
     run(&mut engine, &[flat(1, 1, 50.0), flat(1, 2, 50.0)]);
     assert_eq!(engine.orders().count(), 1, "only X is traded");
     let again = Input { time: engine.now(), ..deploy("curious", Decimal::ONE) };
@@ -270,7 +319,7 @@ fn commands_and_what_follows_from_them_survive_their_binary_form() {
     settings.risk.breakers.losing_streak = Some(LosingStreakSettings { losses: 1, pause: Span::MINUTE });
     let mut changed = settings.changeable();
     changed.instruments.push(Instrument::new("Y-USD", 2, 8));
-    survives(&Command::ChangeSettings(Box::new(SettingsChange { settings: changed })));
+    survives(&change_of(Some(1), changed));
     survives(&halt(HaltAction::Flatten));
     survives(&Command::Resume {});
 

@@ -59,8 +59,14 @@ export class Market {
     refusals: 0,
     faults: 0,
     calls: 0,
-    fuel: random(2e5, 9e5),
-    latency_us: random(20, 90),
+    orders: 0,
+    fuel: { total: 0, last: 0, most: 9e5, budget: 1e8 },
+    latency: {
+      timed: 1,
+      p50_seconds: random(20, 40) / 1e6,
+      p99_seconds: random(50, 90) / 1e6,
+      longest_seconds: 1e-3,
+    },
   }));
 
   constructor(listener) {

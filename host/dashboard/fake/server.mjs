@@ -153,6 +153,29 @@ const PARAMETERS = [
   { name: 'label', meaning: 'A text that its logs carry', type: 'text', default: 'main' },
 ];
 
+const ALERTS = [
+  {
+    number: 2,
+    kind: 'position-opened',
+    severity: 'info',
+    account: 'main',
+    subject: 'momentum BTC-USD',
+    strategy: 'momentum',
+    instrument: 'BTC-USD',
+    title: 'position opened',
+    text: 'momentum holds 0.1 BTC-USD.',
+    time: '2026-05-03T14:05:09.000000000Z',
+    noticed: '2026-05-03T14:05:09.000000000Z',
+    sequence: 4711,
+    repeated: 0,
+    repetition: false,
+    deliveries: [
+      { channel: 'telegram', state: 'sent', why: null },
+      { channel: 'webhooks.desk', state: 'failed', why: 'it answered with 400' },
+    ],
+  },
+];
+
 function account(method, parts, query, body, who) {
   const [resource, id, verb, instrument, what] = parts;
   const named = (name) => market.strategies.find((strategy) => strategy.name === name);
@@ -186,6 +209,7 @@ function account(method, parts, query, body, who) {
       return page(filtered(market.orders, query, ['status', 'instrument', 'strategy']), query, 'id');
     if (resource === 'fills') return page(filtered(market.fills, query, ['instrument', 'strategy']), query);
     if (resource === 'trades') return page(filtered(market.trades, query, ['instrument', 'strategy']), query);
+    if (resource === 'alerts') return page(ALERTS, query, 'number');
     if (resource === 'audit') return page(market.audit, query);
     if (resource === 'settings') return page(market.settings, query);
     if (resource === 'refusals') return { body: { items: market.refusals } };

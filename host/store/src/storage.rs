@@ -66,6 +66,8 @@ pub struct Request {
     pub actor: String,
     /// The command, as JSON.
     pub command: String,
+    /// When it was asked, by the clock of whoever did.
+    pub asked: Timestamp,
 }
 
 /// A request that need not wait any more.

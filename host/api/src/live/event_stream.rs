@@ -58,7 +58,7 @@ pub(crate) async fn events(
     let reading = Reading {
         stream,
         topics,
-        waiting: first.into_iter().map(|text| (text, None)).collect(),
+        waiting: first.into(),
         receiver: Some(receiver),
         ended: Box::pin(ended),
         _permit: permit,

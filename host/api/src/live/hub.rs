@@ -27,8 +27,20 @@ const UNREAD: usize = 4_096;
 /// Messages that are kept for those who come back.
 const KEPT: usize = 4_096;
 
-/// How far a subscriber may lag behind.
-const LAG: usize = 1_024;
+/// Bytes of messages that are kept, whatever their number.
+const KEPT_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bars of one message.
+const BARS_IN_ONE: usize = 200;
+
+/// How far subscribers may lag behind, over all accounts together: who does not take anything is dropped by the clock.
+const LAG: usize = 65_536;
+
+/// How far a subscriber may lag behind at least.
+const LEAST_LAG: usize = 1_024;
+
+/// How far a subscriber may lag behind at most.
+const MOST_LAG: usize = 8_192;
 
 /// Bars that are kept of an instrument, over all accounts together.
 const BARS: usize = 40_000;
@@ -52,10 +64,19 @@ pub struct Hub(Arc<BTreeMap<String, Arc<Stream>>>);
 /// The way of one account into the hub. It never waits.
 pub struct Publisher {
     stream: Arc<Stream>,
-    sender: SyncSender<(Arc<Stream>, Published)>,
+    sender: SyncSender<HandedOver>,
     names: LiveNames,
     /// What runs where with which parameters, when that was last handed over.
-    deployed: Vec<Deployment>,
+    deployed: Option<Vec<Deployment>>,
+    /// Whether something could not be handed over since the last that could.
+    lost: bool,
+}
+
+struct HandedOver {
+    stream: Arc<Stream>,
+    /// Whether something is missing before it.
+    lost: bool,
+    published: Published,
 }
 
 enum Published {
@@ -75,8 +96,8 @@ pub(crate) struct Stream {
     state: Mutex<State>,
     /// Whether anybody subscribed when that was last looked at, which who trades may read without waiting.
     watched: AtomicBool,
-    /// Whether something could not be handed over.
-    lost: AtomicBool,
+    /// How far a subscriber may lag behind.
+    lag: usize,
 }
 
 struct State {
@@ -87,6 +108,7 @@ struct State {
     /// The number of each topic's newest message.
     last: [u64; Topic::ALL.len()],
     kept: VecDeque<Arc<Message>>,
+    kept_bytes: usize,
     /// Messages up to this number are not kept any more.
     forgotten: u64,
     view: Option<Arc<LiveView>>,
@@ -114,7 +136,8 @@ pub(crate) struct Resume {
 
 /// What a subscriber gets: first this, then what the receiver brings.
 pub(crate) struct Subscription {
-    pub(crate) first: Vec<Utf8Bytes>,
+    /// Each with the number to go on from after it, if it has one.
+    pub(crate) first: Vec<(Utf8Bytes, Option<u64>)>,
     pub(crate) receiver: broadcast::Receiver<Arc<Message>>,
 }
 
@@ -127,17 +150,19 @@ impl Hub {
     pub fn start(accounts: &[String]) -> io::Result<(Self, Vec<Publisher>)> {
         let (sender, published) = sync_channel(UNREAD);
         let most_bars = (BARS / accounts.len().max(1)).clamp(FEWEST_BARS, MOST_BARS);
+        let lag = (LAG / accounts.len().max(1)).clamp(LEAST_LAG, MOST_LAG);
         let mut streams = BTreeMap::new();
         let mut publishers = Vec::new();
         for name in accounts {
             let id = getrandom::u64().map_err(io::Error::other)?;
-            let stream = Arc::new(Stream::new(format!("{id:016x}"), most_bars));
+            let stream = Arc::new(Stream::new(format!("{id:016x}"), most_bars, lag));
             streams.insert(name.clone(), Arc::clone(&stream));
             publishers.push(Publisher {
                 stream,
                 sender: sender.clone(),
                 names: LiveNames::default(),
-                deployed: Vec::new(),
+                deployed: None,
+                lost: false,
             });
         }
         std::thread::Builder::new().name("live".to_owned()).spawn(move || pump(&published))?;
@@ -156,18 +181,19 @@ impl Hub {
 impl Publisher {
     /// Hands over what became durable.
     pub fn outputs(&mut self, engine: &Engine, outputs: Vec<NumberedOutput>) {
-        if !outputs.is_empty() {
-            self.refresh_names(engine);
+        if !outputs.is_empty() && self.refresh_names(engine) {
             self.send(Published::Outputs(outputs));
         }
     }
 
     /// Hands over how the account stands, once that is durable.
     pub fn view(&mut self, engine: &Engine, view: LiveView) {
-        self.refresh_names(engine);
+        if !self.refresh_names(engine) {
+            return;
+        }
         let deployed = || engine.slots().iter().map(Slot::deployment);
-        if !deployed().eq(&self.deployed) {
-            self.deployed = deployed().cloned().collect();
+        if self.deployed.as_ref().is_none_or(|before| !deployed().eq(before)) {
+            self.deployed = Some(deployed().cloned().collect());
             let detail = |slot| StrategyDetail::of(engine, slot);
             self.send(Published::Strategies(engine.slots().iter().map(detail).collect()));
         }
@@ -176,15 +202,16 @@ impl Publisher {
 
     /// Hands over bars that were completed.
     pub fn bars(&mut self, engine: &Engine, bars: Vec<Bar>) {
-        if !bars.is_empty() {
-            self.refresh_names(engine);
+        if !bars.is_empty() && self.refresh_names(engine) {
             self.send(Published::Bars(bars));
         }
     }
 
     /// Hands over the bars that the engine knew when the run began.
     pub fn past(&mut self, engine: &Engine) {
-        self.refresh_names(engine);
+        if !self.refresh_names(engine) {
+            return;
+        }
         for (id, _) in (0..).map(InstrumentId).zip(&engine.settings().instruments) {
             self.send(Published::Past(engine.recent_bars(id).copied().collect()));
         }
@@ -196,33 +223,42 @@ impl Publisher {
         if self.stream.watched.load(Ordering::Relaxed) { VIEW_WATCHED } else { VIEW_UNWATCHED }
     }
 
-    fn refresh_names(&mut self, engine: &Engine) {
-        if !self.names.are_current(engine) {
-            self.names = LiveNames::read(engine);
-            self.send(Published::Names(self.names.clone()));
+    /// Whether the hub has the names that are in use, or will have before what is handed over next.
+    fn refresh_names(&mut self, engine: &Engine) -> bool {
+        if self.names.are_current(engine) {
+            return true;
         }
+        self.names = LiveNames::read(engine);
+        self.send(Published::Names(self.names.clone()))
     }
 
-    fn send(&self, published: Published) {
-        if self.sender.try_send((Arc::clone(&self.stream), published)).is_err() {
-            self.stream.lost.store(true, Ordering::Relaxed);
+    /// Whether it could be handed over. If not, the next that can says that something is missing before it, and names
+    /// and strategies are handed over anew.
+    fn send(&mut self, published: Published) -> bool {
+        let handed_over = HandedOver { stream: Arc::clone(&self.stream), lost: self.lost, published };
+        self.lost = self.sender.try_send(handed_over).is_err();
+        if self.lost {
+            self.names = LiveNames::default();
+            self.deployed = None;
         }
+        !self.lost
     }
 }
 
-fn pump(published: &Receiver<(Arc<Stream>, Published)>) {
-    while let Ok((stream, published)) = published.recv() {
-        stream.take(published);
+fn pump(published: &Receiver<HandedOver>) {
+    while let Ok(HandedOver { stream, lost, published }) = published.recv() {
+        stream.take(lost, published);
     }
 }
 
 impl Stream {
-    fn new(id: String, most_bars: usize) -> Self {
+    fn new(id: String, most_bars: usize, lag: usize) -> Self {
         let state = State {
             subscribers: BTreeMap::new(),
             sequence: 0,
             last: [0; Topic::ALL.len()],
             kept: VecDeque::new(),
+            kept_bytes: 0,
             forgotten: 0,
             view: None,
             strategies: Vec::new(),
@@ -230,17 +266,16 @@ impl Stream {
             names: LiveNames::default(),
             time: String::new(),
         };
-        let (watched, lost) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { id, state: Mutex::new(state), watched, lost }
+        Self { id, state: Mutex::new(state), watched: AtomicBool::new(false), lag }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, published: Published) {
+    fn take(&self, lost: bool, published: Published) {
         let state = &mut *self.lock();
-        if self.lost.swap(false, Ordering::Relaxed) {
+        if lost {
             state.skip();
         }
         match published {
@@ -277,16 +312,18 @@ impl Stream {
                 self.watched.store(!state.subscribers.is_empty(), Ordering::Relaxed);
             }
             Published::Bars(bars) => {
-                let live = bars.iter().map(|bar| LiveBar::of(bar, state.names.symbol(bar.instrument)));
-                let live: Vec<LiveBar> = live.collect();
+                for bars in bars.chunks(BARS_IN_ONE) {
+                    let live = bars.iter().map(|bar| LiveBar::of(bar, state.names.symbol(bar.instrument)));
+                    let live: Vec<LiveBar> = live.collect();
+                    state.send(Topic::Bars, |sequence, previous| LiveMessage::Bars {
+                        sequence,
+                        previous,
+                        bars: live,
+                    });
+                }
                 for bar in bars {
                     state.recent.add_bar(bar);
                 }
-                state.send(Topic::Bars, |sequence, previous| LiveMessage::Bars {
-                    sequence,
-                    previous,
-                    bars: live,
-                });
             }
             Published::Past(bars) => {
                 for bar in bars {
@@ -306,7 +343,7 @@ impl Stream {
         // Under the lock, so that nothing comes in between.
         let mut state = self.lock();
         let subscribers = state.subscribers.entry(topics);
-        let receiver = subscribers.or_insert_with(|| broadcast::channel(LAG).0).subscribe();
+        let receiver = subscribers.or_insert_with(|| broadcast::channel(self.lag).0).subscribe();
         self.watched.store(true, Ordering::Relaxed);
         let resume = resume.filter(|resume| {
             resume.stream == self.id && (state.forgotten..=state.sequence).contains(&resume.after)
@@ -320,19 +357,20 @@ impl Stream {
             resumed: resume.is_some(),
             heartbeat_seconds: heartbeat.as_secs(),
         };
-        let mut first = vec![text(&hello)];
+        let mut first = vec![(text(&hello), None)];
         match resume {
             Some(resume) => {
                 let missed = state.kept.iter().filter(|message| message.sequence > resume.after);
                 let wanted = missed.filter(|message| topics.has(message.topic));
-                first.extend(wanted.map(|message| message.text.clone()));
+                first.extend(wanted.map(|message| (message.text.clone(), Some(message.sequence))));
                 if let Some(view) = state.view.as_ref().filter(|_| topics.has(Topic::Account)) {
-                    first.push(text(&LiveMessage::View { sequence: state.sequence, view }));
+                    first.push((text(&LiveMessage::View { sequence: state.sequence, view }), None));
                 }
             }
             None => {
                 let view = state.view.as_deref();
-                first.push(text(&LiveMessage::Snapshot { sequence: state.sequence, view }));
+                let snapshot = LiveMessage::Snapshot { sequence: state.sequence, view };
+                first.push((text(&snapshot), Some(state.sequence)));
             }
         }
         Subscription { first, receiver }
@@ -384,13 +422,15 @@ impl State {
         let previous = std::mem::replace(&mut self.last[topic.place()], sequence);
         let text = text(&message(sequence, previous));
         let message = Arc::new(Message { sequence, topic, text });
-        if self.kept.len() == KEPT
+        self.kept_bytes += message.text.len();
+        self.kept.push_back(Arc::clone(&message));
+        while (self.kept.len() > KEPT || self.kept_bytes > KEPT_BYTES)
             && let Some(oldest) = self.kept.pop_front()
         {
+            self.kept_bytes -= oldest.text.len();
             self.forgotten = oldest.sequence;
         }
         self.hand_out(&message);
-        self.kept.push_back(message);
     }
 
     /// To those who want it. Nobody listens when there is nobody.
@@ -407,6 +447,7 @@ impl State {
         self.sequence += 1;
         self.last = [self.sequence; Topic::ALL.len()];
         self.kept.clear();
+        self.kept_bytes = 0;
         self.forgotten = self.sequence;
     }
 }
@@ -451,12 +492,12 @@ mod tests {
 
     #[test]
     fn each_message_names_the_one_before_it_in_its_topic() {
-        let stream = Stream::new("s".to_owned(), 10);
+        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
         let all = Topics::read(None).unwrap();
         let Subscription { first, mut receiver } = stream.subscribe(all, None, HEARTBEAT);
-        assert_eq!(read(&first[0])["kind"], "hello");
-        assert_eq!(read(&first[1])["kind"], "snapshot");
-        stream.take(Published::Outputs(vec![log(7), refused(8), log(9)]));
+        assert_eq!(read(&first[0].0)["kind"], "hello");
+        assert_eq!(read(&first[1].0)["kind"], "snapshot");
+        stream.take(false, Published::Outputs(vec![log(7), refused(8), log(9)]));
         let mut found = Vec::new();
         while let Ok(message) = receiver.try_recv() {
             let message = read(&message.text);
@@ -469,12 +510,12 @@ mod tests {
 
     #[test]
     fn a_flood_of_what_others_want_makes_nobody_lag() {
-        let stream = Stream::new("s".to_owned(), 10);
+        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
         let subscribe = |topics| stream.subscribe(Topics::read(topics).unwrap(), None, HEARTBEAT).receiver;
         let (mut few, mut all) = (subscribe(Some("account")), subscribe(None));
         assert_eq!(stream.subscribers(), 2);
-        let flood: Vec<_> = (0..).take(3 * LAG).map(log).collect();
-        stream.take(Published::Outputs([flood, vec![refused(9_999)]].concat()));
+        let flood: Vec<_> = (0..).take(3 * LEAST_LAG).map(log).collect();
+        stream.take(false, Published::Outputs([flood, vec![refused(9_999)]].concat()));
         assert!(matches!(all.try_recv(), Err(broadcast::error::TryRecvError::Lagged(_))));
         assert_eq!(read(&few.try_recv().unwrap().text)["input"], 9_999);
         drop(few);
@@ -483,29 +524,30 @@ mod tests {
 
     #[test]
     fn who_comes_back_gets_what_was_missed_of_the_topics() {
-        let stream = Stream::new("s".to_owned(), 10);
-        stream.take(Published::Outputs(vec![log(1), refused(2), log(3)]));
+        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        stream.take(false, Published::Outputs(vec![log(1), refused(2), log(3)]));
         let topics = Topics::read(Some("strategies")).unwrap();
         let again = stream.subscribe(topics, resume(&stream, 1).as_ref(), HEARTBEAT);
-        let texts: Vec<Value> = again.first.iter().map(read).collect();
+        let texts: Vec<Value> = again.first.iter().map(|(text, _)| read(text)).collect();
         assert_eq!(texts[0]["resumed"], true);
         assert_eq!(texts[0]["last"], serde_json::json!([3]));
         assert_eq!(texts.len(), 2);
         assert_eq!(texts[1]["input"], 3);
+        assert_eq!(again.first.iter().map(|(_, sequence)| *sequence).collect::<Vec<_>>(), [None, Some(3)]);
         let up_to_date = stream.subscribe(topics, resume(&stream, 3).as_ref(), HEARTBEAT);
         assert_eq!(up_to_date.first.len(), 1);
     }
 
     #[test]
     fn who_can_not_go_on_gets_a_snapshot() {
-        let stream = Stream::new("s".to_owned(), 10);
-        stream.take(Published::Outputs((1..=5_000).map(log).collect()));
+        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        stream.take(false, Published::Outputs((1..=5_000).map(log).collect()));
         let topics = Topics::read(None).unwrap();
         let of_another_run = Some(Resume { stream: "t".to_owned(), after: 4_999 });
         for bad in [of_another_run, resume(&stream, 5_001), resume(&stream, 903)] {
             let first = stream.subscribe(topics, bad.as_ref(), HEARTBEAT).first;
-            assert_eq!(read(&first[0])["resumed"], false, "{bad:?}");
-            assert_eq!(read(&first[1])["kind"], "snapshot");
+            assert_eq!(read(&first[0].0)["resumed"], false, "{bad:?}");
+            assert_eq!(read(&first[1].0)["kind"], "snapshot");
         }
         let first = stream.subscribe(topics, resume(&stream, 904).as_ref(), HEARTBEAT).first;
         assert_eq!(first.len(), 1 + KEPT);
@@ -513,29 +555,51 @@ mod tests {
 
     #[test]
     fn what_could_not_be_handed_over_is_noticed() {
-        let stream = Stream::new("s".to_owned(), 10);
+        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
         let topics = Topics::read(None).unwrap();
-        stream.take(Published::Outputs(vec![log(1)]));
+        stream.take(false, Published::Outputs(vec![log(1)]));
         let mut receiver = stream.subscribe(topics, None, HEARTBEAT).receiver;
-        stream.lost.store(true, Ordering::Relaxed);
-        stream.take(Published::Outputs(vec![log(2)]));
+        stream.take(true, Published::Outputs(vec![log(2)]));
         let message = read(&receiver.try_recv().unwrap().text);
         assert_ne!(message["previous"], 1, "what a subscriber has of the topic is not what came before");
         let first = stream.subscribe(topics, resume(&stream, 1).as_ref(), HEARTBEAT).first;
-        assert_eq!(read(&first[0])["resumed"], false);
+        assert_eq!(read(&first[0].0)["resumed"], false);
     }
 
     #[test]
-    fn a_full_hub_loses_updates_and_no_time() {
-        let (_hub, mut publishers) = Hub::start(&["main".to_owned()]).unwrap();
-        let publisher = publishers.remove(0);
-        // The hub's thread waits for the lock, so that nothing is taken.
-        let stream = Arc::clone(&publisher.stream);
+    fn messages_are_kept_within_bounds() {
+        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        let line = |input| {
+            let line = LogLine { level: LogLevel::Info, message: "x".repeat(1 << 20) };
+            let output = Output::StrategyLog { strategy: StrategyId(0), line };
+            NumberedOutput { sequence: Sequence(input), output }
+        };
+        stream.take(false, Published::Outputs((0..40).map(line).collect()));
         let state = stream.lock();
-        for input in 0..2 * UNREAD as u64 {
-            publisher.send(Published::Outputs(vec![log(input)]));
-        }
-        assert!(stream.lost.load(Ordering::Relaxed));
+        assert_eq!(state.kept.len(), 15, "messages of a little more than 1 MiB");
+        assert_eq!(state.kept_bytes, state.kept.iter().map(|message| message.text.len()).sum::<usize>());
+        assert_eq!(state.forgotten, 25);
+    }
+
+    #[test]
+    fn a_full_hub_loses_updates_and_no_time_and_says_where() {
+        let (_hub, mut publishers) = Hub::start(&["main".to_owned()]).unwrap();
+        let mut publisher = publishers.remove(0);
+        let stream = Arc::clone(&publisher.stream);
+        let topics = Topics::read(None).unwrap();
+        let mut receiver = stream.subscribe(topics, None, HEARTBEAT).receiver;
+        // The hub's thread waits for the lock, so that nothing is taken.
+        let state = stream.lock();
+        while publisher.send(Published::Past(Vec::new())) {}
+        assert!(!publisher.send(Published::Outputs(vec![log(1)])), "it is full");
         drop(state);
+        // One that is handed over later, before which something is missing.
+        while !publisher.send(Published::Outputs(vec![log(2)])) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(publisher);
+        let event = read(&receiver.blocking_recv().unwrap().text);
+        assert_eq!((&event["input"], &event["sequence"]), (&2.into(), &2.into()));
+        assert_eq!(event["previous"], 1, "which no message had");
     }
 }

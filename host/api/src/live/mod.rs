@@ -21,6 +21,6 @@ pub(crate) use self::message::{LiveBar, LiveMessage, Topics};
 pub(crate) use self::recent::{FaultEntry, LogEntry, Recent, RefusalCount};
 pub(crate) use self::view::StrategyDetail;
 pub use self::view::{
-    BreakerView, FeedView, HaltView, JournalView, LiveView, PositionView, StrategyView, Surroundings,
-    TierView,
+    BreakerView, FeedView, HaltView, JournalView, LiveView, PositionView, QualityView, SlotCounts,
+    StrategyView, Surroundings, TierView,
 };

@@ -1,6 +1,8 @@
 //! Reading what the hub knows: how an account stands, and what happened lately.
 #![allow(unused_qualifications, reason = "the macro that describes routes makes them")]
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use bulkhead_core::time::Span;
@@ -135,7 +137,8 @@ pub(crate) async fn faults(
     State(api): State<Api>,
     At((account, strategy)): At<(String, String)>,
 ) -> Answer<List<FaultEntry>> {
-    Ok(Json(List { items: api.stream(&account)?.recent(|recent| recent.faults(Some(&strategy))) }))
+    let stream = stream_with(&api, &account, &strategy)?;
+    Ok(Json(List { items: stream.recent(|recent| recent.faults(Some(&strategy))) }))
 }
 
 /// A strategy's log lines since the host started, newest first.
@@ -153,5 +156,18 @@ pub(crate) async fn logs(
     State(api): State<Api>,
     At((account, strategy)): At<(String, String)>,
 ) -> Answer<List<LogEntry>> {
-    Ok(Json(List { items: api.stream(&account)?.recent(|recent| recent.logs(Some(&strategy))) }))
+    let stream = stream_with(&api, &account, &strategy)?;
+    Ok(Json(List { items: stream.recent(|recent| recent.logs(Some(&strategy))) }))
+}
+
+/// The live updates of an account that has this strategy.
+fn stream_with(api: &Api, account: &str, strategy: &str) -> Result<Arc<super::Stream>, Problem> {
+    let stream = api.stream(account)?;
+    match stream.strategy(strategy) {
+        Some(_) => Ok(stream),
+        None => {
+            let list = format!("/api/v1/accounts/{account}/strategies");
+            Err(Problem::unknown("strategy", strategy, &list))
+        }
+    }
 }

@@ -120,6 +120,7 @@ pub(crate) async fn live(
         // The connection counts as long as it is open.
         let _permit = permit;
         let Subscription { first, receiver } = stream.subscribe(topics, resume.as_ref(), HEARTBEAT);
+        let first = first.into_iter().map(|(text, _)| text).collect();
         let mut subscriber = Subscriber { socket };
         let ended = api.ended(&caller);
         let code = tokio::select! {

@@ -12,6 +12,7 @@ use rust_decimal::prelude::FromPrimitive as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::call_meter::{CallCosts, Fuel, Latency};
 use crate::documents::time;
 
 /// An account at a moment. Shadows don't count in its sums.
@@ -49,6 +50,8 @@ pub struct LiveView {
     pub working_orders: usize,
     /// The version of the settings in force.
     pub settings_version: u64,
+    /// Another number whenever an alert came, or something became of one.
+    pub alerts: u64,
 }
 
 /// A halt.
@@ -97,6 +100,24 @@ pub struct FeedView {
     pub bars: u64,
     /// Bars a second of real time, lately.
     pub bars_per_second: f64,
+    /// What was wrong with them, for each instrument.
+    pub quality: Vec<QualityView>,
+}
+
+/// What was wrong with an instrument's market data since the host started. What became of it is for `[feed.quality]` of the
+/// configuration to say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct QualityView {
+    /// The symbol.
+    pub instrument: String,
+    /// Rows that came in.
+    pub rows: u64,
+    /// Rows that were mended.
+    pub repaired: u64,
+    /// Rows that were left out.
+    pub skipped: u64,
+    /// Bars that were missing between others.
+    pub missing: u64,
 }
 
 /// A strategy in its slot.
@@ -130,6 +151,27 @@ pub struct StrategyView {
     pub faults: u64,
     /// Events that it was told over its life.
     pub events: u64,
+    /// Orders of it, and of its positions' exits, that passed the gate since the host started.
+    pub orders: u64,
+    /// How often it was handed events since the host started.
+    pub calls: u64,
+    /// What these calls used of its fuel.
+    pub fuel: Fuel,
+    /// How long they took.
+    pub latency: Latency,
+}
+
+/// What the engine does not know of a slot, since the host started.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct SlotCounts {
+    /// Orders that passed the gate.
+    pub orders: u64,
+    /// Fills.
+    pub fills: u64,
+    /// Refused proposals.
+    pub refusals: u64,
+    /// What its calls cost.
+    pub costs: CallCosts,
 }
 
 /// A position with its exits.
@@ -181,10 +223,12 @@ pub struct Surroundings {
     pub journal: JournalView,
     /// How the market data are doing.
     pub feed: FeedView,
+    /// Another number whenever an alert came, or something became of one.
+    pub alerts: u64,
 }
 
 impl LiveView {
-    /// Reads the engine. `counts` gives the fills and the refusals of a slot since the host started.
+    /// Reads the engine. `counts` gives what is known of a slot beside.
     ///
     /// # Errors
     ///
@@ -192,7 +236,7 @@ impl LiveView {
     pub fn read(
         engine: &Engine,
         surroundings: Surroundings,
-        counts: impl Fn(&Slot) -> (u64, u64),
+        counts: impl Fn(&Slot) -> SlotCounts,
     ) -> Result<Self, Overflow> {
         let ledger = engine.ledger();
         let (mut reserved, mut strategies, mut positions) = (Decimal::ZERO, Vec::new(), Vec::new());
@@ -202,7 +246,7 @@ impl LiveView {
             if !shadow {
                 reserved += books.reserved().0;
             }
-            let (fills, refusals) = counts(slot);
+            let SlotCounts { orders, fills, refusals, costs } = counts(slot);
             let capital = engine.slot_equity(slot.id())?;
             strategies.push(StrategyView {
                 name: slot.name().to_owned(),
@@ -219,6 +263,10 @@ impl LiveView {
                 refusals,
                 faults: slot.faults(),
                 events: slot.events_seen(),
+                orders,
+                calls: costs.calls,
+                fuel: costs.fuel,
+                latency: costs.latency,
             });
             for position in books.positions() {
                 positions.push(PositionView::read(engine, slot, shadow, position)?);
@@ -250,6 +298,7 @@ impl LiveView {
             positions,
             working_orders: engine.orders().count(),
             settings_version: engine.settings_version(),
+            alerts: surroundings.alerts,
         })
     }
 }

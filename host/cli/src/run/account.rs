@@ -11,6 +11,7 @@ use bulkhead_configuration::Slot;
 use bulkhead_core::engine::{self, Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange};
+use bulkhead_core::time::Timestamp;
 use bulkhead_core::venue::inquiry::Resolution;
 use bulkhead_feeds::Feed;
 use bulkhead_feeds::pacer::{Pacer, Speed};
@@ -40,6 +41,9 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// The longest wait for the journal before the start of the run goes on looking.
 const LONGEST_STALL: Duration = Duration::from_millis(20);
+
+/// How long an order by hand may wait, in seconds, before it is carried out or not at all.
+const LONGEST_ORDER_WAIT: i64 = 60;
 
 /// The parts of the host that command something, as the audit names them.
 const CONFIGURATION: &str = "configuration";
@@ -92,7 +96,7 @@ impl AccountHost {
         wake: impl Fn() + Send + 'static,
     ) -> Result<Self> {
         let Shard { sequencer, feed, recovery, settings } =
-            shard::open(&account, database, sandbox, data, wake)?;
+            shard::open(&account, database, sandbox, data, &watchers.figures, wake)?;
         let speed = account.configuration.speed;
         let mut host = Self {
             account,
@@ -115,13 +119,14 @@ impl AccountHost {
         if let Some((report, seconds)) = &recovery {
             log::recovery(host.engine(), report, *seconds);
         }
-        host.answer_waiting()?;
+        host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
         if let Some(settings) = settings {
             tracing::info!("the configuration changed while the host was not running");
-            let change = Command::ChangeSettings(Box::new(SettingsChange { settings }));
+            let change = Command::ChangeSettings(Box::new(SettingsChange { settings, of: None }));
             host.command(CONFIGURATION, change)?;
         }
-        host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
+        // By what the configuration says now, and with nothing opened after a contradiction.
+        host.answer_waiting()?;
         host.load_directory(files)?;
         Ok(host)
     }
@@ -248,7 +253,9 @@ impl AccountHost {
         self.wait_for_room()?;
         let kind = InputKind::command(Actor::Host(part.to_owned()), command);
         let input = Input { time: self.engine().now(), kind };
-        self.sequencer.step(input);
+        let began = self.watchers.moment();
+        let sequence = self.sequencer.step(input);
+        self.watchers.took(sequence, began);
         self.hand_out()
     }
 
@@ -260,10 +267,25 @@ impl AccountHost {
         }
         self.wait_for_room()?;
         match serde_json::from_str(&request.command) {
+            Ok(Command::PlaceOrder(_)) if let Some(waited) = too_late(request) => {
+                tracing::warn!(
+                    request = request.id,
+                    actor = request.actor,
+                    waited,
+                    "an order by hand came too late"
+                );
+                let reason = format!(
+                    "it waited {waited} s, as no host ran or its journal stood still; nobody orders at the prices of \
+                     then: order again"
+                );
+                self.sequencer.refuse(request.id, reason);
+            }
             Ok(command) => {
                 tracing::info!(request = request.id, actor = request.actor, "request");
                 let actor = Actor::Person(request.actor.clone());
-                self.sequencer.answer(request.id, actor, command);
+                let began = self.watchers.moment();
+                let sequence = self.sequencer.answer(request.id, actor, command);
+                self.watchers.took(sequence, began);
             }
             Err(error) => {
                 tracing::error!(request = request.id, actor = request.actor, %error, "a request can't be read");
@@ -303,7 +325,7 @@ impl AccountHost {
     }
 
     fn show(&mut self, now: Instant) {
-        self.watchers.show(now, &self.sequencer, &self.tally);
+        self.watchers.show(now, &self.sequencer, &self.tally, self.feed.as_ref());
     }
 
     /// Has everything written, without waiting for it; then [`Self::close`] does not take long.
@@ -321,6 +343,9 @@ impl AccountHost {
             Ok(engine) => {
                 if let Some(alerts) = &mut self.watchers.alerts {
                     alerts.end(&engine, &released);
+                }
+                if let (Some(traces), Some(last)) = (&mut self.watchers.traces, released.last()) {
+                    traces.released(&engine, last.sequence, &released);
                 }
                 for numbered in released {
                     self.tally.add(&numbered.output);
@@ -370,7 +395,9 @@ impl AccountHost {
                 self.tally.bars += 1;
             }
             self.watchers.before(&self.sequencer, &input);
-            self.sequencer.step(input);
+            let began = self.watchers.moment();
+            let sequence = self.sequencer.step(input);
+            self.watchers.took(sequence, began);
         }
         Ok(Progress::Busy)
     }
@@ -421,4 +448,12 @@ impl AccountHost {
             Message::Prepared { .. } | Message::Removed { .. } | Message::Tick | Message::Stop => Ok(()),
         }
     }
+}
+
+/// For how many seconds a request has waited, when that is too long for an order.
+fn too_late(request: &Request) -> Option<i64> {
+    let now =
+        Timestamp::from_nanos(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX));
+    let waited = now.since(request.asked).nanos() / 1_000_000_000;
+    (waited > LONGEST_ORDER_WAIT).then_some(waited)
 }

@@ -8,16 +8,18 @@ use std::process::Command;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
+use bulkhead_alerts::History;
 use bulkhead_api::live::{Hub, Publisher};
 use bulkhead_api::{
-    BacktestProgram, Host, HostFigures, InstalledPlugin, PluginDirectory, PluginProblem, Role, Settings,
-    WalletAddress, WalletHolder, serve,
+    BacktestProgram, Host, HostFigures, InstalledPlugin, PluginDirectory, PluginProblem, RequestObserver,
+    Role, Settings, WalletAddress, WalletHolder, serve,
 };
 use bulkhead_configuration::{Configuration, Wallet, WalletRole};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::Sandbox;
 use bulkhead_store::database::{Database, Options};
 
+use super::alerts::Desk;
 use crate::arguments::ConfigurationArguments;
 use crate::shard::database_url;
 use crate::strategy_files;
@@ -30,7 +32,9 @@ pub(super) fn prepare(
     (arguments, configuration): (&ConfigurationArguments, &Configuration),
     accounts: &[String],
     sandbox: &Sandbox,
+    alerts: Option<History>,
     figures: HostFigures,
+    observer: Option<Arc<dyn RequestObserver>>,
     poke: impl Fn() + Send + Sync + 'static,
 ) -> Result<Option<(Settings, Host, Vec<Publisher>)>> {
     let api = &configuration.api;
@@ -48,6 +52,7 @@ pub(super) fn prepare(
         connections: usize::try_from(api.connections.0).unwrap_or(usize::MAX),
         connections_per_address: usize::try_from(api.connections_per_address.0).unwrap_or(usize::MAX),
         session: api.session.0,
+        hosts: api.hosts.clone(),
         origins: api.origins.clone(),
         certificate: api.certificate.clone().zip(api.certificate_key.clone()),
         wallets,
@@ -61,10 +66,12 @@ pub(super) fn prepare(
         url: database_url(configuration)?,
         hub,
         plugins: Arc::new(directory),
+        alerts: Arc::new(Desk::new(configuration, alerts)?),
         backtests: Arc::new(OwnProgram { arguments: arguments.clone() }),
         backtest_directory: configuration.storage.join("backtests"),
         poke: Arc::new(poke),
         figures,
+        observer,
     };
     Ok(Some((settings, host, publishers)))
 }
@@ -119,6 +126,7 @@ impl BacktestProgram for OwnProgram {
         command.args([
             "backtest",
             "--background",
+            "--ends-with-host",
             "--fill",
             "realistic",
             "--weight",

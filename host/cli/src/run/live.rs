@@ -3,9 +3,16 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bulkhead_api::live::{FeedView, JournalView, LiveView, Publisher, Surroundings};
+use bulkhead_alerts::History;
+use bulkhead_api::HostFigures;
+use bulkhead_api::live::{FeedView, JournalView, LiveView, Publisher, QualityView, SlotCounts, Surroundings};
+use bulkhead_core::engine::{Engine, Slot};
+use bulkhead_core::identifier::InstrumentId;
+use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::Bar;
 use bulkhead_core::money::Overflow;
+use bulkhead_feeds::Feed;
+use bulkhead_feeds::quality::QualityCounters;
 use bulkhead_sequencer::sequencer::{JournalStatus, Sequencer};
 use bulkhead_store::journal::{NumberedOutput, Sequence};
 
@@ -19,6 +26,9 @@ const RATE_OVER: Duration = Duration::from_secs(4);
 /// The live updates of one account.
 pub(super) struct LiveUpdates {
     publisher: Publisher,
+    account: String,
+    figures: HostFigures,
+    alerts: Option<History>,
     source: String,
     next: Instant,
     /// Read off the engine after this input, which is not durable yet, with the bars until then.
@@ -33,9 +43,18 @@ pub(super) struct LiveUpdates {
 
 impl LiveUpdates {
     /// Of an account that is fed by this source.
-    pub(super) fn new(publisher: Publisher, source: String) -> Self {
+    pub(super) fn new(
+        publisher: Publisher,
+        account: String,
+        figures: HostFigures,
+        alerts: Option<History>,
+        source: String,
+    ) -> Self {
         Self {
             publisher,
+            account,
+            figures,
+            alerts,
             source,
             next: Instant::now(),
             ahead: None,
@@ -69,12 +88,19 @@ impl LiveUpdates {
         now: Instant,
         sequencer: &Sequencer,
         tally: &Tally,
+        feed: &dyn Feed,
     ) -> Result<(), Overflow> {
         let engine = sequencer.engine();
         if now >= self.next && self.ahead.is_none() {
             self.next = now + self.publisher.view_every();
-            let surroundings = Surroundings { journal: journal(sequencer), feed: self.feed(now, tally) };
-            let view = LiveView::read(engine, surroundings, |slot| tally.fills_and_refusals(slot.id()))?;
+            let surroundings = Surroundings {
+                journal: journal(sequencer),
+                feed: self.feed(now, tally, quality(feed, engine)),
+                alerts: revision(self.alerts.as_ref(), &self.account),
+            };
+            let costs = |slot: &Slot| self.figures.call_costs(&self.account, slot.name());
+            let counts = |slot: &Slot| SlotCounts { costs: costs(slot), ..tally.counts(slot.id()) };
+            let view = LiveView::read(engine, surroundings, counts)?;
             self.ahead = Some((sequencer.sequence(), view, self.bars.drain(..).collect()));
         }
         let durable = sequencer.durable();
@@ -83,18 +109,23 @@ impl LiveUpdates {
             self.publisher.bars(engine, bars);
             self.publisher.view(engine, view.clone());
             self.shown = Some(view);
-        } else if let Some(view) = &mut self.shown
-            && view.journal.state != journal(sequencer).state
-        {
-            // How the journal is doing is no consequence of an input, and must be seen above all when nothing else
-            // moves on.
-            view.journal = journal(sequencer);
-            self.publisher.view(engine, view.clone());
+        } else if let Some(view) = &mut self.shown {
+            let mut alerts = view.alerts;
+            if now >= self.next {
+                self.next = now + self.publisher.view_every();
+                alerts = revision(self.alerts.as_ref(), &self.account);
+            }
+            let journal = journal(sequencer);
+            if journal.state != view.journal.state || alerts != view.alerts {
+                // Neither is a consequence of an input, and both must be seen above all when nothing else moves on.
+                (view.journal, view.alerts) = (journal, alerts);
+                self.publisher.view(engine, view.clone());
+            }
         }
         Ok(())
     }
 
-    fn feed(&mut self, now: Instant, tally: &Tally) -> FeedView {
+    fn feed(&mut self, now: Instant, tally: &Tally, quality: Vec<QualityView>) -> FeedView {
         while let Some((at, _)) = self.rate.front()
             && self.rate.len() > 1
             && now.saturating_duration_since(*at) > RATE_OVER
@@ -110,8 +141,23 @@ impl LiveUpdates {
             source: self.source.clone(),
             bars: tally.bars,
             bars_per_second: if seconds > 0.0 { bars / seconds } else { 0.0 },
+            quality,
         }
     }
+}
+
+fn quality(feed: &dyn Feed, engine: &Engine) -> Vec<QualityView> {
+    let known = engine.settings().instruments.iter();
+    let counters = feed.quality();
+    let of = |(id, instrument): (InstrumentId, &Instrument)| {
+        let QualityCounters { rows, repaired, skipped, missing, .. } = *counters.get(&id)?;
+        Some(QualityView { instrument: instrument.symbol.clone(), rows, repaired, skipped, missing })
+    };
+    (0..).map(InstrumentId).zip(known).filter_map(of).collect()
+}
+
+fn revision(alerts: Option<&History>, account: &str) -> u64 {
+    alerts.map_or(0, |history| history.revision(account))
 }
 
 fn journal(sequencer: &Sequencer) -> JournalView {

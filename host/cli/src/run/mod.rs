@@ -12,6 +12,7 @@ mod requests;
 mod status;
 mod summary;
 mod supervision;
+mod traces;
 mod watchers;
 mod worker;
 
@@ -64,20 +65,24 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         let _ = poke.try_send(());
     };
     let figures = HostFigures::new().context("the metrics can't be set up")?;
+    let (alerts, mut callers) = alerts::start(&configuration, &names, &figures, poke.clone())?;
+    callers.reverse();
+    let history = alerts.as_ref().map(Alerts::history);
+    let traces = traces::start(&configuration, &figures)?;
     let served = api::prepare(
         (&arguments.configuration, &configuration),
         &names,
         &sandbox,
+        history.clone(),
         figures.clone(),
-        poke.clone(),
+        traces.as_ref().map(|traces| traces.requests()),
+        poke,
     )?;
     let (serving, mut publishers) = match served {
         Some((settings, host, publishers)) => (Some((settings, host)), publishers),
         None => (None, Vec::new()),
     };
     publishers.reverse();
-    let (alerts, mut callers) = alerts::start(&configuration, &names, &figures, poke)?;
-    callers.reverse();
 
     let threads = configuration.threads.0.count().min(accounts.len()).max(1);
     let mut shares: Vec<Vec<Assignment>> = (0..threads).map(|_| Vec::new()).collect();
@@ -92,8 +97,17 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
             FeedSource::Simulator => "simulator",
             FeedSource::Csv => "csv",
         };
-        let live = publishers.pop().map(|publisher| LiveUpdates::new(publisher, source.to_owned()));
-        let watchers = Watchers { view: views.pop(), live, alerts: callers.pop(), figures: figures.clone() };
+        let live = publishers.pop().map(|publisher| {
+            let name = account.name.clone();
+            LiveUpdates::new(publisher, name, figures.clone(), history.clone(), source.to_owned())
+        });
+        let watchers = Watchers {
+            view: views.pop(),
+            live,
+            alerts: callers.pop(),
+            figures: figures.clone(),
+            traces: traces.as_ref().map(|traces| traces.inputs(&account.name)),
+        };
         shares[number % threads].push(Assignment { account, database, watchers });
     }
     let (senders, receivers): (Vec<_>, Vec<_>) = shares.iter().map(|_| channel()).unzip();
@@ -119,6 +133,9 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     drop(keep);
     if let Some(alerts) = alerts {
         alerts.close(alerts::LONGEST_END);
+    }
+    if let Some(traces) = traces {
+        traces.close(traces::LONGEST_END);
     }
     ends.sort_by_key(|end| end.shard);
     sum_up(ends, started.elapsed().as_secs_f64(), arguments.json)

@@ -19,7 +19,8 @@ pub(super) fn look(url: &DatabaseUrl, pokes: &Receiver<()>, messages: &Messages)
     let mut handed_over = BTreeSet::new();
     loop {
         let waiting = database.waiting_requests()?;
-        handed_over.retain(|id| waiting.iter().any(|(_, request)| request.id == *id));
+        let still: BTreeSet<i64> = waiting.iter().map(|(_, request)| request.id).collect();
+        handed_over.retain(|id| still.contains(id));
         for (shard, request) in waiting {
             if handed_over.insert(request.id) {
                 messages.send(&Message::Request { shard, request });

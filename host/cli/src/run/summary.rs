@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
+use bulkhead_api::live::SlotCounts;
 use bulkhead_core::engine::Engine;
 use bulkhead_core::identifier::{ContentHash, InstrumentId, StrategyId};
 use bulkhead_core::money::Money;
@@ -148,8 +149,14 @@ impl Tally {
     }
 
     /// What the strategy traded and was refused so far.
-    pub(super) fn fills_and_refusals(&self, strategy: StrategyId) -> (u64, u64) {
-        self.slots.get(&strategy).map_or((0, 0), |slot| (slot.fills, slot.refused()))
+    pub(super) fn counts(&self, strategy: StrategyId) -> SlotCounts {
+        let of = |slot: &SlotTally| SlotCounts {
+            orders: slot.orders,
+            fills: slot.fills,
+            refusals: slot.refused(),
+            ..SlotCounts::default()
+        };
+        self.slots.get(&strategy).map(of).unwrap_or_default()
     }
 
     /// Sums an account up.

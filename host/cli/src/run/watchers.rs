@@ -1,17 +1,19 @@
 //! Those who are told what an account does, once it is durable. None of them is ever waited for.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bulkhead_alerts::Publisher;
 use bulkhead_api::HostFigures;
 use bulkhead_core::input::{Input, InputKind};
+use bulkhead_feeds::Feed;
 use bulkhead_sequencer::sequencer::{JournalEvent, Sequencer};
-use bulkhead_store::journal::NumberedOutput;
+use bulkhead_store::journal::{NumberedOutput, Sequence};
 
 use super::live::LiveUpdates;
 use super::log;
 use super::status::StatusView;
 use super::summary::Tally;
+use super::traces::InputTrace;
 
 /// Those who watch one account.
 pub(super) struct Watchers {
@@ -23,6 +25,8 @@ pub(super) struct Watchers {
     pub(super) alerts: Option<Publisher>,
     /// For those who measure.
     pub(super) figures: HostFigures,
+    /// For those who trace.
+    pub(super) traces: Option<Box<dyn InputTrace>>,
 }
 
 impl Watchers {
@@ -48,6 +52,18 @@ impl Watchers {
         }
     }
 
+    /// The moment, if anybody wants to know when inputs are taken.
+    pub(super) fn moment(&self) -> Option<SystemTime> {
+        self.traces.as_ref().map(|_| SystemTime::now())
+    }
+
+    /// The engine took an input, which it was about to at this moment.
+    pub(super) fn took(&mut self, sequence: Sequence, began: Option<SystemTime>) {
+        if let (Some(traces), Some(began)) = (&mut self.traces, began) {
+            traces.took(sequence, began);
+        }
+    }
+
     /// Something happened to the journal.
     pub(super) fn journal(&mut self, event: &JournalEvent) {
         log::journal(event);
@@ -68,6 +84,9 @@ impl Watchers {
         if let Some(alerts) = &mut self.alerts {
             alerts.outputs(sequencer.engine(), outputs);
         }
+        if let Some(traces) = &mut self.traces {
+            traces.released(sequencer.engine(), sequencer.durable(), outputs);
+        }
         for numbered in outputs.iter() {
             let output = &numbered.output;
             tally.add(output);
@@ -86,7 +105,7 @@ impl Watchers {
     }
 
     /// Shows how the account stands to those for whom it is time.
-    pub(super) fn show(&mut self, now: Instant, sequencer: &Sequencer, tally: &Tally) {
+    pub(super) fn show(&mut self, now: Instant, sequencer: &Sequencer, tally: &Tally, feed: &dyn Feed) {
         if self.view.as_mut().is_some_and(|view| !view.refresh(now, sequencer, tally)) {
             self.view = None;
         }
@@ -94,7 +113,7 @@ impl Watchers {
             alerts.look(sequencer.engine(), sequencer.sequence(), sequencer.durable(), now);
         }
         if let Some(live) = &mut self.live
-            && let Err(error) = live.refresh(now, sequencer, tally)
+            && let Err(error) = live.refresh(now, sequencer, tally, feed)
         {
             tracing::warn!(%error, "the account can't be shown to those who watch it");
         }

@@ -196,7 +196,7 @@ impl Engine {
         }
         let config = self.config_for(deployment, &description)?;
         self.calls.begin()?;
-        let mut instance = self.source.instantiate(&deployment.version, &config)?;
+        let mut instance = self.source.instantiate_in(&deployment.slot, &deployment.version, &config)?;
         if let Some(state) = state {
             self.calls.begin().and_then(|()| instance.restore(&state)).map_err(|fault| NotStarted {
                 reason: format!("it can't take over the state: {fault}"),

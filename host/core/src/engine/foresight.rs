@@ -188,7 +188,7 @@ impl Engine {
         let config = self.instance_config(index).ok()?;
         let slot = &mut self.slots[index];
         let heard = slot.foresight.since_save.take()?;
-        let mut instance = self.source.instantiate(&slot.deployment.version, &config).ok()?;
+        let mut instance = self.source.instantiate_in(slot.name(), &slot.deployment.version, &config).ok()?;
         instance.restore(slot.saved.as_ref()?).ok()?;
         let mut actions = Vec::new();
         for event in &heard {

@@ -164,7 +164,18 @@ impl Engine {
             return Err(StepError::Input(format!("\"{name}\" has no position in {symbol} to guard")));
         }
         check_plan(plan, &self.settings.risk.exits)?;
-        self.guard(strategy, id, Some(plan.clone()))
+        let Some(fraction) = self.settings.risk.max_open_risk else {
+            return self.guard(strategy, id, Some(plan.clone()));
+        };
+        let (before, keeper) = (self.open_risk(index)?, self.keeper.clone());
+        self.guard(strategy, id, Some(plan.clone()))?;
+        let (after, most) = (self.open_risk(index)?, self.equity_of(strategy)?.scaled(fraction)?);
+        if after > before && after > most {
+            self.keeper = keeper;
+            let facts = format!("held={before} added={} limit={most}", after.minus(before)?);
+            return Err(Refusal::new(RefusalCode::OpenRiskLimit, facts).into());
+        }
+        Ok(())
     }
 }
 

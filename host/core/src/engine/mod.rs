@@ -92,6 +92,8 @@ pub enum StepError {
 pub struct Engine {
     settings: EngineSettings,
     settings_version: u64,
+    /// What the configuration asked for last.
+    configured: ChangeableSettings,
     source: Box<dyn StrategySource>,
     now: Timestamp,
     ledger: Ledger,
@@ -168,6 +170,7 @@ impl Engine {
             digest: RunDigest::default(),
             calls: Calls::default(),
             buffers: Buffers::default(),
+            configured: settings.changeable(),
             settings,
             settings_version: 1,
         })

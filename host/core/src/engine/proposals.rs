@@ -371,26 +371,22 @@ impl Engine {
         };
         for other in &self.slots {
             let own = other.id == slot.id;
-            // A shadow's limits look at its own books alone, and nobody else's look at a shadow's.
-            if !own && (shadow || self.is_make_believe(other.id)) {
+            if !self.counts_for(slot.id, other.id) {
                 continue;
             }
             let Some(books) = self.ledger.sub_ledger(other.id) else { continue };
             for position in books.positions() {
                 let Some(price) = self.price(position.instrument) else { continue };
                 let value = price.value_of(position.quantity)?;
-                let risk = self
-                    .keeper
-                    .guard(other.id, position.instrument)
-                    .map_or(1.0, |guard| guard.risk_fraction(price.approximate()));
-                exposure.open_risk = exposure.open_risk.plus(value.scaled(risk_decimal(risk))?)?;
+                let risk = self.risk_of(other.id, position.instrument, price);
+                exposure.open_risk = exposure.open_risk.plus(value.scaled(risk)?)?;
                 exposure.add(self, position.instrument, terms.instrument, instrument, value, own)?;
             }
         }
         for order in self.orders.values().filter(|order| order.terms().side == Side::Buy) {
             let other = order.terms();
             let own = other.strategy == slot.id;
-            if !own && (shadow || self.is_make_believe(other.strategy)) {
+            if !self.counts_for(slot.id, other.strategy) {
                 continue;
             }
             let value = order.remaining_value()?;
@@ -398,6 +394,38 @@ impl Engine {
             exposure.add(self, other.instrument, terms.instrument, instrument, value, own)?;
         }
         Ok(exposure)
+    }
+
+    /// What stops leave at risk of all positions and working purchases that a slot's limits look at.
+    pub(super) fn open_risk(&self, index: usize) -> Result<Money, Overflow> {
+        let slot = self.slots[index].id;
+        let mut open = Money::ZERO;
+        for other in self.slots.iter().filter(|other| self.counts_for(slot, other.id)) {
+            let positions = self.ledger.sub_ledger(other.id).map_or(&[][..], |books| books.positions());
+            for position in positions {
+                let Some(price) = self.price(position.instrument) else { continue };
+                let risk = self.risk_of(other.id, position.instrument, price);
+                open = open.plus(price.value_of(position.quantity)?.scaled(risk)?)?;
+            }
+        }
+        for order in self.orders.values().filter(|order| order.terms().side == Side::Buy) {
+            if self.counts_for(slot, order.terms().strategy) {
+                open = open.plus(order.remaining_value()?.scaled(self.new_risk(order.terms()))?)?;
+            }
+        }
+        Ok(open)
+    }
+
+    /// Whether one slot's limits look at another's books: a shadow's look at its own alone, and nobody else's look at a
+    /// shadow's.
+    fn counts_for(&self, slot: StrategyId, other: StrategyId) -> bool {
+        other == slot || !(self.is_make_believe(slot) || self.is_make_believe(other))
+    }
+
+    /// The part of a position that its stop leaves at risk.
+    fn risk_of(&self, strategy: StrategyId, instrument: InstrumentId, price: Price) -> Decimal {
+        let guard = self.keeper.guard(strategy, instrument);
+        risk_decimal(guard.map_or(1.0, |guard| guard.risk_fraction(price.approximate())))
     }
 
     /// The part of a new position that its stop puts at risk.

@@ -1,7 +1,7 @@
 //! Changing settings while the engine runs. What a change does to working orders and guarded positions is
 //! said at [`Command::ChangeSettings`](crate::input::Command::ChangeSettings).
 
-use super::{Engine, StepError};
+use super::{ChangeableSettings, Engine, StepError};
 use crate::identifier::{InstrumentId, StrategyId};
 use crate::input::{Actor, SettingsChange};
 use crate::output::Output;
@@ -15,6 +15,12 @@ impl Engine {
         self.settings_version
     }
 
+    /// The settings that the configuration asked for last, whatever people changed since.
+    #[must_use]
+    pub const fn configured_settings(&self) -> &ChangeableSettings {
+        &self.configured
+    }
+
     /// Checks everything first; from then on nothing can fail, so that no half of a change remains.
     pub(super) fn change_settings(
         &mut self,
@@ -23,6 +29,22 @@ impl Engine {
         outputs: &mut Vec<Output>,
     ) -> Result<(), StepError> {
         change.settings.check(&self.settings)?;
+        if let Some(of) = change.of
+            && of != self.settings_version
+        {
+            return Err(StepError::Input(format!(
+                "version {} of the settings holds by now, and not {of}: look at what changed and try again",
+                self.settings_version
+            )));
+        }
+        if actor.is_host() {
+            self.configured.clone_from(&change.settings);
+        } else if change.settings.instruments.len() != self.settings.instruments.len() {
+            return Err(StepError::Input(
+                "the settings were not changed: instruments come with the market's data, from the configuration"
+                    .to_owned(),
+            ));
+        }
         let looked_at_equity = self.settings.risk.look_at_equity();
         let same_rhythm = self.settings.rebalance_every == change.settings.rebalance_every;
         self.settings.change(change.settings.clone());

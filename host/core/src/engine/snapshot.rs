@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::calls::Calls;
 use super::foresight::Foresight;
 use super::history::BarHistory;
-use super::{Buffers, Engine, EngineSettings, Slot, SlotStatus};
+use super::{Buffers, ChangeableSettings, Engine, EngineSettings, Slot, SlotStatus};
 use crate::digest::RunDigest;
 use crate::exits::PositionKeeper;
 use crate::identifier::{ContentHash, InstrumentId, OrderId, OrderTag, StrategyId};
@@ -35,7 +35,7 @@ use crate::venue::paper::PaperVenue;
 /// In forms without names of fields, its order of fields is the format: the first encoding of journals has all but
 /// the last, and is read as an `EngineSnapshot<()>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EngineSnapshot<C = Vec<Option<Deployment>>> {
+pub struct EngineSnapshot<C = Configured> {
     settings: EngineSettings,
     now: Timestamp,
     ledger: Ledger,
@@ -58,18 +58,29 @@ pub struct EngineSnapshot<C = Vec<Option<Deployment>>> {
     digest: RunDigest,
     /// Slots with something in their inbox.
     ready: Vec<usize>,
-    /// What the configuration asked for last, for each slot.
     configured: C,
 }
 
+/// What the configuration asked for last.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Configured {
+    /// For each slot.
+    slots: Vec<Option<Deployment>>,
+    settings: ChangeableSettings,
+}
+
 impl EngineSnapshot<()> {
-    /// A snapshot from before slots remembered what the configuration asked for: it is taken to be what they run.
+    /// A snapshot from before engines remembered what the configuration asked for: it is taken to be what they run
+    /// and go by.
     #[must_use]
     pub fn completed(self) -> EngineSnapshot {
         let asked =
             |slot: &SlotSnapshot| (slot.status != SlotStatus::Removed).then(|| slot.deployment.clone());
         EngineSnapshot {
-            configured: self.slots.iter().map(asked).collect(),
+            configured: Configured {
+                slots: self.slots.iter().map(asked).collect(),
+                settings: self.settings.changeable(),
+            },
             settings: self.settings,
             now: self.now,
             ledger: self.ledger,
@@ -180,7 +191,10 @@ impl Engine {
             next_wake: self.next_wake,
             digest: self.digest.clone(),
             ready: self.buffers.ready.clone(),
-            configured: self.slots.iter().map(|slot| slot.configured.clone()).collect(),
+            configured: Configured {
+                slots: self.slots.iter().map(|slot| slot.configured.clone()).collect(),
+                settings: self.configured.clone(),
+            },
         }
     }
 
@@ -220,8 +234,9 @@ impl Engine {
             calls: Calls::default(),
             buffers: Buffers { ready: snapshot.ready, ..Buffers::default() },
             settings: snapshot.settings,
+            configured: snapshot.configured.settings,
         };
-        for (slot, configured) in snapshot.slots.into_iter().zip(snapshot.configured) {
+        for (slot, configured) in snapshot.slots.into_iter().zip(snapshot.configured.slots) {
             let index = engine.slots.len();
             let has_instance = slot.has_instance;
             engine.slots.push(slot.into_slot(configured));
@@ -283,7 +298,7 @@ impl Engine {
             .map_err(|error| crate::strategy::FaultKind::Start(error.to_string()))?;
         let slot = &self.slots[index];
         self.calls.begin()?;
-        let mut instance = self.source.instantiate(&slot.deployment.version, &config)?;
+        let mut instance = self.source.instantiate_in(slot.name(), &slot.deployment.version, &config)?;
         if let Some(state) = &slot.saved {
             self.calls.begin()?;
             instance.restore(state)?;

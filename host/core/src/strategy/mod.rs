@@ -85,6 +85,21 @@ pub trait StrategySource: Send {
     /// A [`Fault`] when no such version was prepared, or its start failed.
     fn instantiate(&self, version: &ContentHash, config: &InstanceConfig)
     -> Result<Box<dyn Strategy>, Fault>;
+
+    /// Starts an instance for this slot. Its name is for whoever counts calls; the strategy never learns it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::instantiate`].
+    fn instantiate_in(
+        &self,
+        slot: &str,
+        version: &ContentHash,
+        config: &InstanceConfig,
+    ) -> Result<Box<dyn Strategy>, Fault> {
+        let _ = slot;
+        self.instantiate(version, config)
+    }
 }
 
 /// A strategy's memory between two instances.

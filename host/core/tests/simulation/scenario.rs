@@ -71,11 +71,10 @@ impl Scenario {
         for _ in 0..minutes {
             market.minute(&mut random, &mut steps);
             if aside.chance(0.04) {
+                // The configuration may add instruments.
+                let actor = Actor::Host("configuration".to_owned());
                 let command = change_settings(&mut aside, &mut current, &mut market);
-                steps.push(Step {
-                    input: market.input(InputKind::command(actor(), command)),
-                    unusable: false,
-                });
+                steps.push(Step { input: market.input(InputKind::command(actor, command)), unusable: false });
             }
             // More halts and resumes than the commands below hold.
             if aside.chance(0.04) {
@@ -510,7 +509,7 @@ fn change_settings(random: &mut Random, current: &mut EngineSettings, market: &m
             }
         }
     }
-    Command::ChangeSettings(Box::new(SettingsChange { settings: changed }))
+    Command::ChangeSettings(Box::new(SettingsChange { settings: changed, of: None }))
 }
 
 fn actor() -> Actor {

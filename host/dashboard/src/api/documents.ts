@@ -10,6 +10,8 @@ export type Equity = Schemas['Equity'];
 export type Strategy = Schemas['Strategy'];
 export type Settings = Schemas['Settings'];
 export type AuditEntry = Schemas['AuditEntry'];
+export type AlertEntry = Schemas['AlertEntry'];
+export type ChannelTest = Schemas['ChannelTest'];
 export type PluginVersion = Schemas['PluginVersion'];
 
 export type Bar = Schemas['LiveBar'];

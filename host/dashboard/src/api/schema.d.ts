@@ -38,6 +38,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/accounts/{account}/alerts': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * The account's alerts since the host started, newest first: the last 500, and the last 100 that repeated another. With
+     *     those of the whole host, unless the token is for one account.
+     */
+    get: operations['alerts'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/accounts/{account}/analytics': {
     parameters: {
       query?: never;
@@ -557,6 +577,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/alerts/test': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Sends a test through one channel or all of them and waits for what comes of it, as `bulkhead alert test` does. */
+    post: operations['test'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/backtests': {
     parameters: {
       query?: never;
@@ -586,7 +623,8 @@ export interface paths {
     get: operations['backtest'];
     put?: never;
     post?: never;
-    delete?: never;
+    /** Takes a backtest back that waits, or ends it while it runs. One that has ended stays as it is. */
+    delete: operations['cancel_backtest'];
     options?: never;
     head?: never;
     patch?: never;
@@ -855,12 +893,68 @@ export interface components {
       /** @description What people call it. */
       name: string;
     };
+    /** @description What a channel did with an alert. */
+    AlertDelivery: {
+      /** @description The channel, such as telegram or webhooks.desk. */
+      channel: string;
+      /** @description waiting, sent, failed, left-out for want of room, or held-back as a repetition. */
+      state: string;
+      /** @description Why it did not arrive, so far or for good; null when it did or was not tried yet. */
+      why?: string | null;
+    };
+    /** @description An alert and what became of it. */
+    AlertEntry: {
+      /** @description The account; null for what concerns the whole host. */
+      account?: string | null;
+      /** @description The channels that it was for, with what each did. */
+      deliveries: components['schemas']['AlertDelivery'][];
+      /** @description The instrument, if it is about one. */
+      instrument?: string | null;
+      /** @description What it is about, such as breaker-opened. */
+      kind: string;
+      /** @description When it was made, by the machine's clock. */
+      noticed: string;
+      /**
+       * Format: int64
+       * @description Rising over all accounts, since the host started.
+       */
+      number: number;
+      /**
+       * Format: int64
+       * @description So many more of the same came since the one before.
+       */
+      repeated: number;
+      /** @description Whether the same was told shortly before, so that it was counted and not told. */
+      repetition: boolean;
+      /**
+       * Format: int64
+       * @description The input of the journal that brought it about, if one did.
+       */
+      sequence?: number | null;
+      /** @description info, warning or critical. */
+      severity: string;
+      /** @description The strategy, if it is about one. */
+      strategy?: string | null;
+      /** @description Tells alerts of a kind apart: two with the same subject repeat each other. */
+      subject: string;
+      /** @description The numbers and what to do. */
+      text: string;
+      /** @description Event time; null for what the host itself met with. */
+      time?: string | null;
+      /** @description In a few words. */
+      title: string;
+    };
+    /** @description Where a test goes. */
+    AlertTestBody: {
+      /** @description The channel, such as telegram or webhooks.desk; all of them when left out. */
+      channel?: string | null;
+    };
     /** @description How an account did. Trades of shadows count in `by_strategy` only. */
     Analytics: {
       /** @description By instrument. */
       by_instrument: components['schemas']['NamedSums'][];
-      /** @description By strategy, shadows among them. */
-      by_strategy: components['schemas']['NamedSums'][];
+      /** @description By strategy. One that was a shadow for a while is there twice. */
+      by_strategy: components['schemas']['StrategySums'][];
       /** @description The equity. */
       equity: components['schemas']['EquitySums'];
       /** @description By month, oldest first. */
@@ -915,7 +1009,7 @@ export interface components {
       reason?: string | null;
       /** @description What was asked for. */
       request: components['schemas']['BacktestBody'];
-      /** @description waiting, running, done or failed. */
+      /** @description waiting, running, done, failed or cancelled. */
       state: string;
       summary?: components['schemas']['BacktestSummary'] | null;
     };
@@ -1005,6 +1099,15 @@ export interface components {
       sequence?: number | null;
       /** @description waiting, applied or refused. */
       state: string;
+    };
+    /** @description What came of a test. */
+    ChannelTest: {
+      /** @description The channel. */
+      channel: string;
+      /** @description Whether it arrived. */
+      delivered: boolean;
+      /** @description Why it did not; null when it did. */
+      problem?: string | null;
     };
     /** @description A cost without a fill, such as the gas of a failed transaction. */
     Charge: {
@@ -1114,6 +1217,8 @@ export interface components {
        * @description Bars a second of real time, lately.
        */
       bars_per_second: number;
+      /** @description What was wrong with them, for each instrument. */
+      quality: components['schemas']['QualityView'][];
       /** @description What is fed, such as simulator. */
       source: string;
     };
@@ -1145,6 +1250,29 @@ export interface components {
       strategy: string;
       /** @description When. */
       time: string;
+    };
+    /** @description What the calls of a strategy used of its fuel (instructions) since the host started. */
+    Fuel: {
+      /**
+       * Format: int64
+       * @description What one call may use; 0 when nothing is known of the strategy's calls.
+       */
+      budget: number;
+      /**
+       * Format: int64
+       * @description Of the last call.
+       */
+      last: number;
+      /**
+       * Format: int64
+       * @description Of the call that used most.
+       */
+      most: number;
+      /**
+       * Format: int64
+       * @description Of all calls together.
+       */
+      total: number;
     };
     /** @description A halt. */
     HaltBody: {
@@ -1202,6 +1330,32 @@ export interface components {
       /** @description Why it waits; empty while it writes. */
       why: string;
     };
+    /**
+     * @description How long the calls of a strategy took since the host started. When there are more than a thousand a second, some of them
+     *     are timed.
+     */
+    Latency: {
+      /**
+       * Format: double
+       * @description None took longer; null before the first.
+       */
+      longest_seconds?: number | null;
+      /**
+       * Format: double
+       * @description Half of them took no longer, at most an eighth too high; null before the first.
+       */
+      p50_seconds?: number | null;
+      /**
+       * Format: double
+       * @description 99 of a hundred took no longer, at most an eighth too high; null before the first.
+       */
+      p99_seconds?: number | null;
+      /**
+       * Format: int64
+       * @description How many calls were timed.
+       */
+      timed: number;
+    };
     /** @description Rows without pages. */
     List_Backtest: {
       /** @description The rows. */
@@ -1224,7 +1378,7 @@ export interface components {
         reason?: string | null;
         /** @description What was asked for. */
         request: components['schemas']['BacktestBody'];
-        /** @description waiting, running, done or failed. */
+        /** @description waiting, running, done, failed or cancelled. */
         state: string;
         summary?: components['schemas']['BacktestSummary'] | null;
       }[];
@@ -1678,6 +1832,11 @@ export interface components {
         };
     /** @description An account at a moment. Shadows don't count in its sums. */
     LiveView: {
+      /**
+       * Format: int64
+       * @description Another number whenever an alert came, or something became of one.
+       */
+      alerts: number;
       /** @description The breakers, in the order in which the gate asks them. */
       breakers: components['schemas']['BreakerView'][];
       /** @description The pool and all strategies' cash. */
@@ -1765,7 +1924,7 @@ export interface components {
       /** @description In UTC by the exits, such as 2026-01. */
       month: string;
     };
-    /** @description The sums of a strategy or an instrument. */
+    /** @description The sums of an instrument. */
     NamedSums: components['schemas']['TradeSums'] & {
       /** @description Whose. */
       name: string;
@@ -1851,6 +2010,53 @@ export interface components {
       order: components['schemas']['Order'];
       /** @description Its life, oldest step first. */
       transitions: components['schemas']['Transition'][];
+    };
+    /** @description A page of a list. */
+    Page_AlertEntry: {
+      /** @description The rows. */
+      items: {
+        /** @description The account; null for what concerns the whole host. */
+        account?: string | null;
+        /** @description The channels that it was for, with what each did. */
+        deliveries: components['schemas']['AlertDelivery'][];
+        /** @description The instrument, if it is about one. */
+        instrument?: string | null;
+        /** @description What it is about, such as breaker-opened. */
+        kind: string;
+        /** @description When it was made, by the machine's clock. */
+        noticed: string;
+        /**
+         * Format: int64
+         * @description Rising over all accounts, since the host started.
+         */
+        number: number;
+        /**
+         * Format: int64
+         * @description So many more of the same came since the one before.
+         */
+        repeated: number;
+        /** @description Whether the same was told shortly before, so that it was counted and not told. */
+        repetition: boolean;
+        /**
+         * Format: int64
+         * @description The input of the journal that brought it about, if one did.
+         */
+        sequence?: number | null;
+        /** @description info, warning or critical. */
+        severity: string;
+        /** @description The strategy, if it is about one. */
+        strategy?: string | null;
+        /** @description Tells alerts of a kind apart: two with the same subject repeat each other. */
+        subject: string;
+        /** @description The numbers and what to do. */
+        text: string;
+        /** @description Event time; null for what the host itself met with. */
+        time?: string | null;
+        /** @description In a few words. */
+        title: string;
+      }[];
+      /** @description What `after` is for the next page; null when there is none. */
+      next?: string | null;
     };
     /** @description A page of a list. */
     Page_AuditEntry: {
@@ -2046,6 +2252,8 @@ export interface components {
          * @description The input that closed it.
          */
         sequence: number;
+        /** @description Whether it was traded with make-believe money. */
+        shadow: boolean;
         /** @description The side of the entry: buy or sell. */
         side: string;
         /** @description Whose. */
@@ -2177,6 +2385,34 @@ export interface components {
        */
       type: string;
     };
+    /**
+     * @description What was wrong with an instrument's market data since the host started. What became of it is for `[feed.quality]` of the
+     *     configuration to say.
+     */
+    QualityView: {
+      /** @description The symbol. */
+      instrument: string;
+      /**
+       * Format: int64
+       * @description Bars that were missing between others.
+       */
+      missing: number;
+      /**
+       * Format: int64
+       * @description Rows that were mended.
+       */
+      repaired: number;
+      /**
+       * Format: int64
+       * @description Rows that came in.
+       */
+      rows: number;
+      /**
+       * Format: int64
+       * @description Rows that were left out.
+       */
+      skipped: number;
+    };
     /** @description How often the gate refused something since the host started. */
     RefusalCount: {
       /** @description Why, a stable code. */
@@ -2250,6 +2486,11 @@ export interface components {
     SideKind: 'buy' | 'sell';
     /** @description A strategy's slot and its books. */
     Strategy: {
+      /**
+       * Format: int64
+       * @description How often it was handed events since the host started.
+       */
+      calls: number;
       /** @description Its cash, with what is reserved. */
       cash: string;
       /**
@@ -2259,8 +2500,12 @@ export interface components {
       faults: number;
       /** @description All fees, gas and charges it paid. */
       fees: string;
+      /** @description What these calls used of its fuel. */
+      fuel: components['schemas']['Fuel'];
       /** @description Deposits and transfers in, less transfers out. */
       funded: string;
+      /** @description How long they took. */
+      latency: components['schemas']['Latency'];
       /** @description What becomes of its proposals: live, shadow or off. */
       mode: string;
       /** @description What people call it. */
@@ -2305,8 +2550,28 @@ export interface components {
        */
       warm_up_bars: number;
     };
+    /** @description The sums of a strategy. */
+    StrategySums: components['schemas']['TradeSums'] & {
+      /** @description The deepest fall of its profit from a peak, as a positive amount. */
+      max_drawdown: string;
+      /** @description Whose. */
+      name: string;
+      /**
+       * Format: double
+       * @description Its profit over all that was deposited into the account, so that strategies can be compared; null before the
+       *     account has traded.
+       */
+      return_on_deposits?: number | null;
+      /** @description Whether these are the trades that it made as a shadow. */
+      shadow: boolean;
+    };
     /** @description A strategy in its slot. */
     StrategyView: {
+      /**
+       * Format: int64
+       * @description How often it was handed events since the host started.
+       */
+      calls: number;
       /** @description Its cash and positions at the last prices. */
       capital: string;
       /**
@@ -2324,14 +2589,23 @@ export interface components {
        * @description Fills since the host started.
        */
       fills: number;
+      /** @description What these calls used of its fuel. */
+      fuel: components['schemas']['Fuel'];
       /** @description Deposits and transfers in, less transfers out. */
       funded: string;
       /** @description SHA-256 of the plugin. */
       hash: string;
+      /** @description How long they took. */
+      latency: components['schemas']['Latency'];
       /** @description live, shadow or off. */
       mode: string;
       /** @description The slot. */
       name: string;
+      /**
+       * Format: int64
+       * @description Orders of it, and of its positions' exits, that passed the gate since the host started.
+       */
+      orders: number;
       /** @description Capital less what it was funded with. */
       pnl: string;
       /** @description Profit of its sales, after fees. */
@@ -2420,6 +2694,8 @@ export interface components {
        * @description The input that closed it.
        */
       sequence: number;
+      /** @description Whether it was traded with make-believe money. */
+      shadow: boolean;
       /** @description The side of the entry: buy or sell. */
       side: string;
       /** @description Whose. */
@@ -2549,6 +2825,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -2626,6 +2911,115 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  alerts: {
+    parameters: {
+      query?: {
+        /** @description The `next` of the page before. */
+        after?: string;
+        /** @description Rows of the page, 1 to 1000; 100 when left out. */
+        limit?: string;
+      };
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What there is */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Page_AlertEntry'];
+        };
+      };
+      /** @description A query parameter can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -2696,6 +3090,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -2794,6 +3197,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -2885,6 +3297,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -2969,6 +3390,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3069,6 +3499,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -3161,6 +3600,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3288,6 +3736,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -3367,6 +3824,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3467,6 +3933,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -3553,6 +4028,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3663,6 +4147,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3790,6 +4283,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -3871,6 +4373,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -3996,6 +4507,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -4082,6 +4602,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -4152,6 +4681,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4275,6 +4813,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -4368,6 +4915,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4495,6 +5051,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -4581,6 +5146,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -4653,6 +5227,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4739,6 +5322,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -4811,6 +5403,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -4940,6 +5541,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -5021,6 +5631,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5150,6 +5769,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -5272,6 +5900,15 @@ export interface operations {
       };
       /** @description The body is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5412,6 +6049,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -5532,6 +6178,15 @@ export interface operations {
       };
       /** @description The body is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5666,6 +6321,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
         headers: {
@@ -5774,6 +6438,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -5844,6 +6517,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -5971,8 +6653,122 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The engine refused it */
       422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  test: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AlertTestBody'];
+      };
+    };
+    responses: {
+      /** @description What came of it at each channel */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChannelTest'][];
+        };
+      };
+      /** @description The body can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such channel */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6038,6 +6834,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6132,6 +6937,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -6202,6 +7016,101 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  cancel_backtest: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description Its number */
+        backtest: number;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description How it stands */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Backtest'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6286,6 +7195,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -6344,6 +7262,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6444,6 +7371,15 @@ export interface operations {
       };
       /** @description The file is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6559,6 +7495,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description The version can't run here any more */
       422: {
         headers: {
@@ -6645,6 +7590,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -6703,6 +7657,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6788,6 +7751,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many logins */
       429: {
         headers: {
@@ -6844,6 +7816,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -6913,6 +7894,15 @@ export interface operations {
       };
       /** @description The body is too large */
       413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7007,6 +7997,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7065,6 +8064,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7177,6 +8185,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7252,6 +8269,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7292,6 +8318,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };
@@ -7364,6 +8399,15 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
       /** @description Too many requests */
       429: {
         headers: {
@@ -7404,6 +8448,15 @@ export interface operations {
       };
       /** @description It took too long */
       408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
         headers: {
           [name: string]: unknown;
         };

@@ -4,20 +4,13 @@ import type { Schemas } from '../api/client';
 export type Message = Schemas['LiveMessage'];
 export type LiveEvent = Schemas['LiveEvent'];
 export type LiveView = Schemas['LiveView'];
+export type QualityView = Schemas['QualityView'];
 export type LiveStrategy = Schemas['StrategyView'];
 export type LivePosition = Schemas['PositionView'];
 export type LiveBar = Schemas['LiveBar'];
 
 /** The message of one kind. */
 export type MessageOf<Kind extends Message['kind']> = Extract<Message, { kind: Kind }>;
-
-/** What is measured of a strategy's calls. Hosts that don't measure it leave it out. */
-export interface Measured {
-  readonly latency_us?: number;
-  readonly fuel?: number;
-}
-
-export const measured = (strategy: LiveStrategy): Measured => strategy as LiveStrategy & Measured;
 
 /** The host's own close code: the token or the login has ended. */
 export const CLOSED_SESSION_ENDED = 4001;

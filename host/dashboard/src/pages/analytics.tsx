@@ -9,7 +9,7 @@ import { Count, Gain, Money, Percent } from '../components/figures';
 import { PageHead } from '../components/page-head';
 import { Panel } from '../components/panel';
 import { StrategyTag } from '../components/strategy-tag';
-import { Table } from '../components/table';
+import { Table, type Column } from '../components/table';
 import * as decimal from '../format/decimal';
 import { duration } from '../format/time';
 import { useStream } from '../live/live';
@@ -62,16 +62,9 @@ export function AnalyticsPage({ account }: { account: string }): ReactElement {
   );
 }
 
-const shadowsOf = (state: StreamState): string =>
-  (state.view?.strategies ?? [])
-    .filter(({ mode }) => mode === 'shadow')
-    .map(({ name }) => name)
-    .join('\n');
-
 function Figures({ basis }: { basis: Basis }): ReactElement {
   const { sums, curve } = basis;
   const { overall, equity } = sums;
-  const shadows = useStream(shadowsOf).split('\n');
   const shape = useMemo(() => curveFigures(curve), [curve]);
   const figures: readonly (readonly [string, ReactNode, string])[] = [
     ['Return', <Gain key="0" value={equity.total_return ?? null} percent />, 'equity, start to end'],
@@ -105,14 +98,14 @@ function Figures({ basis }: { basis: Basis }): ReactElement {
       <Breakdown
         title="By strategy"
         rows={sums.by_strategy}
-        name={(name) => (
+        name={({ name, shadow }) => (
           <span className="pair">
             <StrategyTag name={name} />
-            {shadows.includes(name) && <Status value="shadow" />}
+            {shadow && <Status value="shadow" />}
           </span>
         )}
       />
-      <Breakdown title="By instrument" rows={sums.by_instrument} name={(name) => <b>{name}</b>} />
+      <Breakdown title="By instrument" rows={sums.by_instrument} name={({ name }) => <b>{name}</b>} />
     </>
   );
 }
@@ -125,12 +118,35 @@ function Ratio({ value }: { value: number | null }): ReactElement {
   );
 }
 
-type Row = TradeSums & { readonly name: string };
+type Row = TradeSums & {
+  readonly name: string;
+  readonly shadow?: boolean;
+  readonly return_on_deposits?: number | null;
+  readonly max_drawdown?: string;
+};
 
 const byText =
   (of: (row: Row) => string | null | undefined) =>
   (a: Row, b: Row): number =>
     decimal.compare(decimal.parse(of(a)) ?? decimal.ZERO, decimal.parse(of(b)) ?? decimal.ZERO);
+
+/** What strategies are compared by. */
+const leaderColumns: readonly Column<Row>[] = [
+  {
+    name: 'return',
+    title: 'Return on deposits',
+    numeric: true,
+    order: (a, b) => (a.return_on_deposits ?? 0) - (b.return_on_deposits ?? 0),
+    cell: ({ return_on_deposits: of }) => <Percent value={of ?? null} digits={2} />,
+  },
+  {
+    name: 'drawdown',
+    title: 'Drawdown, USD',
+    numeric: true,
+    order: byText(({ max_drawdown }) => max_drawdown),
+    cell: ({ max_drawdown }) => <Money value={max_drawdown ?? null} />,
+  },
+];
 
 function Breakdown({
   title,
@@ -139,18 +155,18 @@ function Breakdown({
 }: {
   title: string;
   rows: readonly Row[];
-  name: (name: string) => ReactNode;
+  name: (row: Row) => ReactNode;
 }): ReactElement {
   return (
     <Panel title={title} flush>
       <Table
         caption={title}
         rows={rows}
-        rowKey={(row) => row.name}
+        rowKey={(row) => `${row.name} ${row.shadow === true}`}
         empty={null}
         sortedBy={{ name: 'trades', descending: true }}
         columns={[
-          { name: 'name', title: 'Name', lead: true, cell: (row) => name(row.name) },
+          { name: 'name', title: 'Name', lead: true, cell: name },
           {
             name: 'trades',
             title: 'Trades',
@@ -165,6 +181,7 @@ function Breakdown({
             order: byText(({ pnl }) => pnl),
             cell: ({ pnl }) => <Gain value={pnl} />,
           },
+          ...(rows.some((row) => row.max_drawdown !== undefined) ? leaderColumns : []),
           {
             name: 'fees',
             title: 'Fees, USD',

@@ -55,7 +55,7 @@ export function BacktestPage({ account }: { account: string }): ReactElement {
             )}
             <ul className="jobs">
               {jobs.data?.items.map((job) => (
-                <JobEntry key={job.id} job={job} />
+                <JobEntry key={job.id} job={job} onChanged={jobs.reload} />
               ))}
             </ul>
           </Panel>
@@ -129,7 +129,24 @@ function BacktestForm({ account, onStarted }: { account: string; onStarted: () =
   );
 }
 
-function JobEntry({ job }: { job: Job }): ReactElement {
+function Cancel({ job, onCancelled }: { job: Job; onCancelled: () => void }): ReactElement {
+  const forbidden = useForbidden('trader');
+  const cancel = async (): Promise<void> => {
+    try {
+      await call('DELETE', path('backtests', job.id));
+    } catch (problem) {
+      failed('The backtest was not cancelled', problem);
+    }
+    onCancelled();
+  };
+  return (
+    <Button small onClick={() => void cancel()} forbidden={forbidden}>
+      Cancel
+    </Button>
+  );
+}
+
+function JobEntry({ job, onChanged }: { job: Job; onChanged: () => void }): ReactElement {
   const { request, summary } = job;
   const progress = Math.min(1, Math.max(0, job.progress));
   const what = [
@@ -142,6 +159,7 @@ function JobEntry({ job }: { job: Job }): ReactElement {
       <div className="job-head">
         <b>{what.filter(Boolean).join(', ')}</b>
         <Status value={job.state} />
+        {!ENDED.includes(job.state) && <Cancel job={job} onCancelled={onChanged} />}
         <span className="push" />
         <span className="faint number">
           {dateTime(job.created)}, {job.by}

@@ -11,10 +11,11 @@ import { Panel } from '../components/panel';
 import { StrategyTag, useStrategyColour } from '../components/strategy-tag';
 import { Table } from '../components/table';
 import * as decimal from '../format/decimal';
+import { elapsed } from '../format/elapsed';
 import { clockTime, dateTime } from '../format/time';
 import { refusalOf, type SeenRefusal } from '../live/event-text';
 import { useStream, useView } from '../live/live';
-import { measured, type LiveView } from '../live/messages';
+import type { LiveView, QualityView } from '../live/messages';
 import type { StreamState } from '../live/stream';
 import { allPages } from '../paged';
 import { useResource } from '../resource';
@@ -464,6 +465,13 @@ function RefusalsPanel({ account }: { account: string }): ReactElement {
   );
 }
 
+/** What was wrong with the market data, over all instruments. */
+function defects(quality: readonly QualityView[]): string {
+  const sum = (of: (one: QualityView) => number): string =>
+    quality.reduce((all, one) => all + of(one), 0).toLocaleString('en-US');
+  return [sum((one) => one.repaired), sum((one) => one.skipped), sum((one) => one.missing)].join(' / ');
+}
+
 function FeedPanel(): ReactElement {
   const view = useView();
   return (
@@ -487,6 +495,10 @@ function FeedPanel(): ReactElement {
             </span>
           </li>
           <li>
+            <span>rows mended, skipped, missing</span>
+            <span className="number">{defects(view.feed.quality)}</span>
+          </li>
+          <li>
             <span>working orders</span>
             <Count value={view.working_orders} />
           </li>
@@ -495,18 +507,18 @@ function FeedPanel(): ReactElement {
             <Count value={view.journal.durable} />
           </li>
           {view.strategies.map((strategy) => {
-            const { latency_us, fuel } = measured(strategy);
-            if (latency_us === undefined) return null;
+            const { calls, fuel, latency } = strategy;
+            if (calls === 0) return null;
             return (
               <li key={strategy.name}>
                 <StrategyTag name={strategy.name} />
                 <span className="pair">
-                  <span className="number">{latency_us.toFixed(1)} µs</span>
-                  {fuel !== undefined && (
-                    <span className="faint number" title="Fuel of a call">
-                      {compact(fuel)} fuel
-                    </span>
-                  )}
+                  <span className="number" title="Half of its calls took no longer">
+                    {elapsed(latency.p50_seconds)}
+                  </span>
+                  <span className="faint number" title="Fuel of a call">
+                    {compact(fuel.total / calls)} fuel
+                  </span>
                 </span>
               </li>
             );

@@ -9,8 +9,9 @@ import { Sparkline } from '../components/sparkline';
 import { useStrategyColour } from '../components/strategy-tag';
 import { failed, succeeded } from '../components/toasts';
 import * as decimal from '../format/decimal';
+import { elapsed } from '../format/elapsed';
 import { traces, useView } from '../live/live';
-import { measured, type LiveStrategy } from '../live/messages';
+import type { LiveStrategy } from '../live/messages';
 import { href } from '../router';
 import { useForbidden } from '../session';
 import { useWhole } from '../store';
@@ -102,12 +103,25 @@ export function ReleaseButton({ account, name }: { account: string; name: string
   );
 }
 
-/** What its calls cost, as far as the host measures it. */
+/** How much of what a call may use the call that used most did. */
+function share({ most, budget }: LiveStrategy['fuel']): string {
+  if (budget === 0) return '–';
+  const percent = (100 * most) / budget;
+  return percent > 0 && percent < 0.01 ? '<\u20090.01\u2009%' : `${percent.toFixed(2)}\u2009%`;
+}
+
+/** What it did and what its calls cost since the host started. */
 export function workOf(strategy: LiveStrategy): (readonly [string, string])[] {
-  const { latency_us, fuel } = measured(strategy);
-  const facts: (readonly [string, string])[] = [['Events', compact(strategy.events)]];
-  if (latency_us !== undefined) facts.push(['Latency', `${latency_us.toFixed(1)} µs`]);
-  if (fuel !== undefined) facts.push(['Fuel a call', compact(fuel)]);
+  const { calls, fuel, latency } = strategy;
+  const facts: (readonly [string, string])[] = [
+    ['Orders', compact(strategy.orders)],
+    ['Events', compact(strategy.events)],
+    ['Calls', compact(calls)],
+    ['Call p50', elapsed(latency.p50_seconds)],
+    ['Call p99', elapsed(latency.p99_seconds)],
+    ['Fuel a call', calls > 0 ? compact(fuel.total / calls) : '–'],
+    ['Peak fuel', share(fuel)],
+  ];
   const realised = decimal.parse(strategy.realised);
   if (realised) facts.push(['Realised', decimal.format(realised, { digits: 2, signed: true })]);
   return facts;

@@ -20,6 +20,7 @@ const AnalyticsPage = lazy(() =>
 );
 const BacktestPage = lazy(() => import('../pages/backtest').then((page) => ({ default: page.BacktestPage })));
 const SettingsPage = lazy(() => import('../pages/settings').then((page) => ({ default: page.SettingsPage })));
+const AlertsPage = lazy(() => import('../pages/alerts').then((page) => ({ default: page.AlertsPage })));
 const AuditPage = lazy(() => import('../pages/audit').then((page) => ({ default: page.AuditPage })));
 const TokensPage = lazy(() => import('../pages/tokens').then((page) => ({ default: page.TokensPage })));
 
@@ -59,6 +60,8 @@ function Page({ account }: { account: string }): ReactElement {
       return <BacktestPage account={account} />;
     case 'settings':
       return <SettingsPage account={account} />;
+    case 'alerts':
+      return <AlertsPage account={account} />;
     case 'audit':
       return <AuditPage account={account} />;
     case 'tokens':

@@ -31,6 +31,7 @@ export const PAGES: readonly { readonly group: string; readonly pages: readonly 
     group: 'Host',
     pages: [
       { path: 'settings', title: 'Settings', icon: 'settings' },
+      { path: 'alerts', title: 'Alerts', icon: 'alerts' },
       { path: 'audit', title: 'Audit', icon: 'audit' },
       { path: 'tokens', title: 'Tokens', icon: 'tokens' },
     ],

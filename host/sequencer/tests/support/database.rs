@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use bulkhead_core::time::Timestamp;
 use bulkhead_store::journal::{Checksum, Record, RecordNumber, ShardId, hash_of};
 use bulkhead_store::storage::{
     AnsweredRequest, Group, Outcome, Request, Snapshot, SnapshotHead, Storage, StoreError,
@@ -276,6 +277,7 @@ impl Storage for Database {
             id,
             actor: "somebody".to_owned(),
             command: command.clone(),
+            asked: Timestamp::from_seconds(0),
         };
         Ok(requests.map(request).collect())
     }

@@ -145,28 +145,49 @@ fn with_key(session: &mut Session<'_>, key: &str, asked: (ShardId, &str, &str)) 
 }
 
 impl Database {
+    /// How many requests to a shard wait.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database can't be read.
+    pub fn waiting_of(&mut self, shard: ShardId) -> Result<usize, StoreError> {
+        let sql = "SELECT count(*) FROM requests WHERE shard = $1 AND outcome IS NULL";
+        let row = self.call(|session| session.query(sql, vec![shard.to_value()]))?.pop();
+        let waiting: i64 = row.map_or(Ok(0), |row| row.first("requests"))?;
+        Ok(usize::try_from(waiting).unwrap_or(0))
+    }
+
     /// Requests to all shards that wait, oldest first.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the database can't be read.
     pub fn waiting_requests(&mut self) -> Result<Vec<(ShardId, Request)>, StoreError> {
-        let sql = "SELECT shard, id, actor, command FROM requests WHERE outcome IS NULL ORDER BY id";
+        let sql = "SELECT shard, id, actor, command, asked FROM requests WHERE outcome IS NULL ORDER BY id";
         let rows = self.call(|session| session.query(sql, Vec::new()))?;
         let request = |row: super::value::Row| {
             let mut cells = row.reader("requests");
             let shard = cells.next()?;
-            Ok((shard, Request { id: cells.next()?, actor: cells.next()?, command: cells.next()? }))
+            Ok((
+                shard,
+                Request {
+                    id: cells.next()?,
+                    actor: cells.next()?,
+                    command: cells.next()?,
+                    asked: cells.next()?,
+                },
+            ))
         };
         rows.into_iter().map(request).collect()
     }
 }
 
 pub(super) fn waiting(session: &mut Session<'_>, shard: ShardId) -> Result<Vec<Request>, StoreError> {
-    let sql = "SELECT id, actor, command FROM requests WHERE shard = $1 AND outcome IS NULL ORDER BY id";
+    let sql =
+        "SELECT id, actor, command, asked FROM requests WHERE shard = $1 AND outcome IS NULL ORDER BY id";
     let request = |row: super::value::Row| {
         let mut cells = row.reader("requests");
-        Ok(Request { id: cells.next()?, actor: cells.next()?, command: cells.next()? })
+        Ok(Request { id: cells.next()?, actor: cells.next()?, command: cells.next()?, asked: cells.next()? })
     };
     session.query(sql, vec![shard.to_value()])?.into_iter().map(request).collect()
 }

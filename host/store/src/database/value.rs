@@ -138,6 +138,11 @@ macro_rules! column {
 }
 
 column!(i64, Integer, |value| *value, |found| Ok(found));
+column!(bool, Integer, |value| i64::from(*value), |found| match found {
+    0 => Ok(false),
+    1 => Ok(true),
+    _ => Err(Misfit),
+});
 column!(f64, Real, |value| *value, |found| Ok(found));
 column!(Decimal, Decimal, |value| *value, |found| Ok(found));
 column!(String, Text, |value| value.clone(), |found| Ok(found));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bulkhead_core::engine::ChangeableSettings;
 use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::input::{
     Actor, AttributedCommand, Command, Deployment, HaltAction, Input, InputKind, SettingsChange, StrategyMode,
@@ -40,8 +41,13 @@ enum FirstCommand {
     Release { slot: String },
     Halt { reason: String, actor: Actor, action: HaltAction },
     Resume { actor: Actor },
-    ChangeSettings { actor: Actor, change: Box<SettingsChange> },
+    ChangeSettings { actor: Actor, change: Box<FirstSettingsChange> },
     Close { slot: String, instrument: InstrumentId },
+}
+
+#[derive(Deserialize)]
+struct FirstSettingsChange {
+    settings: ChangeableSettings,
 }
 
 impl From<FirstInput> for Input {
@@ -70,7 +76,10 @@ impl From<FirstCommand> for AttributedCommand {
             FirstCommand::Release { slot } => (unrecorded(), Command::Release { slot }),
             FirstCommand::Halt { reason, actor, action } => (actor, Command::Halt { reason, action }),
             FirstCommand::Resume { actor } => (actor, Command::Resume {}),
-            FirstCommand::ChangeSettings { actor, change } => (actor, Command::ChangeSettings(change)),
+            FirstCommand::ChangeSettings { actor, change } => {
+                let change = SettingsChange { settings: change.settings, of: None };
+                (actor, Command::ChangeSettings(Box::new(change)))
+            }
             FirstCommand::Close { slot, instrument } => (unrecorded(), Command::Close { slot, instrument }),
         };
         Self { actor, command }

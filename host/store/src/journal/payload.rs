@@ -7,7 +7,7 @@
 //! | encoding | differs from the one before in |
 //! |---|---|
 //! | 1 | |
-//! | 2 | commands say who asked: [`decode_commands`]; snapshots hold what the configuration asked for |
+//! | 2 | commands say who asked, and of which version settings are a change: [`decode_commands`]; snapshots hold what the configuration asked for |
 
 use bulkhead_core::engine::EngineSettings;
 use bulkhead_core::input::Input;

@@ -212,6 +212,7 @@ impl Projection {
                 fees: trade.fees,
                 pnl: trade.pnl,
                 exit_reason: trade.exit_reason,
+                shadow: engine.ledger().sub_ledger(trade.strategy).is_some_and(SubLedger::is_make_believe),
             })),
             Output::Charged { strategy, time, amount } => into.push(Change::Charge(ChargeRow {
                 shard,

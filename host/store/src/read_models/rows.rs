@@ -255,6 +255,8 @@ table_row! {
         pnl: Money,
         /// Why it was closed.
         exit_reason: FillCause,
+        /// Whether it was traded with make-believe money.
+        shadow: bool,
     }
 }
 

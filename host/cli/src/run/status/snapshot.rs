@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bulkhead_api::live::SlotCounts;
 use bulkhead_core::engine::{Engine, SlotStatus};
 use bulkhead_core::exits::Guard;
 use bulkhead_core::identifier::StrategyId;
@@ -113,7 +114,7 @@ impl Snapshot {
         let mut positions = Vec::new();
         for slot in engine.slots() {
             let Some(books) = engine.ledger().sub_ledger(slot.id()) else { continue };
-            let (fills, refusals) = tally.fills_and_refusals(slot.id());
+            let SlotCounts { fills, refusals, .. } = tally.counts(slot.id());
             strategies.push(StrategyRow {
                 name: slot.name().to_owned(),
                 version: slot.description().version.clone(),

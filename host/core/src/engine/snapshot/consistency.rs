@@ -19,6 +19,11 @@ impl EngineSnapshot {
     pub(super) fn check(&self) -> Result<(), String> {
         self.settings.check_grids().map_err(|error| error.to_string())?;
         self.check_instruments()?;
+        let (configured, there) = (&self.configured.settings.instruments, &self.settings.instruments);
+        if configured.len() > there.len() {
+            let (configured, there) = (configured.len(), there.len());
+            return Err(format!("{configured} instruments are configured, and there are {there}"));
+        }
         self.check_slots()?;
         self.check_orders()?;
         self.check_counts()
@@ -45,7 +50,7 @@ impl EngineSnapshot {
         if slots != books {
             return Err(format!("there are {slots} slots and {books} sub-ledgers"));
         }
-        let configured = self.configured.len();
+        let configured = self.configured.slots.len();
         if slots != configured {
             return Err(format!("there are {slots} slots, and {configured} are configured or not"));
         }
@@ -179,6 +184,15 @@ mod tests {
     }
 
     #[test]
+    fn instruments_that_are_configured_and_not_there_are_found() {
+        let found = refused(|snapshot| {
+            let another = snapshot.settings.instruments[0].clone();
+            snapshot.configured.settings.instruments.push(another);
+        });
+        assert_eq!(found, "3 instruments are configured, and there are 2");
+    }
+
+    #[test]
     fn an_instrument_without_a_step_is_found() {
         let found = refused(|snapshot| snapshot.settings.instruments[1].lot = Quantity::ZERO);
         assert!(found.contains("B-USD has tick 0.01 and lot 0"), "{found}");
@@ -204,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_configured_slot_that_does_not_exist_is_found() {
-        let found = refused(|snapshot| snapshot.configured.push(None));
+        let found = refused(|snapshot| snapshot.configured.slots.push(None));
         assert_eq!(found, "there are 0 slots, and 1 are configured or not");
     }
 
