@@ -257,9 +257,8 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
         let always = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, always);
     }
-    // What is left of a body that was not wanted ends the connection, which its client should know before the next
-    // request.
-    if ambiguous || has_body && status >= 400 {
+    // A body that was refused may not have been read, and then the connection ends: who asks next must know.
+    if ambiguous || (has_body && status >= 400) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Ok(id) = HeaderValue::from_str(&id) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -107,10 +108,16 @@ pub(crate) struct Stream {
     /// Another one for each run of the host.
     id: String,
     state: Mutex<State>,
-    subscribers: broadcast::Sender<Arc<Message>>,
+    /// Whether anybody subscribed when that was last looked at, which who trades may read without waiting.
+    watched: AtomicBool,
+    /// How far a subscriber may lag behind.
+    lag: usize,
 }
 
 struct State {
+    /// To those who chose the same topics, for each choice that somebody has made. Who wants little would else have to go
+    /// through everything that others want, and could not keep up with it.
+    subscribers: BTreeMap<Topics, broadcast::Sender<Arc<Message>>>,
     sequence: u64,
     /// The number of each topic's newest message.
     last: [u64; Topic::ALL.len()],
@@ -232,7 +239,7 @@ impl Publisher {
     /// How long to wait between two views: less while somebody watches.
     #[must_use]
     pub fn view_every(&self) -> Duration {
-        if self.stream.subscribers.receiver_count() > 0 { VIEW_WATCHED } else { VIEW_UNWATCHED }
+        if self.stream.watched.load(Ordering::Relaxed) { VIEW_WATCHED } else { VIEW_UNWATCHED }
     }
 
     /// Whether the hub has the names that are in use, or will have before what is handed over next.
@@ -266,6 +273,7 @@ fn pump(published: &Receiver<HandedOver>) {
 impl Stream {
     fn new(id: String, room: Room) -> Self {
         let state = State {
+            subscribers: BTreeMap::new(),
             sequence: 0,
             last: [0; Topic::ALL.len()],
             kept: VecDeque::new(),
@@ -278,8 +286,7 @@ impl Stream {
             names: LiveNames::default(),
             time: String::new(),
         };
-        let (subscribers, _) = broadcast::channel(room.lag);
-        Self { id, state: Mutex::new(state), subscribers }
+        Self { id, state: Mutex::new(state), watched: AtomicBool::new(false), lag: room.lag }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -303,7 +310,7 @@ impl Stream {
                     state.recent.add(&event, &state.time);
                     let topic = event.topic();
                     let time = state.time.clone();
-                    self.send(state, topic, |sequence, previous| LiveMessage::Event {
+                    state.send(topic, |sequence, previous| LiveMessage::Event {
                         sequence,
                         previous,
                         topic,
@@ -319,13 +326,16 @@ impl Stream {
                 let sequence = state.sequence;
                 let text = text(&LiveMessage::View { sequence, view: &view });
                 // It replaces the one before, so it is not kept.
-                self.hand_out(Message { sequence, topic: Topic::Account, text }.into());
+                state.hand_out(&Message { sequence, topic: Topic::Account, text }.into());
+                // Choices that nobody has any more are forgotten.
+                state.subscribers.retain(|_, subscribers| subscribers.receiver_count() > 0);
+                self.watched.store(!state.subscribers.is_empty(), Ordering::Relaxed);
             }
             Published::Bars(bars) => {
                 for bars in bars.chunks(BARS_IN_ONE) {
                     let live = bars.iter().map(|bar| LiveBar::of(bar, state.names.symbol(bar.instrument)));
                     let live: Vec<LiveBar> = live.collect();
-                    self.send(state, Topic::Bars, |sequence, previous| LiveMessage::Bars {
+                    state.send(Topic::Bars, |sequence, previous| LiveMessage::Bars {
                         sequence,
                         previous,
                         bars: live,
@@ -343,28 +353,6 @@ impl Stream {
         }
     }
 
-    fn send<'a>(&self, state: &mut State, topic: Topic, message: impl FnOnce(u64, u64) -> LiveMessage<'a>) {
-        state.sequence += 1;
-        let sequence = state.sequence;
-        let previous = std::mem::replace(&mut state.last[topic.place()], sequence);
-        let text = text(&message(sequence, previous));
-        let message = Arc::new(Message { sequence, topic, text });
-        state.kept_bytes += message.text.len();
-        state.kept.push_back(Arc::clone(&message));
-        while (state.kept.len() > KEPT || state.kept_bytes > state.most_bytes)
-            && let Some(oldest) = state.kept.pop_front()
-        {
-            state.kept_bytes -= oldest.text.len();
-            state.forgotten = oldest.sequence;
-        }
-        self.hand_out(message);
-    }
-
-    /// Nobody listens when there is nobody.
-    fn hand_out(&self, message: Arc<Message>) {
-        drop(self.subscribers.send(message));
-    }
-
     /// Subscribes from where the subscriber says, if all since then is kept, or else from now.
     pub(crate) fn subscribe(
         &self,
@@ -372,9 +360,11 @@ impl Stream {
         resume: Option<&Resume>,
         heartbeat: Duration,
     ) -> Subscription {
-        let state = self.lock();
         // Under the lock, so that nothing comes in between.
-        let receiver = self.subscribers.subscribe();
+        let mut state = self.lock();
+        let subscribers = state.subscribers.entry(topics);
+        let receiver = subscribers.or_insert_with(|| broadcast::channel(self.lag).0).subscribe();
+        self.watched.store(true, Ordering::Relaxed);
         let resume = resume.filter(|resume| {
             resume.stream == self.id && (state.forgotten..=state.sequence).contains(&resume.after)
         });
@@ -431,7 +421,7 @@ impl Stream {
 
     /// How many listen.
     pub(crate) fn subscribers(&self) -> usize {
-        self.subscribers.receiver_count()
+        self.lock().subscribers.values().map(broadcast::Sender::receiver_count).sum()
     }
 
     /// Looks into what happened lately.
@@ -446,6 +436,32 @@ impl Stream {
 }
 
 impl State {
+    fn send<'a>(&mut self, topic: Topic, message: impl FnOnce(u64, u64) -> LiveMessage<'a>) {
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let previous = std::mem::replace(&mut self.last[topic.place()], sequence);
+        let text = text(&message(sequence, previous));
+        let message = Arc::new(Message { sequence, topic, text });
+        self.kept_bytes += message.text.len();
+        self.kept.push_back(Arc::clone(&message));
+        while (self.kept.len() > KEPT || self.kept_bytes > self.most_bytes)
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            self.kept_bytes -= oldest.text.len();
+            self.forgotten = oldest.sequence;
+        }
+        self.hand_out(&message);
+    }
+
+    /// To those who want it. Nobody listens when there is nobody.
+    fn hand_out(&self, message: &Arc<Message>) {
+        for (topics, subscribers) in &self.subscribers {
+            if topics.has(message.topic) {
+                drop(subscribers.send(Arc::clone(message)));
+            }
+        }
+    }
+
     /// Something is missing from here on: every topic's next message says so by the number before it.
     fn skip(&mut self) {
         self.sequence += 1;
@@ -512,6 +528,20 @@ mod tests {
         }
         let expected = [("strategies", [1, 0, 7]), ("account", [2, 0, 8]), ("strategies", [3, 1, 9])];
         assert_eq!(found, expected.map(|(topic, numbers)| (topic.to_owned(), numbers)));
+    }
+
+    #[test]
+    fn a_flood_of_what_others_want_makes_nobody_lag() {
+        let stream = Stream::new("s".to_owned(), ROOM);
+        let subscribe = |topics| stream.subscribe(Topics::read(topics).unwrap(), None, HEARTBEAT).receiver;
+        let (mut few, mut all) = (subscribe(Some("account")), subscribe(None));
+        assert_eq!(stream.subscribers(), 2);
+        let flood: Vec<_> = (0..).take(3 * LEAST_LAG).map(log).collect();
+        stream.take(false, Published::Outputs([flood, vec![refused(9_999)]].concat()));
+        assert!(matches!(all.try_recv(), Err(broadcast::error::TryRecvError::Lagged(_))));
+        assert_eq!(read(&few.try_recv().unwrap().text)["input"], 9_999);
+        drop(few);
+        assert_eq!(stream.subscribers(), 1);
     }
 
     #[test]
