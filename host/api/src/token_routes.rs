@@ -122,7 +122,7 @@ pub(crate) async fn make_token(
             match create(database, &body.name, role, body.account.as_deref(), now(), expires) {
                 Ok(made) => Ok(made),
                 Err(error @ TokenError::Name(_)) => Err(Problem::new(Kind::BadBody, error.to_string())),
-                Err(TokenError::Store(StoreError::Conflict(why))) => Err(Problem::new(Kind::Exists, why)),
+                Err(TokenError::Store(StoreError::Exists(why))) => Err(Problem::new(Kind::Exists, why)),
                 Err(TokenError::Store(error)) => Err(error.into()),
                 Err(error @ TokenError::Random(_)) => {
                     tracing::error!(%error, "no token can be made");

@@ -182,6 +182,9 @@ pub enum StoreError {
     /// Somebody else writes to the same journal.
     #[error("another process writes to this journal: {0}; a journal has one writer")]
     Conflict(String),
+    /// There is or was such a thing already.
+    #[error("{0}")]
+    Exists(String),
     /// The database is not what this version can work with.
     #[error("{0}")]
     Unsuitable(String),

@@ -53,7 +53,7 @@ fn a_name_is_given_once(place: &Place) {
     beside.add_token(&token("zoe")).unwrap();
     beside.revoke_token("zoe", Timestamp::from_seconds(7)).unwrap();
     let again = TokenRow { hash: ContentHash::of(b"another"), ..token("zoe") };
-    assert!(matches!(beside.add_token(&again), Err(StoreError::Conflict(_))));
+    assert!(matches!(beside.add_token(&again), Err(StoreError::Exists(_))));
 }
 
 fn a_copy_knows_the_tokens(place: &Place) {

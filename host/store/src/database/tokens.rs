@@ -39,13 +39,13 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Conflict`] when there is or was a token of this name; another [`StoreError`] when it could
+    /// [`StoreError::Exists`] when there is or was a token of this name; another [`StoreError`] when it could
     /// not be written.
     pub fn add_token(&mut self, token: &TokenRow) -> Result<(), StoreError> {
         self.call(|session| {
             session.transaction(|session| {
                 if named(session, &token.name)?.is_some() {
-                    return Err(StoreError::Conflict(format!(
+                    return Err(StoreError::Exists(format!(
                         "there is or was a token \"{}\"; give the new one another name",
                         token.name
                     )));
