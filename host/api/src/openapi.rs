@@ -13,7 +13,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use crate::problem::{Kind, Problem};
 use crate::routes::{Access, Route, routes};
 use crate::{
-    alerts, analytics, backtests, changes, live, login, metrics, orders, plugins, reads, routes, token_routes,
+    alerts, analytics, backtests, changes, health, live, login, metrics, orders, plugins, reads, token_routes,
 };
 
 #[derive(OpenApi)]
@@ -25,8 +25,8 @@ use crate::{
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
     ),
     paths(
-        routes::healthz,
-        routes::readyz,
+        health::healthz,
+        health::readyz,
         metrics::metrics,
         reads::accounts,
         reads::account,

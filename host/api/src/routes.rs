@@ -1,38 +1,22 @@
 //! All that can be asked, and by whom: the one table that the router is built from.
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime};
-
 use axum::Router;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, Uri};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post, put};
-use serde::Serialize;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
-use utoipa::ToSchema;
 
-use crate::addressing::addressed;
-use crate::api::{Answer, Api};
+use crate::api::Api;
 use crate::authorisation::{Needed, authorise};
-use crate::observer::ServedRequest;
-use crate::problem::{Kind, Problem, ProblemDocument};
+use crate::every_request::{around, cross_origin, largest_body};
+use crate::problem::{Kind, Problem};
 use crate::tokens::Role;
 use crate::{
-    alerts, analytics, backtests, changes, live, login, metrics, openapi, orders, pages, plugins, reads,
-    token_routes,
+    alerts, analytics, backtests, changes, health, live, login, metrics, openapi, orders, pages, plugins,
+    reads, token_routes,
 };
-
-/// Where plugin files are uploaded.
-const UPLOAD: &str = "/api/v1/plugins/{plugin}";
-
-/// Largest body but for plugin files, in bytes.
-const LARGEST_BODY: usize = 64 * 1024;
-
-/// How long an answer may take: more than a change waits for, and enough to upload and compile a plugin.
-const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 
 /// Who may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,8 +62,8 @@ pub(crate) fn routes() -> Vec<Route> {
     const ADMIN_OF_ALL: Access = all_from(Role::Admin);
 
     table! {
-        get "/healthz" ANYBODY => healthz,
-        get "/readyz" ANYBODY => readyz,
+        get "/healthz" ANYBODY => health::healthz,
+        get "/readyz" ANYBODY => health::readyz,
         post "/api/v1/session" ANYBODY => login::log_in,
         post "/api/v1/session/challenge" ANYBODY => login::challenge,
         post "/api/v1/session/wallet" ANYBODY => login::log_in_with_wallet,
@@ -179,153 +163,6 @@ async fn elsewhere(method: Method, uri: Uri) -> Result<Response, Problem> {
     Err(Problem::new(Kind::UnknownRoute, "there is nothing here; /api/v1/openapi.json lists all routes"))
 }
 
-/// Lets the pages of allowed origins use the API, and no others.
-fn cross_origin(api: &Api) -> CorsLayer {
-    let origins = api.settings.origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok());
-    CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            HeaderName::from_static("idempotency-key"),
-            HeaderName::from_static("last-event-id"),
-        ])
-        .expose_headers([HeaderName::from_static("x-request-id")])
-}
-
-/// What is done around every request: it gets a number, a limit and a time; its answer gets the headers that keep
-/// browsers from doing more with it, and is counted.
-async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
-    const HEADERS: [(HeaderName, &str); 4] = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()"),
-    ];
-
-    let id = request_id();
-    // Where such a request ends can be understood in two ways, so nothing that follows it is taken for another one.
-    let ambiguous = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let has_body = request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
-    let started = Instant::now();
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let traceparent = api.observer.as_ref().and_then(|_| request.headers().get("traceparent").cloned());
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let allowed = address.map_or(Ok(()), |address| api.limits.address(address));
-    let allowed =
-        allowed.and_then(|()| addressed(&api.settings.hosts, &api.settings.origins, request.headers()));
-    let allowed = allowed.and_then(|()| small_enough(&api, request.headers(), route.as_deref()));
-    let mut response = match allowed {
-        Ok(()) => tokio::time::timeout(LONGEST_ANSWER, next.run(request)).await.unwrap_or_else(|_| {
-            Problem::new(Kind::TimedOut, "it took too long; ask for less, or again later").into_response()
-        }),
-        Err(problem) => problem.into_response(),
-    };
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        tracing::debug!(request = id, problem = problem.detail, "a request to the API failed");
-        response = problem.document(&id);
-    }
-    let status = response.status().as_u16();
-    // A method can be any word that a stranger thinks of.
-    let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str());
-    let counted = if known { method.as_str() } else { "other" };
-    let took = started.elapsed();
-    api.counts.count(counted, route.as_deref().unwrap_or("none"), status, took);
-    if let Some(observer) = &api.observer {
-        let now = SystemTime::now();
-        observer.served(&ServedRequest {
-            id: &id,
-            method: counted,
-            route: route.as_deref(),
-            status,
-            began: now.checked_sub(took).unwrap_or(now),
-            took,
-            traceparent: traceparent.as_ref().and_then(|value| value.to_str().ok()),
-        });
-    }
-    tracing::debug!(request = id, method = counted, route, status, "API");
-    let headers = response.headers_mut();
-    for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    let policy = HeaderValue::from_static(pages::CONTENT_SECURITY_POLICY);
-    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    if api.settings.certificate.is_some() {
-        let always = HeaderValue::from_static("max-age=31536000");
-        headers.insert(header::STRICT_TRANSPORT_SECURITY, always);
-    }
-    // A body that was refused may not have been read, and then the connection ends: who asks next must know.
-    if ambiguous || (has_body && status >= 400) {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert("x-request-id", id);
-    }
-    response
-}
-
-/// The largest plugin file for an upload, and little for everything else.
-fn largest_body(api: &Api, route: Option<&str>) -> usize {
-    if route == Some(UPLOAD) { api.settings.largest_upload } else { LARGEST_BODY }
-}
-
-/// Refuses a body that is announced to be too large before any of it is read.
-fn small_enough(api: &Api, headers: &HeaderMap, route: Option<&str>) -> Result<(), Problem> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let most = largest_body(api, route);
-    if length.is_none_or(|length: usize| length <= most) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Kind::BodyTooLarge,
-        format!("the body is too large; at most {most} bytes are taken here"),
-    ))
-}
-
-/// Random, so that it is unlike that of any other request, also of other runs.
-fn request_id() -> String {
-    getrandom::u64().map_or_else(|_| "unknown".to_owned(), |number| format!("{number:016x}"))
-}
-
-/// Whether the host is alive or ready.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Health {
-    /// ok.
-    status: String,
-}
-
-/// Whether the API answers at all.
-#[utoipa::path(
-    get,
-    path = "/healthz",
-    tag = "monitoring",
-    responses((status = 200, description = "It does", body = Health))
-)]
-pub(crate) async fn healthz() -> Answer<Health> {
-    Ok(axum::Json(Health { status: "ok".to_owned() }))
-}
-
-/// Whether the database answers and holds an account.
-#[utoipa::path(
-    get,
-    path = "/readyz",
-    tag = "monitoring",
-    responses(
-        (status = 200, description = "It does", body = Health),
-        (status = 503, description = "It does not", body = ProblemDocument, content_type = "application/problem+json"),
-    )
-)]
-pub(crate) async fn readyz(State(api): State<Api>) -> Result<Response, Problem> {
-    let accounts = api.readers.ask(|database| Ok(database.account_names()?.len())).await?;
-    if accounts == 0 {
-        return Err(Problem::new(Kind::Unavailable, "there is no account in the database yet"));
-    }
-    Ok((StatusCode::OK, axum::Json(Health { status: "ok".to_owned() })).into_response())
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -333,9 +170,11 @@ mod tests {
     use std::path::Path;
     use std::process::Command;
     use std::sync::Arc;
+    use std::time::Duration;
 
     use axum::body::{Body, to_bytes};
-    use axum::http::Method;
+    use axum::extract::Request;
+    use axum::http::{Method, header};
     use bulkhead_core::identifier::ContentHash;
     use bulkhead_core::time::Span;
     use bulkhead_store::database::{Database, DatabaseUrl, Options};
@@ -346,6 +185,7 @@ mod tests {
     use crate::alerts::{AlertDesk, AlertEntry, AlertTestProblem, ChannelTest};
     use crate::api::now;
     use crate::backtests::BacktestProgram;
+    use crate::every_request::LARGEST_BODY;
     use crate::host_figures::HostFigures;
     use crate::live::Hub;
     use crate::metrics::RequestCounts;

@@ -16,8 +16,8 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, sleep_until};
 
-use super::hub::Message;
 use super::socket::{HEARTBEAT, LiveQuery};
+use super::stream::Message;
 use super::{LiveMessage, Resume, Stream, Subscription, Topics};
 use crate::api::{Api, At, Query};
 use crate::authorisation::Caller;

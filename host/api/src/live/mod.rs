@@ -8,6 +8,7 @@ mod event;
 mod hub;
 mod message;
 mod recent;
+mod stream;
 mod view;
 
 pub(crate) mod event_stream;
@@ -16,9 +17,9 @@ pub(crate) mod socket;
 
 pub use self::event::{LiveEvent, Topic};
 pub use self::hub::{Hub, Publisher};
-pub(crate) use self::hub::{Resume, Stream, Subscription};
 pub(crate) use self::message::{LiveBar, LiveMessage, Topics};
 pub(crate) use self::recent::{FaultEntry, LogEntry, Recent, RefusalCount};
+pub(crate) use self::stream::{Resume, Stream, Subscription};
 pub(crate) use self::view::StrategyDetail;
 pub use self::view::{
     BreakerView, FeedView, HaltView, JournalView, LiveView, PositionView, QualityView, SlotCounts,

@@ -165,7 +165,7 @@ impl Subscriber {
         stream: &Stream,
         topics: Topics,
         first: Vec<Utf8Bytes>,
-        mut receiver: tokio::sync::broadcast::Receiver<std::sync::Arc<super::hub::Message>>,
+        mut receiver: tokio::sync::broadcast::Receiver<std::sync::Arc<super::stream::Message>>,
     ) -> Option<u16> {
         self.send(first).await?;
         let mut frames = Frames::since(Instant::now());
