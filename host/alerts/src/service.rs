@@ -125,7 +125,7 @@ impl Alerts {
         count: &Count,
     ) -> Result<(Self, Vec<Publisher>), StartError> {
         let accounts = requests.accounts.clone();
-        let history = History::new(accounts.len());
+        let history = History::new(&accounts);
         let (sender, handed) = sync_channel(UNREAD);
         let lost = Arc::new(Lost::default());
         let place = |(place, _)| Publisher::new(place, sender.clone(), Arc::clone(&lost));
