@@ -18,8 +18,8 @@ use crate::telegram::bot::{Bot, Message, Update, User};
 use crate::telegram::conversation::{Asked, Questions};
 use crate::telegram::ordering::{HELP, Order, Trade, What, read};
 use crate::telegram::place::Place;
-use crate::telegram::wording::escaped;
-use crate::text::{money, price, quantity, second, shortened};
+use crate::telegram::wording::{escaped, fitting};
+use crate::text::{money, price, quantity, second};
 
 /// How long the server is asked to wait for something to happen.
 const POLL: Duration = Duration::from_secs(25);
@@ -36,7 +36,7 @@ const STALE_AFTER: i64 = 300;
 /// Chats that are not allowed and were logged, at most.
 const MOST_STRANGERS: usize = 1_000;
 
-/// Longest answer, in characters.
+/// Longest answer, in UTF-16 units.
 const LONGEST_ANSWER: usize = 4_000;
 
 /// Takes commands.
@@ -135,7 +135,7 @@ impl Listener {
             }
             Err(problem) => problem,
         };
-        if let Err(failure) = self.bot.say(chat, &escaped(&shortened(&answer, LONGEST_ANSWER))) {
+        if let Err(failure) = self.bot.say(chat, &escaped(&fitting(&answer, LONGEST_ANSWER))) {
             tracing::warn!(why = failure.why(), "a command from Telegram could not be answered");
         }
     }

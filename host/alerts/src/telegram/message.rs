@@ -5,10 +5,10 @@ use crate::channel::Channel;
 use crate::http::Failure;
 use crate::outbox::Parcel;
 use crate::telegram::bot::Bot;
-use crate::telegram::wording::escaped;
-use crate::text::{second, shortened};
+use crate::telegram::wording::{escaped, fitting};
+use crate::text::second;
 
-/// Longest title and text, in characters; Telegram takes 4096 in all.
+/// Longest title and text, in UTF-16 units; Telegram takes 4096 in all.
 const LONGEST_TITLE: usize = 200;
 const LONGEST_TEXT: usize = 3_000;
 
@@ -63,8 +63,8 @@ fn html(alert: &Alert) -> String {
         Severity::Info => "",
     };
     let account = alert.account.as_ref().map(|account| format!("{account}: ")).unwrap_or_default();
-    let title = escaped(&shortened(&format!("{account}{}", alert.title), LONGEST_TITLE));
-    let mut html = format!("{mark}<b>{title}</b>\n{}", escaped(&shortened(&alert.text, LONGEST_TEXT)));
+    let title = escaped(&fitting(&format!("{account}{}", alert.title), LONGEST_TITLE));
+    let mut html = format!("{mark}<b>{title}</b>\n{}", escaped(&fitting(&alert.text, LONGEST_TEXT)));
     if alert.repeated > 0 {
         html.push_str(&format!("\nand {} more like it", alert.repeated));
     }
@@ -100,9 +100,11 @@ mod tests {
 
     #[test]
     fn a_text_of_any_length_fits() {
-        let alert = Alert::new(AlertKind::StrategyFault, "s", "t".repeat(9_000), "<".repeat(9_000));
-        let html = html(&alert);
-        // What counts is what is seen.
-        assert!(html.replace("&lt;", "<").chars().count() < 4_096);
+        for (title, text) in [("t", "<"), ("😀", "😀")] {
+            let alert = Alert::new(AlertKind::StrategyFault, "s", title.repeat(9_000), text.repeat(9_000));
+            let html = html(&alert);
+            // What counts is what is seen.
+            assert!(html.replace("&lt;", "<").encode_utf16().count() < 4_096);
+        }
     }
 }
