@@ -44,6 +44,8 @@ fn with_telegram(parent: &tempfile::TempDir, telegram: &Telegram, more: &[&str])
 fn start(account: &Account, more: &[&str]) -> Host {
     let mut command = bulkhead(&account.directory);
     command.env("WEBHOOK_SECRET", SIGNED_WITH).env("RUST_LOG", "debug");
+    // What is for this machine is given to no proxy; nobody is there.
+    command.env("ALL_PROXY", "http://127.0.0.1:1");
     command.arg("run").args(account.arguments(&[&["--json", "--speed", "2000"], more].concat()));
     Host::start_command(command)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::{Agent, Proxy};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// Time to connect.
@@ -42,8 +43,13 @@ impl Failure {
     }
 }
 
-/// Makes what requests are sent with.
-pub(crate) fn agent() -> Agent {
+/// The environment's proxy, unless the address is one of this machine: what is not encrypted does not leave it.
+fn proxy(address: &str, of_environment: Option<Proxy>) -> Option<Proxy> {
+    of_environment.filter(|_| !address.starts_with("http://"))
+}
+
+/// Makes what requests to an address are sent with.
+pub(crate) fn agent(address: &str) -> Agent {
     let found = rustls_native_certs::load_native_certs();
     let certificates: Vec<_> =
         found.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect();
@@ -62,6 +68,7 @@ pub(crate) fn agent() -> Agent {
         .into()
 }
 
+        .proxy(proxy(address, Proxy::try_from_env()))
 /// What went wrong with a request. Addresses may hold secrets, so none is repeated.
 pub(crate) fn failure(error: &ureq::Error) -> Failure {
     use ureq::Error;
@@ -92,7 +99,29 @@ mod tests {
     fn an_address_that_is_wrong_is_not_repeated() {
         let error = ureq::Error::BadUri("https://hooks.example.org/planted-secret".to_owned());
         assert!(!failure(&error).why().contains("planted-secret"));
-        let answer = agent().get("http://127.0.0.1:1/planted-secret").call();
+        let address = "http://127.0.0.1:1/planted-secret";
+        let answer = agent(address).get(address).call();
         assert!(!failure(&answer.unwrap_err()).why().contains("planted-secret"));
     }
 }
+
+    #[test]
+    fn a_server_is_left_alone_within_bounds() {
+        let asked = |text: &str| {
+            retry_after(&ureq::http::Response::builder().header("retry-after", text).body(()).unwrap())
+        };
+        assert_eq!(asked(" 7 "), Some(Duration::from_secs(7)));
+        for huge in ["3601", "18446744073709551615", "99999999999999999999999"] {
+            assert_eq!(asked(huge), Some(LONGEST_REST), "{huge}");
+        }
+        for other in ["", "-1", "1.5", "Wed, 21 Oct 2015 07:28:00 GMT"] {
+            assert_eq!(asked(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_encrypted_is_given_to_no_proxy() {
+        let of_environment = Proxy::new("http://proxy.example.org:3128").unwrap();
+        assert_eq!(proxy("http://127.0.0.1:8080/hook", Some(of_environment.clone())), None);
+        assert!(proxy("https://hooks.example.org", Some(of_environment)).is_some());
+    }

@@ -75,7 +75,7 @@ pub(crate) struct User {
 
 impl Bot {
     pub(crate) fn new(url: &str, token: Secret) -> Self {
-        Self { agent: http::agent(), url: url.trim_end_matches('/').to_owned(), token }
+        Self { agent: http::agent(url), url: url.trim_end_matches('/').to_owned(), token }
     }
 
     /// Writes HTML to a chat.
