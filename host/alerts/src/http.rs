@@ -4,15 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::Agent;
-use ureq::{Agent, Proxy};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Proxy};
 
 /// Time to connect.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// What an answer may be long, in bytes.
 pub(crate) const LONGEST_ANSWER: u64 = 4 * 1024 * 1024;
+
+/// A server is left alone for so long at most, whatever it asks for.
+const LONGEST_REST: Duration = Duration::from_secs(3_600);
 
 /// Why something was not delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +23,14 @@ pub(crate) enum Failure {
     Passing {
         /// What happened.
         why: String,
-        /// The server wants to be left alone for so long.
+        /// The server wants to be left alone for so long, within bounds.
+        after: Option<Duration>,
+    },
+    /// It may pass, and concerns some of the places that a channel tells; others are told meanwhile.
+    InPart {
+        /// What happened.
+        why: String,
+        /// Those places want to be left alone for so long, within bounds.
         after: Option<Duration>,
     },
     /// Trying again would not help.
@@ -38,7 +47,7 @@ impl Failure {
 
     pub(crate) fn why(&self) -> &str {
         match self {
-            Self::Passing { why, .. } | Self::Final { why } => why,
+            Self::Passing { why, .. } | Self::InPart { why, .. } | Self::Final { why } => why,
         }
     }
 }
@@ -59,6 +68,7 @@ pub(crate) fn agent(address: &str) -> Agent {
         .build();
     Agent::config_builder()
         .tls_config(tls)
+        .proxy(proxy(address, Proxy::try_from_env()))
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
@@ -68,7 +78,6 @@ pub(crate) fn agent(address: &str) -> Agent {
         .into()
 }
 
-        .proxy(proxy(address, Proxy::try_from_env()))
 /// What went wrong with a request. Addresses may hold secrets, so none is repeated.
 pub(crate) fn failure(error: &ureq::Error) -> Failure {
     use ureq::Error;
@@ -87,8 +96,15 @@ pub(crate) fn failure(error: &ureq::Error) -> Failure {
 
 /// What the server says about when to come back. Only seconds are understood; a date is treated as nothing said.
 pub(crate) fn retry_after<T>(response: &ureq::http::Response<T>) -> Option<Duration> {
-    let text = response.headers().get("retry-after")?.to_str().ok()?;
-    text.trim().parse().ok().map(Duration::from_secs)
+    let text = response.headers().get("retry-after")?.to_str().ok()?.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    // More digits than fit are as long as anything.
+    is_number.then(|| rest(text.parse().unwrap_or(u64::MAX)))
+}
+
+/// So many seconds of rest, within bounds.
+pub(crate) fn rest(seconds: u64) -> Duration {
+    Duration::from_secs(seconds).min(LONGEST_REST)
 }
 
 #[cfg(test)]
@@ -103,7 +119,6 @@ mod tests {
         let answer = agent(address).get(address).call();
         assert!(!failure(&answer.unwrap_err()).why().contains("planted-secret"));
     }
-}
 
     #[test]
     fn a_server_is_left_alone_within_bounds() {
@@ -125,3 +140,4 @@ mod tests {
         assert_eq!(proxy("http://127.0.0.1:8080/hook", Some(of_environment.clone())), None);
         assert!(proxy("https://hooks.example.org", Some(of_environment)).is_some());
     }
+}

@@ -121,7 +121,7 @@ impl Bot {
         };
         if !envelope.ok {
             let description = envelope.description.unwrap_or_else(|| format!("status {status}"));
-            let after = envelope.parameters.retry_after.map(Duration::from_secs).or(after);
+            let after = envelope.parameters.retry_after.map(http::rest).or(after);
             return Err(match status {
                 429 | 500.. => Failure::Passing { why: description, after },
                 401 | 404 => {

@@ -93,11 +93,15 @@ impl Listener {
                         is_failing = true;
                     }
                     let asked = match failure {
-                        Failure::Passing { after, .. } => after.unwrap_or_default(),
+                        Failure::Passing { after, .. } | Failure::InPart { after, .. } => {
+                            after.unwrap_or_default()
+                        }
                         // Somebody has to mend something first.
                         Failure::Final { .. } => LONGEST_PAUSE,
                     };
-                    std::thread::sleep(after_failure.next().unwrap_or(LONGEST_PAUSE).max(asked));
+                    let pause = after_failure.next().unwrap_or(LONGEST_PAUSE).max(asked);
+                    // Whatever is asked for: a halt may be waiting there.
+                    std::thread::sleep(pause.min(LONGEST_PAUSE));
                 }
             }
         }
