@@ -14,7 +14,7 @@ use support::account::Account;
 use support::bulkhead;
 use support::client::{Client, address, token};
 use support::host::Host;
-use support::receiver::{Received, Reply, Server, Telegram, now};
+use support::receiver::{MEMBER, Received, Reply, Server, Telegram, now};
 
 /// Secrets that must turn up nowhere.
 const SIGNED_WITH: &str = "planted-webhook-secret";
@@ -38,7 +38,8 @@ fn with_telegram(parent: &tempfile::TempDir, telegram: &Telegram, more: &[&str])
     let token = format!("alerts.telegram.token=file:{}", parent.path().join("token").display());
     let url = format!("alerts.telegram.url={}", telegram.server.url);
     let chats = format!("alerts.telegram.chats=[{CHAT}, {OTHER_CHAT}]");
-    account(parent, &[&[token.as_str(), &url, &chats], more].concat())
+    let users = format!("alerts.telegram.users=[{MEMBER}]");
+    account(parent, &[&[token.as_str(), &url, &chats, &users], more].concat())
 }
 
 fn start(account: &Account, more: &[&str]) -> Host {
@@ -185,6 +186,27 @@ fn telegram_tells_all_chats_and_waits_when_it_is_told_to() {
     host.stop();
 }
 
+#[test]
+fn a_chat_that_wants_to_be_left_alone_keeps_no_other_from_being_told() {
+    let parent = tempfile::tempdir().unwrap();
+    let telegram = Telegram::start(TOKEN, 0);
+    telegram.rest(CHAT);
+    let settings = ["alerts.telegram.kinds=[\"trading-halted\", \"trading-resumed\"]"];
+    let account = with_telegram(&parent, &telegram, &settings);
+    let mut host = start(&account, &[]);
+    host.wait_for(&["trade closed"]);
+    account.succeed(&["halt", "--reason", "first"]);
+    telegram.told(OTHER_CHAT, "first");
+    host.wait_for(&["an alert was not delivered", "Too Many Requests"]);
+    account.succeed(&["resume"]);
+    telegram.told(OTHER_CHAT, "resumed");
+    account.succeed(&["halt", "--reason", "second"]);
+    telegram.told(OTHER_CHAT, "second");
+    host.terminate();
+    host.wait_for(&["the host ended before these alerts were delivered"]);
+    host.end();
+}
+
 /// Writes to a bot, each time under the next number.
 struct Writer<'a> {
     telegram: &'a Telegram,
@@ -237,7 +259,7 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
     ann.ask("yes", "no question open");
     // What the gate refuses is told with its code and numbers.
     ann.ask("/buy breakout A-USD 200", "Answer yes");
-    let refused = ann.ask("/yes@the_bot", "Refused");
+    let refused = ann.ask("/yes@the_bot", "refused");
     assert!(refused.contains("ORDER_TOO_LARGE") && refused.contains("limit="), "{refused}");
     while !ann.ask("/positions", "main:").contains("0.5 A-USD of sma-crossover") {}
     ann.ask("/sell all", "is being sold (input ");
@@ -275,7 +297,7 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
 /// Inputs that somebody asked for through Telegram. What closes a position depends on what is held at the time.
 fn requests(account: &Account) -> usize {
     let printed = account.succeed(&["replay", "--print", "--json"]);
-    printed.lines().filter(|line| line.contains("telegram:ann") && !line.contains("\"close\"")).count()
+    printed.lines().filter(|line| line.contains("telegram:42") && !line.contains("\"close\"")).count()
 }
 
 /// A host with its API on a free port, and a client of it with this role.

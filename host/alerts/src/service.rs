@@ -16,7 +16,7 @@ use crate::outbox::{Added, Outbox, Parcel};
 use crate::publisher::{Handed, Lost, News, Notices, Publisher};
 use crate::repetition::Repetition;
 use crate::settings::{ChannelSettings, Settings};
-use crate::telegram::{Bot, Chats, commands};
+use crate::telegram::{Bot, Chats, Listener};
 use crate::watch::Watch;
 use crate::webhook::Webhook;
 
@@ -131,7 +131,7 @@ impl Alerts {
         let place = |(place, _)| Publisher::new(place, sender.clone(), Arc::clone(&lost));
         let publishers = accounts.iter().enumerate().map(place).collect();
         if let Some(telegram) = settings.telegram.clone().filter(|telegram| telegram.commands) {
-            let listener = commands::Listener::new(&telegram, requests);
+            let mut listener = Listener::new(&telegram, requests);
             std::thread::Builder::new().name("telegram".to_owned()).spawn(move || listener.listen())?;
         }
         let watches = accounts.iter().map(|name| Watch::new(name.clone(), settings.watch.clone())).collect();
