@@ -254,6 +254,7 @@ fn a_request_with_a_key_is_there_once(place: &Place) {
 }
 
 fn what_was_left_under_a_key_is_found_by_it(place: &Place) {
+    let _writer = place.writer();
     let mut operator = place.reader();
     let mut left = |shard, key| operator.request(shard, "ann", "{}", Some(key)).unwrap();
     let single = left(SHARD, "chat:7");
