@@ -247,6 +247,9 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
     let mut ann = Writer { telegram: &telegram, update: 0 };
     ann.write_at(666, "/halt", now());
     host.wait_for(&["a Telegram chat that is not in alerts.telegram.chats was ignored", "666"]);
+    ann.update += 1;
+    telegram.write_as(71, ann.update, OTHER_CHAT, "/halt", now());
+    host.wait_for(&["not in alerts.telegram.users", "71"]);
     let status = ann.ask("/status", "equity");
     assert!(status.contains("main: trading") && status.contains("sma-crossover: off"), "{status}");
     // A purchase is asked back, and placed once.
@@ -288,6 +291,9 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
     std::fs::remove_file(&kept[0]).unwrap();
     let host = start(&account, &[]);
     ann.write("/help");
+    // What is given again is answered with what became of it then.
+    let again = telegram.told(CHAT, "the order to buy 0.5 A-USD is placed");
+    assert_eq!(again, placed);
     let seen = ann.update + 1;
     telegram.server.wait(|request| request.body["offset"].as_i64() == Some(seen));
     host.stop();

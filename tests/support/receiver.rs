@@ -209,6 +209,11 @@ impl Telegram {
     /// Somebody writes to the bot: in a private chat the person that it is of, in a group [`MEMBER`].
     pub(crate) fn write_at(&self, update: i64, chat: i64, text: &str, date: i64) {
         let person = if chat > 0 { chat } else { MEMBER };
+        self.write_as(person, update, chat, text, date);
+    }
+
+    /// Somebody writes to the bot.
+    pub(crate) fn write_as(&self, person: i64, update: i64, chat: i64, text: &str, date: i64) {
         let message = json!({
             "message_id": update,
             "date": date,
