@@ -341,6 +341,12 @@ fn alerts_are_read_with_what_each_channel_did_with_them() {
     ];
     let account = with_webhook(&parent, &good.url, &[&more[0], &more[1], &more[2]]);
     let (host, client) = start_served(&account, "operator");
+    // Who makes and delivers alerts is looked after like every other task.
+    let metrics = client.get("/metrics").text;
+    for task in ["alerts", "alerts-webhooks.desk", "alerts-webhooks.wrong"] {
+        let line = format!("bulkhead_task_failures_total{{task=\"{task}\"}} 0");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
     let closed = |alert: &Value| alert["kind"] == "position-closed" && alert["repetition"] == false;
     let expected = BTreeMap::from([("webhooks.desk", "sent"), ("webhooks.wrong", "failed")]);
     let answer = client.wait(ALERTS, |answer| {

@@ -18,7 +18,7 @@ pub(crate) struct Patience {
     /// The pause after the first failure; it doubles, with jitter.
     pub(crate) first: Duration,
     pub(crate) longest: Duration,
-    /// After so long an alert is given up.
+    /// When it fails after so long, an alert is given up.
     pub(crate) give_up: Duration,
 }
 
@@ -130,7 +130,7 @@ pub(crate) fn deliver(
         parcel.failures = parcel.failures.saturating_add(1);
         let pause = if is_whole { pauses.next() } else { patience.pause_after(parcel.failures) };
         let pause = pause.unwrap_or(patience.longest).max(after.unwrap_or_default());
-        if parcel.since.elapsed().saturating_add(pause) >= patience.give_up {
+        if parcel.since.elapsed() >= patience.give_up {
             give_up(name, &parcel, &why, report);
         } else {
             report(&parcel, Report::TriedInVain(&why));
@@ -249,13 +249,14 @@ mod tests {
     #[test]
     fn who_wants_to_be_left_alone_for_longer_than_an_alert_lives_is_left_alone_by_the_next_one_too() {
         let asked = Duration::from_millis(300);
-        let channel = Scripted::new(vec![passing(Some(asked)), Ok(())]);
+        let channel = Scripted::new(vec![passing(Some(asked)), passing(Some(asked)), Ok(())]);
         assert_eq!(run(&channel, asked), [Counted::Failed, Counted::Sent]);
         let tried = channel.deliveries.into_inner().unwrap();
-        assert!(tried[0].0 != tried[1].0 && tried[1].1 - tried[0].1 >= asked);
+        assert!(tried[0].0 == tried[1].0 && tried[1].0 != tried[2].0);
+        assert!(tried[1].1 - tried[0].1 >= asked && tried[2].1 - tried[1].1 >= asked);
         // The end comes before that.
         let channel = Scripted::new(vec![passing(Some(LONG)), Ok(())]);
-        assert_eq!(run(&channel, LONG), [Counted::Failed]);
+        assert_eq!(run(&channel, Duration::ZERO), [Counted::Failed]);
         assert_eq!(channel.deliveries.into_inner().unwrap().len(), 1);
     }
 
@@ -298,22 +299,26 @@ mod tests {
     fn an_alert_at_which_the_channel_fails_is_reported_and_not_tried_again() {
         struct Broken;
         impl Channel for Broken {
-            fn send(&self, _: &mut Parcel) -> Result<(), Failure> {
-                panic!("a defect")
+            fn send(&self, parcel: &mut Parcel) -> Result<(), Failure> {
+                assert_ne!(parcel.alert.kind, AlertKind::TradingHalted, "a defect");
+                Ok(())
             }
         }
         let outbox = Outbox::default();
-        outbox.push(Alert::new(AlertKind::Slippage, "", "", ""), None);
-        let failed = RefCell::new(0);
-        let report = |_: &Parcel, report: Report<'_>| {
-            assert!(matches!(report, Report::Failed(_)));
-            *failed.borrow_mut() += 1;
+        for kind in [AlertKind::TradingHalted, AlertKind::Slippage] {
+            outbox.push(Alert::new(kind, "", "", ""), None);
+        }
+        outbox.close(Instant::now() + Duration::from_secs(600));
+        let reports = RefCell::new(Vec::new());
+        let report = |parcel: &Parcel, report: Report<'_>| {
+            reports.borrow_mut().push((parcel.alert.kind, report == Report::Sent));
         };
-        let delivered = catch_unwind(AssertUnwindSafe(|| {
-            deliver("test", &Broken, &outbox, NonZeroU32::MIN, Patience::default(), &report);
-        }));
-        assert!(delivered.is_err());
-        assert_eq!((failed.into_inner(), outbox.len()), (1, 0));
+        let work = || deliver("test", &Broken, &outbox, NonZeroU32::MIN, Patience::default(), &report);
+        assert!(catch_unwind(AssertUnwindSafe(work)).is_err());
+        // Started again, it goes on with the next one.
+        work();
+        let expected = [(AlertKind::TradingHalted, false), (AlertKind::Slippage, true)];
+        assert_eq!(reports.into_inner(), expected);
     }
 
     #[test]
