@@ -51,9 +51,13 @@ fn the_api_reads_and_changes_an_account_on_a_server() {
 
     // While the journal stands still a change waits, and its caller is told where to look.
     let waiting = thread::scope(|scope| {
-        let hold = "BEGIN; LOCK TABLE journal IN EXCLUSIVE MODE; SELECT pg_sleep(8); COMMIT";
+        let hold = "BEGIN; LOCK TABLE journal IN EXCLUSIVE MODE; SELECT pg_sleep(12); COMMIT";
         let held = scope.spawn(|| cluster.sql(&database, hold));
-        host.wait_for(&["the journal can't be written"]);
+        let is_held = "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ExclusiveLock' \
+                       AND relation = 'journal'::regclass";
+        while cluster.sql(&database, is_held) != "1" {
+            assert!(!held.is_finished());
+        }
         let answer = admin.post(&at("/halt"), "one", &halt());
         assert!(!held.is_finished(), "the journal was held too short");
         answer

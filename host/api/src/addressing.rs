@@ -17,16 +17,33 @@ pub(crate) fn addressed(hosts: &[String], origins: &[String], headers: &HeaderMa
         (Some(host), None) => host.to_str().unwrap_or_default(),
         (Some(_), Some(_)) => return Err(Problem::new(Kind::Misdirected, "one Host header is expected")),
     };
-    let name = without_port(host);
-    let of_origins = origins.iter().filter_map(|origin| Some(without_port(origin.split_once("://")?.1)));
-    let mut known = hosts.iter().map(String::as_str).chain(of_origins);
-    if is_local(name) || known.any(|known| known.eq_ignore_ascii_case(name)) {
+    if is_known(hosts, origins, without_port(host)) {
         return Ok(());
     }
     Err(Problem::new(
         Kind::Misdirected,
         "the host does not go by the name in the header Host; put the name into api.hosts if it is its own",
     ))
+}
+
+/// Whether a wallet can be asked to log in at this host. Any address would do for a stranger's page that is reached by
+/// its own, so it must be this host's.
+pub(crate) fn signs_for(listen: IpAddr, hosts: &[String], origins: &[String], host: &str) -> bool {
+    let name = without_port(host);
+    let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    match name.parse::<IpAddr>() {
+        Ok(address) => {
+            let known = hosts.iter().any(|known| known.parse() == Ok(address));
+            address.is_loopback() || address == listen && !listen.is_unspecified() || known
+        }
+        Err(_) => is_known(hosts, origins, without_port(host)),
+    }
+}
+
+fn is_known(hosts: &[String], origins: &[String], name: &str) -> bool {
+    let of_origins = origins.iter().filter_map(|origin| Some(without_port(origin.split_once("://")?.1)));
+    let mut known = hosts.iter().map(String::as_str).chain(of_origins);
+    is_local(name) || known.any(|known| known.eq_ignore_ascii_case(name))
 }
 
 fn is_local(name: &str) -> bool {
@@ -78,6 +95,21 @@ mod tests {
             assert_eq!(answer(&[host]), Ok(()), "{host}");
         }
         assert_eq!(answer(&[]), Ok(()));
+    }
+
+    #[test]
+    fn wallets_sign_for_this_host_alone() {
+        let own = ["trading.example.org".to_owned(), "10.0.0.9".to_owned()];
+        let signs = |listen: &str, host: &str| signs_for(listen.parse().unwrap(), &own, &[], host);
+        for host in
+            ["127.0.0.1:7373", "[::1]:7373", "localhost", "trading.example.org", "10.0.0.9", "10.0.0.7:80"]
+        {
+            assert!(signs("10.0.0.7", host), "{host}");
+        }
+        for host in ["6.6.6.6", "evil.example", "10.0.0.8:80", "0.0.0.0"] {
+            assert!(!signs("10.0.0.7", host), "{host}");
+            assert!(!signs("0.0.0.0", host), "{host}");
+        }
     }
 
     #[test]

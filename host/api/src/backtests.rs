@@ -36,6 +36,9 @@ const MOST_DAYS: u32 = 366;
 /// How long a backtest may run: a year of four instruments takes a minute or two.
 const LONGEST_RUN: Duration = Duration::from_secs(3_600);
 
+/// How often it is looked whether one has ended that says nothing more.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+
 /// Letters of what a backtest complained about that are told.
 const LONGEST_REASON: usize = 2_000;
 
@@ -158,8 +161,11 @@ impl Backtests {
             summary: None,
         };
         kept.jobs.push_back(job.clone());
+        // One that ended: some always have, as few are at work.
+        let ended = |job: &Backtest| !matches!(job.state, "waiting" | "running");
         if kept.jobs.len() > MOST_KEPT
-            && let Some(oldest) = kept.jobs.pop_front()
+            && let Some(oldest) = kept.jobs.iter().position(ended)
+            && let Some(oldest) = kept.jobs.remove(oldest)
         {
             drop(fs::remove_dir_all(self.folder(oldest.id)));
         }
@@ -262,7 +268,8 @@ impl Backtests {
         });
         let mut said = String::new();
         if let Some(log) = log {
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
+            for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
+                let line = String::from_utf8_lossy(&line);
                 match percent(&line) {
                     Some(percent) => self.change(job.id, |job| job.progress = percent / 100.0),
                     None if said.len() < LONGEST_REASON => {
@@ -273,8 +280,15 @@ impl Backtests {
                 }
             }
         }
-        // It has closed its end of the pipe, so it is ending.
-        let status = process.lock().unwrap_or_else(PoisonError::into_inner).wait();
+        // Without holding on to it, for those who end it.
+        let status = loop {
+            match process.lock().unwrap_or_else(PoisonError::into_inner).try_wait() {
+                Ok(None) => {}
+                Ok(Some(status)) => break Ok(status),
+                Err(error) => break Err(error),
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        };
         let status = status.map_err(|error| format!("it can't be waited for: {error}"))?;
         drop(done);
         if watch.join().unwrap_or(false) {

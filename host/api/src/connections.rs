@@ -111,8 +111,7 @@ impl Room {
 
     /// Takes a place; the setting that is exhausted when there is none.
     fn take(&self, address: IpAddr) -> Result<Place, &'static str> {
-        let address = address.to_canonical();
-        let address = (!address.is_loopback()).then(|| customer(address));
+        let address = (!address.to_canonical().is_loopback()).then(|| customer(address));
         let mut taken = self.lock();
         if taken.all >= self.0.most {
             return Err("api.connections");
@@ -145,9 +144,9 @@ impl Drop for Place {
 }
 
 /// Whoever has one address of version 6 has all that share its first 64 bits.
-const fn customer(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
+pub(crate) const fn customer(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {
             let network = address.to_bits() >> 64 << 64;
             IpAddr::V6(Ipv6Addr::from_bits(network))

@@ -106,8 +106,12 @@ impl HostFigures {
 
     /// Of all strategies, by account and name.
     pub(crate) fn calls(&self) -> Vec<((String, String), Calls)> {
-        let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
-        meters.iter().map(|(key, meter)| (key.clone(), meter.read())).collect()
+        // An account's thread may want the lock, so nothing is read under it.
+        let meters: Vec<_> = {
+            let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+            meters.iter().map(|(key, meter)| (key.clone(), Arc::clone(meter))).collect()
+        };
+        meters.into_iter().map(|(key, meter)| (key, meter.read())).collect()
     }
 
     pub(crate) fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
+use crate::connections::customer;
 use crate::problem::{Kind, Problem};
 
 /// An address may ask as much as so many tokens, as several programs may share it.
@@ -44,12 +45,12 @@ impl Limits {
             self.addresses.retain_recent();
             self.logins.retain_recent();
         }
-        self.addresses.check_key(&address).map_err(|_| too_many("this address"))
+        self.addresses.check_key(&customer(address)).map_err(|_| too_many("this address"))
     }
 
     /// Counts a login from an address.
     pub(crate) fn login(&self, address: IpAddr) -> Result<(), Problem> {
-        self.logins.check_key(&address).map_err(|_| {
+        self.logins.check_key(&customer(address)).map_err(|_| {
             Problem::new(Kind::TooManyRequests, "too many logins from this address; try again in a minute")
         })
     }

@@ -10,10 +10,12 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::addressing::signs_for;
 use crate::api::{Api, Body, now};
 use crate::authorisation::{Caller, from_own_page, holder, wallet_holder};
 use crate::documents::time;
 use crate::problem::{Kind, Problem};
+use crate::server::Settings;
 use crate::sessions::{Credential, ending_header};
 use crate::wallets::{NoAddress, WalletAddress};
 
@@ -155,6 +157,11 @@ pub(crate) async fn challenge(
 ) -> Result<Json<ChallengeText>, Problem> {
     count(&api, from)?;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let Settings { listen, hosts, origins, .. } = &api.settings;
+    if !signs_for(listen.ip(), hosts, origins, host) {
+        let detail = "a wallet signs for a name or an address that is this host's: put it into api.hosts";
+        return Err(Problem::new(Kind::Misdirected, detail));
+    }
     let scheme = if api.settings.secure_cookies() { "https" } else { "http" };
     let page = format!("{scheme}://{host}");
     let challenge = api.challenges.make(address(&body.address)?, &page, now()).map_err(no_random_bits)?;

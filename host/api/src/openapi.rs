@@ -1,6 +1,7 @@
 //! The description of the API, for programs in the terms of `OpenAPI` 3.1 and for people as one page that loads nothing.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
@@ -175,23 +176,29 @@ fn unwritten(error: &serde_json::Error) -> Problem {
     Problem::new(Kind::Internal, "the description of the API can't be written; the host's log says why")
 }
 
+/// The document and its hash, in quotes: it is the same as long as the program runs.
+static WRITTEN: LazyLock<Result<(String, String), serde_json::Error>> = LazyLock::new(|| {
+    let text = document()?;
+    let tag = format!("\"{}\"", ContentHash::of(text.as_bytes()));
+    Ok((text, tag))
+});
+
 /// The document for programs. Who has it already is told so.
 pub(crate) async fn openapi(headers: HeaderMap) -> Result<Response, Problem> {
-    let text = document().map_err(|error| unwritten(&error))?;
-    let tag = format!("\"{}\"", ContentHash::of(text.as_bytes()));
+    let (text, tag) = WRITTEN.as_ref().map_err(unwritten)?;
     let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
     let is_known = known.flat_map(|tags| tags.split(',')).any(|known| known.trim() == tag);
-    let caching = [(header::ETAG, tag), (header::CACHE_CONTROL, "private, no-cache".to_owned())];
+    let caching = [(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, "private, no-cache")];
     if is_known {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }
-    Ok((caching, [(header::CONTENT_TYPE, "application/json")], text).into_response())
+    Ok((caching, [(header::CONTENT_TYPE, "application/json")], text.as_str()).into_response())
 }
 
 /// The same for people.
 pub(crate) async fn page() -> Result<Html<String>, Problem> {
-    let text = document().map_err(|error| unwritten(&error))?;
-    serde_json::from_str(&text).map(|document| Html(html(&document))).map_err(|error| unwritten(&error))
+    let (text, _) = WRITTEN.as_ref().map_err(unwritten)?;
+    serde_json::from_str(text).map(|document| Html(html(&document))).map_err(|error| unwritten(&error))
 }
 
 fn html(document: &Value) -> String {

@@ -207,6 +207,7 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
     let id = request_id();
     // Where such a request ends can be understood in two ways, so nothing that follows it is taken for another one.
     let ambiguous = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let has_body = request.headers().get(header::CONTENT_LENGTH).is_some_and(|length| length != "0");
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
@@ -256,7 +257,8 @@ async fn around(State(api): State<Api>, request: Request, next: Next) -> Respons
         let always = HeaderValue::from_static("max-age=31536000");
         headers.insert(header::STRICT_TRANSPORT_SECURITY, always);
     }
-    if ambiguous {
+    // A body that was refused may not have been read, and then the connection ends: who asks next must know.
+    if ambiguous || (has_body && status >= 400) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if let Ok(id) = HeaderValue::from_str(&id) {

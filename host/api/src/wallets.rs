@@ -22,7 +22,7 @@ const MOST: usize = 10_000;
 
 /// Challenges of one address at a time; beyond that its oldest are forgotten. A stranger who asks for them in another's
 /// place runs into the limit of logins long before.
-const MOST_OF_ONE: usize = 500;
+const MOST_OF_ONE: usize = 200;
 
 /// A wallet's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

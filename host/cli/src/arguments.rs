@@ -173,9 +173,9 @@ pub(crate) struct BacktestArguments {
     /// Let everything else on the machine go first, and tell every second how far it is.
     #[arg(long)]
     pub(crate) background: bool,
-    /// End when the process that started this one does.
-    #[arg(long, hide = true)]
-    pub(crate) ends_with_host: bool,
+    /// End when the process of this number does, which started this one.
+    #[arg(long, hide = true, value_name = "PROCESS")]
+    pub(crate) ends_with: Option<u32>,
 }
 
 /// How market orders fill in a backtest.

@@ -49,9 +49,14 @@ pub(crate) fn backtest(arguments: &BacktestArguments) -> Result<()> {
         let _ = rustix::process::nice(NICENESS);
     }
     #[cfg(target_os = "linux")]
-    if arguments.ends_with_host {
+    if let Some(host) = arguments.ends_with {
         rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
             .context("it can't be made to end with the host")?;
+        // The host may have ended before.
+        anyhow::ensure!(
+            rustix::process::getppid().is_some_and(|parent| parent.as_raw_pid().cast_unsigned() == host),
+            "the host has ended"
+        );
     }
     let configuration = configure(arguments)?;
     let sandbox = strategy_files::sandbox(&configuration)?;

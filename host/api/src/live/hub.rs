@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -26,8 +27,14 @@ const UNREAD: usize = 4_096;
 /// Messages that are kept for those who come back.
 const KEPT: usize = 4_096;
 
-/// Bytes of messages that are kept, whatever their number.
-const KEPT_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes of messages that are kept, whatever their number, over all accounts together.
+const KEPT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of an account's messages that are kept at least.
+const LEAST_KEPT_BYTES: usize = 256 * 1024;
+
+/// Bytes of an account's messages that are kept at most.
+const MOST_KEPT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Bars of one message.
 const BARS_IN_ONE: usize = 200;
@@ -71,6 +78,14 @@ pub struct Publisher {
     lost: bool,
 }
 
+/// How much of an account there is room for.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    bars: usize,
+    lag: usize,
+    bytes: usize,
+}
+
 struct HandedOver {
     stream: Arc<Stream>,
     /// Whether something is missing before it.
@@ -93,15 +108,22 @@ pub(crate) struct Stream {
     /// Another one for each run of the host.
     id: String,
     state: Mutex<State>,
-    subscribers: broadcast::Sender<Arc<Message>>,
+    /// Whether anybody subscribed when that was last looked at, which who trades may read without waiting.
+    watched: AtomicBool,
+    /// How far a subscriber may lag behind.
+    lag: usize,
 }
 
 struct State {
+    /// To those who chose the same topics, for each choice that somebody has made. Who wants little would else have to go
+    /// through everything that others want, and could not keep up with it.
+    subscribers: BTreeMap<Topics, broadcast::Sender<Arc<Message>>>,
     sequence: u64,
     /// The number of each topic's newest message.
     last: [u64; Topic::ALL.len()],
     kept: VecDeque<Arc<Message>>,
     kept_bytes: usize,
+    most_bytes: usize,
     /// Messages up to this number are not kept any more.
     forgotten: u64,
     view: Option<Arc<LiveView>>,
@@ -142,13 +164,17 @@ impl Hub {
     /// When the thread can't be started, or the system gives no random bits.
     pub fn start(accounts: &[String]) -> io::Result<(Self, Vec<Publisher>)> {
         let (sender, published) = sync_channel(UNREAD);
-        let most_bars = (BARS / accounts.len().max(1)).clamp(FEWEST_BARS, MOST_BARS);
-        let lag = (LAG / accounts.len().max(1)).clamp(LEAST_LAG, MOST_LAG);
+        let count = accounts.len().max(1);
+        let room = Room {
+            bars: (BARS / count).clamp(FEWEST_BARS, MOST_BARS),
+            lag: (LAG / count).clamp(LEAST_LAG, MOST_LAG),
+            bytes: (KEPT_BYTES / count).clamp(LEAST_KEPT_BYTES, MOST_KEPT_BYTES),
+        };
         let mut streams = BTreeMap::new();
         let mut publishers = Vec::new();
         for name in accounts {
             let id = getrandom::u64().map_err(io::Error::other)?;
-            let stream = Arc::new(Stream::new(format!("{id:016x}"), most_bars, lag));
+            let stream = Arc::new(Stream::new(format!("{id:016x}"), room));
             streams.insert(name.clone(), Arc::clone(&stream));
             publishers.push(Publisher {
                 stream,
@@ -213,7 +239,7 @@ impl Publisher {
     /// How long to wait between two views: less while somebody watches.
     #[must_use]
     pub fn view_every(&self) -> Duration {
-        if self.stream.subscribers.receiver_count() > 0 { VIEW_WATCHED } else { VIEW_UNWATCHED }
+        if self.stream.watched.load(Ordering::Relaxed) { VIEW_WATCHED } else { VIEW_UNWATCHED }
     }
 
     /// Whether the hub has the names that are in use, or will have before what is handed over next.
@@ -245,21 +271,22 @@ fn pump(published: &Receiver<HandedOver>) {
 }
 
 impl Stream {
-    fn new(id: String, most_bars: usize, lag: usize) -> Self {
+    fn new(id: String, room: Room) -> Self {
         let state = State {
+            subscribers: BTreeMap::new(),
             sequence: 0,
             last: [0; Topic::ALL.len()],
             kept: VecDeque::new(),
             kept_bytes: 0,
+            most_bytes: room.bytes,
             forgotten: 0,
             view: None,
             strategies: Vec::new(),
-            recent: Recent::new(most_bars),
+            recent: Recent::new(room.bars),
             names: LiveNames::default(),
             time: String::new(),
         };
-        let (subscribers, _) = broadcast::channel(lag);
-        Self { id, state: Mutex::new(state), subscribers }
+        Self { id, state: Mutex::new(state), watched: AtomicBool::new(false), lag: room.lag }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -283,7 +310,7 @@ impl Stream {
                     state.recent.add(&event, &state.time);
                     let topic = event.topic();
                     let time = state.time.clone();
-                    self.send(state, topic, |sequence, previous| LiveMessage::Event {
+                    state.send(topic, |sequence, previous| LiveMessage::Event {
                         sequence,
                         previous,
                         topic,
@@ -299,13 +326,16 @@ impl Stream {
                 let sequence = state.sequence;
                 let text = text(&LiveMessage::View { sequence, view: &view });
                 // It replaces the one before, so it is not kept.
-                self.hand_out(Message { sequence, topic: Topic::Account, text }.into());
+                state.hand_out(&Message { sequence, topic: Topic::Account, text }.into());
+                // Choices that nobody has any more are forgotten.
+                state.subscribers.retain(|_, subscribers| subscribers.receiver_count() > 0);
+                self.watched.store(!state.subscribers.is_empty(), Ordering::Relaxed);
             }
             Published::Bars(bars) => {
                 for bars in bars.chunks(BARS_IN_ONE) {
                     let live = bars.iter().map(|bar| LiveBar::of(bar, state.names.symbol(bar.instrument)));
                     let live: Vec<LiveBar> = live.collect();
-                    self.send(state, Topic::Bars, |sequence, previous| LiveMessage::Bars {
+                    state.send(Topic::Bars, |sequence, previous| LiveMessage::Bars {
                         sequence,
                         previous,
                         bars: live,
@@ -323,28 +353,6 @@ impl Stream {
         }
     }
 
-    fn send<'a>(&self, state: &mut State, topic: Topic, message: impl FnOnce(u64, u64) -> LiveMessage<'a>) {
-        state.sequence += 1;
-        let sequence = state.sequence;
-        let previous = std::mem::replace(&mut state.last[topic.place()], sequence);
-        let text = text(&message(sequence, previous));
-        let message = Arc::new(Message { sequence, topic, text });
-        state.kept_bytes += message.text.len();
-        state.kept.push_back(Arc::clone(&message));
-        while (state.kept.len() > KEPT || state.kept_bytes > KEPT_BYTES)
-            && let Some(oldest) = state.kept.pop_front()
-        {
-            state.kept_bytes -= oldest.text.len();
-            state.forgotten = oldest.sequence;
-        }
-        self.hand_out(message);
-    }
-
-    /// Nobody listens when there is nobody.
-    fn hand_out(&self, message: Arc<Message>) {
-        drop(self.subscribers.send(message));
-    }
-
     /// Subscribes from where the subscriber says, if all since then is kept, or else from now.
     pub(crate) fn subscribe(
         &self,
@@ -352,9 +360,11 @@ impl Stream {
         resume: Option<&Resume>,
         heartbeat: Duration,
     ) -> Subscription {
-        let state = self.lock();
         // Under the lock, so that nothing comes in between.
-        let receiver = self.subscribers.subscribe();
+        let mut state = self.lock();
+        let subscribers = state.subscribers.entry(topics);
+        let receiver = subscribers.or_insert_with(|| broadcast::channel(self.lag).0).subscribe();
+        self.watched.store(true, Ordering::Relaxed);
         let resume = resume.filter(|resume| {
             resume.stream == self.id && (state.forgotten..=state.sequence).contains(&resume.after)
         });
@@ -411,7 +421,7 @@ impl Stream {
 
     /// How many listen.
     pub(crate) fn subscribers(&self) -> usize {
-        self.subscribers.receiver_count()
+        self.lock().subscribers.values().map(broadcast::Sender::receiver_count).sum()
     }
 
     /// Looks into what happened lately.
@@ -426,6 +436,32 @@ impl Stream {
 }
 
 impl State {
+    fn send<'a>(&mut self, topic: Topic, message: impl FnOnce(u64, u64) -> LiveMessage<'a>) {
+        self.sequence += 1;
+        let sequence = self.sequence;
+        let previous = std::mem::replace(&mut self.last[topic.place()], sequence);
+        let text = text(&message(sequence, previous));
+        let message = Arc::new(Message { sequence, topic, text });
+        self.kept_bytes += message.text.len();
+        self.kept.push_back(Arc::clone(&message));
+        while (self.kept.len() > KEPT || self.kept_bytes > self.most_bytes)
+            && let Some(oldest) = self.kept.pop_front()
+        {
+            self.kept_bytes -= oldest.text.len();
+            self.forgotten = oldest.sequence;
+        }
+        self.hand_out(&message);
+    }
+
+    /// To those who want it. Nobody listens when there is nobody.
+    fn hand_out(&self, message: &Arc<Message>) {
+        for (topics, subscribers) in &self.subscribers {
+            if topics.has(message.topic) {
+                drop(subscribers.send(Arc::clone(message)));
+            }
+        }
+    }
+
     /// Something is missing from here on: every topic's next message says so by the number before it.
     fn skip(&mut self) {
         self.sequence += 1;
@@ -453,6 +489,8 @@ mod tests {
 
     const HEARTBEAT: Duration = Duration::from_secs(15);
 
+    const ROOM: Room = Room { bars: 10, lag: LEAST_LAG, bytes: MOST_KEPT_BYTES };
+
     fn log(input: u64) -> NumberedOutput {
         let line = LogLine { level: LogLevel::Info, message: format!("line {input}") };
         NumberedOutput {
@@ -476,7 +514,7 @@ mod tests {
 
     #[test]
     fn each_message_names_the_one_before_it_in_its_topic() {
-        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        let stream = Stream::new("s".to_owned(), ROOM);
         let all = Topics::read(None).unwrap();
         let Subscription { first, mut receiver } = stream.subscribe(all, None, HEARTBEAT);
         assert_eq!(read(&first[0].0)["kind"], "hello");
@@ -493,8 +531,22 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_what_others_want_makes_nobody_lag() {
+        let stream = Stream::new("s".to_owned(), ROOM);
+        let subscribe = |topics| stream.subscribe(Topics::read(topics).unwrap(), None, HEARTBEAT).receiver;
+        let (mut few, mut all) = (subscribe(Some("account")), subscribe(None));
+        assert_eq!(stream.subscribers(), 2);
+        let flood: Vec<_> = (0..).take(3 * LEAST_LAG).map(log).collect();
+        stream.take(false, Published::Outputs([flood, vec![refused(9_999)]].concat()));
+        assert!(matches!(all.try_recv(), Err(broadcast::error::TryRecvError::Lagged(_))));
+        assert_eq!(read(&few.try_recv().unwrap().text)["input"], 9_999);
+        drop(few);
+        assert_eq!(stream.subscribers(), 1);
+    }
+
+    #[test]
     fn who_comes_back_gets_what_was_missed_of_the_topics() {
-        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        let stream = Stream::new("s".to_owned(), ROOM);
         stream.take(false, Published::Outputs(vec![log(1), refused(2), log(3)]));
         let topics = Topics::read(Some("strategies")).unwrap();
         let again = stream.subscribe(topics, resume(&stream, 1).as_ref(), HEARTBEAT);
@@ -510,7 +562,7 @@ mod tests {
 
     #[test]
     fn who_can_not_go_on_gets_a_snapshot() {
-        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        let stream = Stream::new("s".to_owned(), ROOM);
         stream.take(false, Published::Outputs((1..=5_000).map(log).collect()));
         let topics = Topics::read(None).unwrap();
         let of_another_run = Some(Resume { stream: "t".to_owned(), after: 4_999 });
@@ -525,7 +577,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_handed_over_is_noticed() {
-        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        let stream = Stream::new("s".to_owned(), ROOM);
         let topics = Topics::read(None).unwrap();
         stream.take(false, Published::Outputs(vec![log(1)]));
         let mut receiver = stream.subscribe(topics, None, HEARTBEAT).receiver;
@@ -538,7 +590,7 @@ mod tests {
 
     #[test]
     fn messages_are_kept_within_bounds() {
-        let stream = Stream::new("s".to_owned(), 10, LEAST_LAG);
+        let stream = Stream::new("s".to_owned(), ROOM);
         let line = |input| {
             let line = LogLine { level: LogLevel::Info, message: "x".repeat(1 << 20) };
             let output = Output::StrategyLog { strategy: StrategyId(0), line };

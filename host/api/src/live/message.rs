@@ -125,7 +125,7 @@ fn seconds(interval: Span) -> f64 {
 }
 
 /// A choice of topics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Topics([bool; Topic::ALL.len()]);
 
 impl Topics {

@@ -35,7 +35,7 @@ const NICENESS: i32 = 10;
 pub(crate) struct Received {
     pub(crate) messages: u64,
     pub(crate) bytes: u64,
-    /// Clients that the host let go.
+    /// Clients that the host let go since they were connected.
     pub(crate) dropped: u64,
     /// When an event came: the input that it follows from, and the machine's clock in microseconds.
     pub(crate) events: Vec<(u64, i64)>,
@@ -138,9 +138,12 @@ pub(crate) fn be(arguments: &[String]) -> Result<()> {
         let (ended, end) = tokio::sync::oneshot::channel::<()>();
         std::thread::spawn(move || {
             for order in std::io::stdin().lines().map_while(Result::ok) {
-                let taken = std::mem::take(&mut *told.lock().unwrap_or_else(PoisonError::into_inner));
-                let told = if order == "tell" { taken } else { Received::default() };
-                if say(&told).is_err() {
+                let mut received = told.lock().unwrap_or_else(PoisonError::into_inner);
+                let dropped = received.dropped;
+                let taken = std::mem::replace(&mut *received, Received { dropped, ..Received::default() });
+                drop(received);
+                let answer = if order == "tell" { taken } else { Received::default() };
+                if say(&answer).is_err() {
                     break;
                 }
             }

@@ -1,10 +1,10 @@
 //! Trading while thousands of clients have live updates, beside trading while nobody watches.
 //!
 //! At full speed it is told how many bars the engine takes, and how much of a processor a bar costs its thread: the first
-//! suffers when processors are short, the second only if the engine itself has to do more or to wait. At a pace it is told
-//! when the orders and fills that follow from a bar were durable and told, and when each client had them, counted from
-//! the moment at which the bar was due.
+//! suffers when processors are short, the second only if the engine itself has to do more. At a pace it is told how long
+//! commits take, and how long after the engine's thread has told of an order or a fill each client had it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -23,9 +23,8 @@ const PART: &str = "live";
 const TOPICS: &str = "account,orders,fills,trades,bars";
 const TOPICS_AT_FULL_SPEED: &str = "account";
 
-/// Times as fast as the minutes of the market: a bar is due every so many microseconds.
+/// Times as fast as the minutes of the market: 50 bars a second.
 const PACE: &str = "3000";
-const BAR_MICROS: i64 = 20_000;
 
 pub(crate) fn measure(suite: &Suite, figures: &mut Figures) -> Result<()> {
     let clients = most(suite.extent.clients);
@@ -154,91 +153,58 @@ fn at_a_pace(suite: &Suite, clients: usize, figures: &mut Figures) -> Result<()>
     let (mut delivered, mut dropped) = (vec![], vec![]);
     for _ in 0..suite.extent.turns.min(5) {
         let mut single = LiveClients::connect(&host, 1, TOPICS)?;
-        std::thread::sleep(Duration::from_secs(1));
-        host.released();
-        single.begin()?;
-        std::thread::sleep(long);
-        alone.push(host.released());
-        one.push(single.received()?.events);
+        let (commit, received, released) = turn(&host, &mut single, long)?;
+        alone.push(commit);
+        one.push(delays(&released, &received.events));
         drop(single);
 
         let mut crowd = LiveClients::connect(&host, clients, TOPICS)?;
-        std::thread::sleep(Duration::from_secs(3));
-        host.released();
-        crowd.begin()?;
-        let began = Instant::now();
-        std::thread::sleep(long);
-        watched.push(host.released());
-        let received = crowd.received()?;
-        delivered.push(as_number(received.messages) / began.elapsed().as_secs_f64());
+        let (commit, received, released) = turn(&host, &mut crowd, long)?;
+        watched.push(commit);
+        delivered.push(as_number(received.messages) / long.as_secs_f64());
         dropped.push(as_number(received.dropped));
-        all.push(received.events);
+        all.push(delays(&released, &received.events));
         drop(crowd);
         wait_for_subscribers(&host, 0)?;
     }
-    // The bars are due at even distances from the first, and none can be told before it is due: who was told earliest of
-    // all shows when that was, but for the shortest time that it takes.
-    let offset = |input: u64, micros: i64| micros - BAR_MICROS * input.cast_signed();
-    let released: Vec<Vec<i64>> = [&alone, &watched]
-        .map(|turns| {
-            turns
-                .iter()
-                .map(|turn| turn.iter().map(|Released { input, micros }| offset(*input, *micros)).collect())
-        })
-        .into_iter()
-        .flatten()
-        .collect();
-    let earliest = released.iter().flatten().min().copied().unwrap_or_default();
-    let turns = alone.len();
-    let late = |offsets: Vec<i64>| -> Vec<f64> {
-        offsets.into_iter().map(|offset| micros_to_millis(offset - earliest)).collect()
-    };
-    let mut late_released = released.into_iter().map(late);
-    let alone: Vec<Vec<f64>> = late_released.by_ref().take(turns).collect();
-    let watched: Vec<Vec<f64>> = late_released.collect();
-    let of_clients = |turns: Vec<Vec<(u64, i64)>>| -> Vec<Vec<f64>> {
-        turns
-            .into_iter()
-            .map(|turn| late(turn.into_iter().map(|(input, micros)| offset(input, micros)).collect()))
-            .collect()
-    };
-    let (one, all) = (of_clients(one), of_clients(all));
-    let at = |turns: &[Vec<f64>], part: f64| -> Vec<f64> {
-        turns.iter().map(|turn| quantile(turn, part)).collect()
-    };
-    let with = format!("with {clients} clients");
+    let ratios: Vec<f64> = watched.iter().zip(&alone).map(|(watched, alone)| watched / alone).collect();
+    let of_one = |what: &str| format!("{what}, 1 client");
+    let of_all = |what: &str| format!("{what}, {clients} clients");
+    let commit = "a bar to durable, mean";
+    figures.add(PART, of_one(commit), "ms", &alone, None);
+    figures.add(PART, of_all(commit), "ms", &watched, None);
+    figures.add(PART, format!("{commit}, with clients / with 1"), "times", &ratios, None);
     for (name, part) in [("p50", 0.5), ("p99", 0.99)] {
-        let (alone, watched) = (at(&alone, part), at(&watched, part));
-        let ratios: Vec<f64> = watched.iter().zip(&alone).map(|(watched, alone)| watched / alone).collect();
-        figures.add(
-            PART,
-            format!("bar due to orders durable and told, nobody watching, {name}"),
-            "ms",
-            &alone,
-            None,
-        );
-        figures.add(PART, format!("the same {with}, {name}"), "ms", &watched, None);
-        figures.add(PART, format!("with clients / without, {name}"), "times", &ratios, None);
-    }
-    for (name, part) in [("p50", 0.5), ("p99", 0.99)] {
-        figures.add(
-            PART,
-            format!("bar due to its orders at the only client, {name}"),
-            "ms",
-            &at(&one, part),
-            None,
-        );
-        figures.add(
-            PART,
-            format!("bar due to its orders at each of {clients} clients, {name}"),
-            "ms",
-            &at(&all, part),
-            None,
-        );
+        let at = |turns: &[Vec<f64>]| -> Vec<f64> { turns.iter().map(|turn| quantile(turn, part)).collect() };
+        let what = format!("an order told by the engine's thread to received, {name}");
+        figures.add(PART, of_one(&what), "ms", &at(&one), None);
+        figures.add(PART, of_all(&what), "ms", &at(&all), None);
     }
     figures.add(PART, "messages delivered at a pace", "messages/s", &delivered, None);
     figures.add(PART, "clients that were dropped at a pace", "clients", &dropped, Some(Goal::AtMost(0.0)));
     Ok(())
+}
+
+/// A while with these clients: the mean time of a commit in milliseconds, what they received, and when it was told.
+fn turn(
+    host: &ServingHost,
+    clients: &mut LiveClients,
+    long: Duration,
+) -> Result<(f64, Received, Vec<Released>)> {
+    std::thread::sleep(Duration::from_secs(3));
+    host.released();
+    let (seconds, commits) = host.commits()?;
+    clients.begin()?;
+    std::thread::sleep(long);
+    let (more_seconds, more_commits) = host.commits()?;
+    let received = clients.received()?;
+    Ok(((more_seconds - seconds) * 1e3 / (more_commits - commits), received, host.released()))
+}
+
+/// How long after the thread that trades had told of it each was received, in milliseconds.
+fn delays(released: &[Released], received: &[(u64, i64)]) -> Vec<f64> {
+    let told: BTreeMap<u64, i64> = released.iter().map(|one| (one.input, one.micros)).collect();
+    received.iter().filter_map(|(input, micros)| Some(micros_to_millis(micros - told.get(input)?))).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]

@@ -205,6 +205,20 @@ impl ServingHost {
         Ok(line.context("no subscribers are told")?.trim().parse()?)
     }
 
+    /// How many seconds the commits of the journal took so far, and how many there were.
+    pub(crate) fn commits(&self) -> Result<(f64, f64)> {
+        let metrics = self.get("/metrics")?;
+        let figure = |name: &str| -> Result<f64> {
+            let line = metrics.lines().find_map(|line| {
+                line.strip_prefix("bulkhead_journal_commit_seconds_")?
+                    .strip_prefix(name)?
+                    .strip_prefix("{account=\"main\"} ")
+            });
+            Ok(line.context("no commits are told")?.trim().parse()?)
+        };
+        Ok((figure("sum")?, figure("count")?))
+    }
+
     /// Memory of the host that is in use now, in bytes. Linux only.
     pub(crate) fn resident_bytes(&self) -> Result<f64> {
         crate::measure::resident_bytes_of(&self.process().join("status"))

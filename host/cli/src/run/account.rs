@@ -127,6 +127,10 @@ impl AccountHost {
         }
         // By what the configuration says now, and with nothing opened after a contradiction.
         host.answer_waiting()?;
+        if host.engine().halt().is_none() {
+            // Who asked for trading to go on could not have looked at what was found only now.
+            host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
+        }
         host.load_directory(files)?;
         Ok(host)
     }

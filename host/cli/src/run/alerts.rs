@@ -13,7 +13,7 @@ use bulkhead_configuration::Configuration;
 use crate::shard::database_url;
 
 /// How long the end of a run may take for what is not delivered yet.
-pub(super) const LONGEST_END: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_END: Duration = Duration::from_millis(500);
 
 /// Prepares them, unless nobody is to be told anything and nobody can read them; with each account's way in, and what is to
 /// be done meanwhile.

@@ -126,7 +126,6 @@ impl BacktestProgram for OwnProgram {
         command.args([
             "backtest",
             "--background",
-            "--ends-with-host",
             "--fill",
             "realistic",
             "--weight",
@@ -135,6 +134,7 @@ impl BacktestProgram for OwnProgram {
             strategy,
         ]);
         command.args(["--simulate", &format!("{days}d"), "--seed", &seed.to_string()]);
+        command.args(["--ends-with", &std::process::id().to_string()]);
         command.arg("--json").arg(json).arg("--html").arg(page);
         command.args(config.iter().flat_map(|file| [OsStr::new("--config"), file.as_os_str()]));
         command.args(strategies.iter().flat_map(|folder| [OsStr::new("--strategies"), folder.as_os_str()]));

@@ -13,7 +13,7 @@ use bulkhead_store::journal::{NumberedOutput, Sequence};
 use crate::arguments::WrongUsage;
 
 /// How long the end of a run may take for what is not delivered yet.
-pub(super) const LONGEST_END: Duration = Duration::from_millis(500);
+pub(super) const LONGEST_END: Duration = Duration::from_millis(200);
 
 /// The inputs of one account.
 pub(super) trait InputTrace: Send {

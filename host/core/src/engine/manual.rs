@@ -168,14 +168,19 @@ impl Engine {
             return self.guard(strategy, id, Some(plan.clone()));
         };
         let (before, keeper) = (self.open_risk(index)?, self.keeper.clone());
-        self.guard(strategy, id, Some(plan.clone()))?;
-        let (after, most) = (self.open_risk(index)?, self.equity_of(strategy)?.scaled(fraction)?);
-        if after > before && after > most {
-            self.keeper = keeper;
+        let guarded = self.guard(strategy, id, Some(plan.clone()));
+        let outcome = guarded.and_then(|()| {
+            let (after, most) = (self.open_risk(index)?, self.equity_of(strategy)?.scaled(fraction)?);
+            if after <= before || after <= most {
+                return Ok(());
+            }
             let facts = format!("held={before} added={} limit={most}", after.minus(before)?);
-            return Err(Refusal::new(RefusalCode::OpenRiskLimit, facts).into());
+            Err(Refusal::new(RefusalCode::OpenRiskLimit, facts).into())
+        });
+        if outcome.is_err() {
+            self.keeper = keeper;
         }
-        Ok(())
+        outcome
     }
 }
 
