@@ -14,7 +14,7 @@ use support::account::Account;
 use support::bulkhead;
 use support::client::{Client, address, token};
 use support::host::Host;
-use support::receiver::{Received, Reply, Server, Telegram, now};
+use support::receiver::{MEMBER, Received, Reply, Server, Telegram, now};
 
 /// Secrets that must turn up nowhere.
 const SIGNED_WITH: &str = "planted-webhook-secret";
@@ -38,12 +38,15 @@ fn with_telegram(parent: &tempfile::TempDir, telegram: &Telegram, more: &[&str])
     let token = format!("alerts.telegram.token=file:{}", parent.path().join("token").display());
     let url = format!("alerts.telegram.url={}", telegram.server.url);
     let chats = format!("alerts.telegram.chats=[{CHAT}, {OTHER_CHAT}]");
-    account(parent, &[&[token.as_str(), &url, &chats], more].concat())
+    let users = format!("alerts.telegram.users=[{MEMBER}]");
+    account(parent, &[&[token.as_str(), &url, &chats, &users], more].concat())
 }
 
 fn start(account: &Account, more: &[&str]) -> Host {
     let mut command = bulkhead(&account.directory);
     command.env("WEBHOOK_SECRET", SIGNED_WITH).env("RUST_LOG", "debug");
+    // What is for this machine is given to no proxy; nobody is there.
+    command.env("ALL_PROXY", "http://127.0.0.1:1");
     command.arg("run").args(account.arguments(&[&["--json", "--speed", "2000"], more].concat()));
     Host::start_command(command)
 }
@@ -183,6 +186,27 @@ fn telegram_tells_all_chats_and_waits_when_it_is_told_to() {
     host.stop();
 }
 
+#[test]
+fn a_chat_that_wants_to_be_left_alone_keeps_no_other_from_being_told() {
+    let parent = tempfile::tempdir().unwrap();
+    let telegram = Telegram::start(TOKEN, 0);
+    telegram.rest(CHAT);
+    let settings = ["alerts.telegram.kinds=[\"trading-halted\", \"trading-resumed\"]"];
+    let account = with_telegram(&parent, &telegram, &settings);
+    let mut host = start(&account, &[]);
+    host.wait_for(&["trade closed"]);
+    account.succeed(&["halt", "--reason", "first"]);
+    telegram.told(OTHER_CHAT, "first");
+    host.wait_for(&["an alert was not delivered", "Too Many Requests"]);
+    account.succeed(&["resume"]);
+    telegram.told(OTHER_CHAT, "resumed");
+    account.succeed(&["halt", "--reason", "second"]);
+    telegram.told(OTHER_CHAT, "second");
+    host.terminate();
+    host.wait_for(&["the host ended before these alerts were delivered"]);
+    host.end();
+}
+
 /// Writes to a bot, each time under the next number.
 struct Writer<'a> {
     telegram: &'a Telegram,
@@ -223,6 +247,9 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
     let mut ann = Writer { telegram: &telegram, update: 0 };
     ann.write_at(666, "/halt", now());
     host.wait_for(&["a Telegram chat that is not in alerts.telegram.chats was ignored", "666"]);
+    ann.update += 1;
+    telegram.write_as(71, ann.update, OTHER_CHAT, "/halt", now());
+    host.wait_for(&["not in alerts.telegram.users", "71"]);
     let status = ann.ask("/status", "equity");
     assert!(status.contains("main: trading") && status.contains("sma-crossover: off"), "{status}");
     // A purchase is asked back, and placed once.
@@ -235,7 +262,7 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
     ann.ask("yes", "no question open");
     // What the gate refuses is told with its code and numbers.
     ann.ask("/buy breakout A-USD 200", "Answer yes");
-    let refused = ann.ask("/yes@the_bot", "Refused");
+    let refused = ann.ask("/yes@the_bot", "refused");
     assert!(refused.contains("ORDER_TOO_LARGE") && refused.contains("limit="), "{refused}");
     while !ann.ask("/positions", "main:").contains("0.5 A-USD of sma-crossover") {}
     ann.ask("/sell all", "is being sold (input ");
@@ -264,6 +291,9 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
     std::fs::remove_file(&kept[0]).unwrap();
     let host = start(&account, &[]);
     ann.write("/help");
+    // What is given again is answered with what became of it then.
+    let again = telegram.told(CHAT, "the order to buy 0.5 A-USD is placed");
+    assert_eq!(again, placed);
     let seen = ann.update + 1;
     telegram.server.wait(|request| request.body["offset"].as_i64() == Some(seen));
     host.stop();
@@ -273,7 +303,7 @@ fn telegram_commands_reach_the_engine_once_and_only_from_allowed_chats() {
 /// Inputs that somebody asked for through Telegram. What closes a position depends on what is held at the time.
 fn requests(account: &Account) -> usize {
     let printed = account.succeed(&["replay", "--print", "--json"]);
-    printed.lines().filter(|line| line.contains("telegram:ann") && !line.contains("\"close\"")).count()
+    printed.lines().filter(|line| line.contains("telegram:42") && !line.contains("\"close\"")).count()
 }
 
 /// A host with its API on a free port, and a client of it with this role.
@@ -311,6 +341,12 @@ fn alerts_are_read_with_what_each_channel_did_with_them() {
     ];
     let account = with_webhook(&parent, &good.url, &[&more[0], &more[1], &more[2]]);
     let (host, client) = start_served(&account, "operator");
+    // Who makes and delivers alerts is looked after like every other task.
+    let metrics = client.get("/metrics").text;
+    for task in ["alerts", "alerts-webhooks.desk", "alerts-webhooks.wrong"] {
+        let line = format!("bulkhead_task_failures_total{{task=\"{task}\"}} 0");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
     let closed = |alert: &Value| alert["kind"] == "position-closed" && alert["repetition"] == false;
     let expected = BTreeMap::from([("webhooks.desk", "sent"), ("webhooks.wrong", "failed")]);
     let answer = client.wait(ALERTS, |answer| {

@@ -17,6 +17,8 @@ const SECRET: &str = "planted-collector-secret";
 fn start(account: &Account) -> Host {
     let mut command = bulkhead(&account.directory);
     command.env("OTLP_TOKEN", SECRET).env("BULKHEAD__API__LISTEN", "127.0.0.1:0");
+    // What is for this machine is given to no proxy; nobody is there.
+    command.env("ALL_PROXY", "http://127.0.0.1:1");
     command.arg("run").args(account.arguments(&["--json", "--speed", "2000"]));
     Host::start_command(command)
 }

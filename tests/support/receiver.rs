@@ -131,6 +131,9 @@ fn serve(stream: TcpStream, sender: &Sender<Received>, answer: &dyn Fn(&Received
     );
 }
 
+/// Who writes in groups.
+pub(crate) const MEMBER: i64 = 70;
+
 /// A server that speaks Telegram's Bot API.
 pub(crate) struct Telegram {
     pub(crate) server: Server,
@@ -142,6 +145,8 @@ struct TelegramState {
     updates: Vec<Value>,
     /// So many messages are answered with "too many requests" first.
     refused: u32,
+    /// This chat wants to be left alone for ever.
+    resting: Option<i64>,
     /// Whether updates are given again that were confirmed.
     forgetful: bool,
 }
@@ -170,12 +175,18 @@ impl Telegram {
                         std::thread::sleep(Duration::from_millis(10));
                     }
                 }
+                "getMe" => {
+                    let me = json!({"id": 1, "is_bot": true, "first_name": "The bot", "username": "the_bot"});
+                    envelope(200, &json!({"ok": true, "result": me}))
+                }
                 "sendMessage" => {
                     let mut state = known.lock().unwrap();
-                    if state.refused > 0 {
-                        state.refused -= 1;
-                        let description = "Too Many Requests: retry after 1";
-                        let parameters = json!({"retry_after": 1});
+                    let is_resting = state.resting.is_some_and(|chat| request.body["chat_id"] == chat);
+                    if state.refused > 0 || is_resting {
+                        state.refused = state.refused.saturating_sub(1);
+                        let seconds = if is_resting { u64::MAX } else { 1 };
+                        let description = format!("Too Many Requests: retry after {seconds}");
+                        let parameters = json!({"retry_after": seconds});
                         return envelope(
                             429,
                             &json!({"ok": false, "error_code": 429, "description": description, "parameters": parameters}),
@@ -190,13 +201,24 @@ impl Telegram {
         Self { server, state }
     }
 
-    /// Somebody writes to the bot.
+    /// From now on a chat wants to be left alone for ever.
+    pub(crate) fn rest(&self, chat: i64) {
+        self.state.lock().unwrap().resting = Some(chat);
+    }
+
+    /// Somebody writes to the bot: in a private chat the person that it is of, in a group [`MEMBER`].
     pub(crate) fn write_at(&self, update: i64, chat: i64, text: &str, date: i64) {
+        let person = if chat > 0 { chat } else { MEMBER };
+        self.write_as(person, update, chat, text, date);
+    }
+
+    /// Somebody writes to the bot.
+    pub(crate) fn write_as(&self, person: i64, update: i64, chat: i64, text: &str, date: i64) {
         let message = json!({
             "message_id": update,
             "date": date,
             "chat": {"id": chat, "type": "private"},
-            "from": {"id": 70, "is_bot": false, "first_name": "Ann", "username": "ann"},
+            "from": {"id": person, "is_bot": false, "first_name": "Ann", "username": "ann"},
             "text": text,
         });
         self.state.lock().unwrap().updates.push(json!({"update_id": update, "message": message}));

@@ -2,6 +2,7 @@
 //! tell, within bounds, until the host ends.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bulkhead_core::time::Timestamp;
@@ -93,18 +94,25 @@ impl Recorded {
 /// Alerts in the order of their numbers.
 #[derive(Default)]
 struct Ring {
-    kept: VecDeque<Recorded>,
+    kept: VecDeque<Arc<Recorded>>,
     bytes: usize,
 }
 
 impl Ring {
     fn push(&mut self, recorded: Recorded, most: usize, most_bytes: usize) {
         self.bytes += recorded.bytes();
-        self.kept.push_back(recorded);
+        self.kept.push_back(Arc::new(recorded));
         while self.kept.len() > most || (self.bytes > most_bytes && self.kept.len() > 1) {
             let Some(oldest) = self.kept.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(oldest.bytes());
         }
+    }
+
+    /// The newest of them with a number below `before`, newest first.
+    fn newest(&self, before: Option<u64>, most: usize) -> impl Iterator<Item = &Arc<Recorded>> {
+        let end = before
+            .map_or(self.kept.len(), |before| self.kept.partition_point(|recorded| recorded.number < before));
+        self.kept.range(..end).rev().take(most)
     }
 }
 
@@ -113,8 +121,6 @@ impl Ring {
 struct Kept {
     told: Ring,
     repetitions: Ring,
-    /// Counts every change.
-    revision: u64,
 }
 
 #[derive(Default)]
@@ -124,18 +130,40 @@ struct State {
     accounts: BTreeMap<Option<String>, Kept>,
 }
 
+/// Counts every change, apart from the alerts: the threads that trade look at it, and wait for nobody who reads.
+struct Revisions {
+    accounts: BTreeMap<String, AtomicU64>,
+    host: AtomicU64,
+}
+
+impl Revisions {
+    fn of(&self, account: Option<&str>) -> &AtomicU64 {
+        account.and_then(|account| self.accounts.get(account)).unwrap_or(&self.host)
+    }
+
+    fn count(&self, account: Option<&str>) {
+        self.of(account).fetch_add(1, Ordering::Release);
+    }
+}
+
 /// The alerts of a host. Its copies are the same.
 #[derive(Clone)]
 pub struct History {
     state: Arc<Mutex<State>>,
+    revisions: Arc<Revisions>,
     bytes_each: usize,
 }
 
 impl History {
-    /// For so many accounts.
-    pub(crate) fn new(accounts: usize) -> Self {
-        // The host's own have a share as well.
-        Self { state: Arc::default(), bytes_each: (MOST_BYTES / (accounts + 1)).max(FEWEST_BYTES) }
+    /// For these accounts.
+    pub(crate) fn new(accounts: &[String]) -> Self {
+        let revisions = accounts.iter().map(|name| (name.clone(), AtomicU64::new(0))).collect();
+        Self {
+            state: Arc::default(),
+            revisions: Arc::new(Revisions { accounts: revisions, host: AtomicU64::new(0) }),
+            // The host's own have a share as well.
+            bytes_each: (MOST_BYTES / (accounts.len() + 1)).max(FEWEST_BYTES),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -152,11 +180,12 @@ impl History {
         let number = all.last;
         let recorded = Recorded { number, noticed: now(), alert: alert.clone(), repetition, deliveries };
         let kept = all.accounts.entry(alert.account.clone()).or_default();
-        kept.revision += 1;
         match repetition {
             true => kept.repetitions.push(recorded, MOST_REPETITIONS, self.bytes_each / 4),
             false => kept.told.push(recorded, MOST_TOLD, self.bytes_each / 4 * 3),
         }
+        drop(all);
+        self.revisions.count(alert.account.as_deref());
         number
     }
 
@@ -174,14 +203,16 @@ impl History {
         let Ok(place) = kept.told.kept.binary_search_by_key(&number, |recorded| recorded.number) else {
             return;
         };
-        let recorded = kept.told.kept.get_mut(place);
+        // Who reads it meanwhile keeps what it was.
+        let recorded = kept.told.kept.get_mut(place).map(Arc::make_mut);
         let delivery = recorded.and_then(|recorded| {
             recorded.deliveries.iter_mut().find(|delivery| *delivery.channel == *channel)
         });
         if let Some(delivery) = delivery {
             delivery.state = state;
             delivery.why = why.map(|why| why[..why.floor_char_boundary(WHY_BYTES)].to_owned());
-            kept.revision += 1;
+            drop(all);
+            self.revisions.count(account.map(String::as_str));
         }
     }
 
@@ -189,24 +220,25 @@ impl History {
     /// that is wanted.
     #[must_use]
     pub fn newest(&self, account: &str, of_host: bool, before: Option<u64>, most: usize) -> Vec<Recorded> {
-        let all = self.lock();
         let wanted = [Some(Some(account.to_owned())), of_host.then_some(None)];
+        let all = self.lock();
         let wanted = wanted.into_iter().flatten().filter_map(|key| all.accounts.get(&key));
         let rings = wanted.flat_map(|kept| [&kept.told, &kept.repetitions]);
-        let mut found: Vec<&Recorded> = rings
-            .flat_map(|ring| ring.kept.iter().rev())
-            .filter(|recorded| before.is_none_or(|before| recorded.number < before))
-            .collect();
+        let mut found: Vec<Arc<Recorded>> =
+            rings.flat_map(|ring| ring.newest(before, most)).cloned().collect();
+        // Whoever makes alerts is kept waiting for the pointers alone, not for the order and the copies.
+        drop(all);
         found.sort_unstable_by_key(|recorded| std::cmp::Reverse(recorded.number));
-        found.into_iter().take(most).cloned().collect()
+        found.truncate(most);
+        found.into_iter().map(Arc::unwrap_or_clone).collect()
     }
 
     /// A number that is another one whenever an alert of the account or of the host came, or something became of one.
+    /// It waits for nobody.
     #[must_use]
     pub fn revision(&self, account: &str) -> u64 {
-        let all = self.lock();
-        let of = |key: Option<String>| all.accounts.get(&key).map_or(0, |kept| kept.revision);
-        of(Some(account.to_owned())).wrapping_add(of(None))
+        let of = |account| self.revisions.of(account).load(Ordering::Acquire);
+        of(Some(account)).wrapping_add(of(None))
     }
 }
 
@@ -219,6 +251,11 @@ mod tests {
     use super::*;
     use crate::alert::AlertKind;
 
+    fn history(accounts: &[&str]) -> History {
+        let names: Vec<String> = accounts.iter().map(|name| (*name).to_owned()).collect();
+        History::new(&names)
+    }
+
     fn alert(text: &str) -> Alert {
         Alert::new(AlertKind::Slippage, "order", "slipped", text)
     }
@@ -229,7 +266,7 @@ mod tests {
 
     #[test]
     fn the_newest_come_first_and_pages_follow_each_other() {
-        let history = History::new(2);
+        let history = history(&["main", "other"]);
         for account in [Some("main"), Some("other"), None, Some("main")] {
             let alert = alert("");
             let alert = account.map_or(alert.clone(), |name| alert.of_account(name));
@@ -245,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_repetitions_hides_nothing_and_no_text_is_too_long_to_be_kept_within_bounds() {
-        let history = History::new(1);
+        let history = history(&["main"]);
         history.record(&alert("first").of_account("main"), Vec::new(), false);
         for _ in 0..10_000 {
             history.record(&alert("again").of_account("main"), Vec::new(), true);
@@ -266,7 +303,7 @@ mod tests {
 
     #[test]
     fn what_became_of_it_is_known_and_changes_the_revision() {
-        let history = History::new(1);
+        let history = history(&["main"]);
         let untold = history.revision("main");
         let alert = alert("").of_account("main");
         let number = history.record(&alert, vec!["desk".into(), "telegram".into()], false);
@@ -280,5 +317,20 @@ mod tests {
         // Forgotten, or never there.
         history.settle(None, number, "desk", DeliveryState::Sent, None);
         history.settle(alert.account.as_ref(), 99, "desk", DeliveryState::Sent, None);
+    }
+
+    #[test]
+    fn the_revision_is_read_while_somebody_holds_the_alerts() {
+        let history = history(&["main", "other"]);
+        history.record(&alert("").of_account("main"), Vec::new(), false);
+        history.record(&alert(""), Vec::new(), false);
+        let held = history.lock();
+        let copy = history.clone();
+        let read = std::thread::spawn(move || ["main", "other"].map(|name| copy.revision(name)));
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(read.join()));
+        let revisions = receiver.recv_timeout(std::time::Duration::from_secs(60));
+        drop(held);
+        assert_eq!(revisions.expect("it waited").unwrap(), [2, 1]);
     }
 }

@@ -1,13 +1,16 @@
-//! What a channel has yet to deliver: bounded, and what is grave stays when there is no room.
+//! What a channel has yet to deliver: bounded, the gravest first, and what is grave stays when there is no room.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::alert::{Alert, AlertKind};
+use crate::alert::{Alert, AlertKind, Severity};
 
 /// Alerts that wait for one channel, at most.
 const LENGTH: usize = 200;
+
+/// Nothing is waited for longer, whatever is asked for: a moment beyond all clocks can't be reckoned with.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3_600);
 
 /// An alert on its way through one channel.
 #[derive(Debug, Clone)]
@@ -21,6 +24,10 @@ pub(crate) struct Parcel {
     pub(crate) arrived: Vec<i64>,
     /// When it came here.
     pub(crate) since: Instant,
+    /// How often it was tried in vain.
+    pub(crate) failures: u32,
+    /// Not to be tried before.
+    pub(crate) rests_until: Option<Instant>,
 }
 
 impl Parcel {
@@ -28,7 +35,23 @@ impl Parcel {
         // Two of them without randomness are told apart by their receiver's clock alone, and still delivered.
         let bits = [getrandom::u64().unwrap_or_default(), getrandom::u64().unwrap_or_default()];
         let delivery = format!("{:016x}{:016x}", bits[0], bits[1]);
-        Self { alert, number, delivery, arrived: Vec::new(), since: Instant::now() }
+        Self {
+            alert,
+            number,
+            delivery,
+            arrived: Vec::new(),
+            since: Instant::now(),
+            failures: 0,
+            rests_until: None,
+        }
+    }
+
+    fn rests(&self, now: Instant) -> bool {
+        self.rests_until.is_some_and(|until| until > now)
+    }
+
+    fn severity(&self) -> Severity {
+        self.alert.kind.severity()
     }
 }
 
@@ -45,11 +68,34 @@ pub(crate) enum Added {
 
 #[derive(Default)]
 struct State {
+    /// The oldest first.
     waiting: VecDeque<Parcel>,
     /// Alerts that there was no room for and that nobody was told of yet.
     left_out: u64,
     /// Until when deliveries may go on once nothing more comes.
     until: Option<Instant>,
+}
+
+impl State {
+    /// Takes out what is to be delivered now: the gravest, and of those the oldest.
+    fn take(&mut self, now: Instant) -> Option<Parcel> {
+        let ready = || self.waiting.iter().enumerate().filter(|(_, parcel)| !parcel.rests(now));
+        let gravest = ready().map(|(_, parcel)| parcel.severity()).max();
+        if self.left_out > 0
+            && self.waiting.len() < LENGTH / 2
+            && gravest <= Some(AlertKind::AlertsLost.severity())
+        {
+            let count = std::mem::take(&mut self.left_out);
+            return Some(Parcel::new(left_out(count), None));
+        }
+        let place = ready().find(|(_, parcel)| Some(parcel.severity()) == gravest).map(|(place, _)| place)?;
+        self.waiting.remove(place)
+    }
+
+    /// When the first of those that rest may be tried again.
+    fn rested(&self) -> Option<Instant> {
+        self.waiting.iter().filter_map(|parcel| parcel.rests_until).min()
+    }
 }
 
 /// A channel's alerts, between who makes them and who delivers them.
@@ -70,9 +116,8 @@ impl Outbox {
         let mut added = Added::Waits;
         if state.waiting.len() >= LENGTH {
             state.left_out += 1;
-            let gravity = |parcel: &Parcel| parcel.alert.kind.severity();
-            let least = state.waiting.iter().map(gravity).min();
-            let place = state.waiting.iter().position(|parcel| Some(gravity(parcel)) == least);
+            let least = state.waiting.iter().map(Parcel::severity).min();
+            let place = state.waiting.iter().position(|parcel| Some(parcel.severity()) == least);
             match place {
                 Some(place) if least < Some(alert.kind.severity()) => {
                     let left_out = state.waiting.remove(place);
@@ -87,30 +132,43 @@ impl Outbox {
         added
     }
 
+    /// Gives back one that is to be tried again. There is always room for it.
+    pub(crate) fn put_back(&self, parcel: Parcel) {
+        let mut state = self.lock();
+        let place = state.waiting.partition_point(|other| other.since <= parcel.since);
+        state.waiting.insert(place, parcel);
+    }
+
     /// Waits for the next one. `None` when nothing more comes, or when the time for it is over.
     pub(crate) fn next(&self) -> Option<Parcel> {
         let mut state = self.lock();
         loop {
-            if state.until.is_some_and(|until| until <= Instant::now()) {
+            let now = Instant::now();
+            if state.until.is_some_and(|until| until <= now) {
                 return None;
             }
-            if state.left_out > 0 && state.waiting.len() < LENGTH / 2 {
-                let count = std::mem::take(&mut state.left_out);
-                return Some(Parcel::new(left_out(count), None));
-            }
-            if let Some(parcel) = state.waiting.pop_front() {
+            if let Some(parcel) = state.take(now) {
                 return Some(parcel);
             }
-            if state.until.is_some() {
+            // At the end it is not waited for what rests beyond it.
+            let rested = state.rested();
+            let is_in_time = |until| rested.is_some_and(|rested| rested < until);
+            if state.until.is_some_and(|until| !is_in_time(until)) {
                 return None;
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match rested {
+                Some(rested) => {
+                    let wait = rested.saturating_duration_since(now);
+                    self.changed.wait_timeout(state, wait).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
     }
 
     /// Waits so long, less when the end comes. Whether there is time left after it.
     pub(crate) fn pause(&self, duration: Duration) -> bool {
-        let over = Instant::now() + duration;
+        let over = Instant::now() + duration.min(LONGEST_PAUSE);
         let mut state = self.lock();
         loop {
             let now = Instant::now();
@@ -178,6 +236,38 @@ mod tests {
         assert_eq!(count(AlertKind::TradingHalted), 1);
         let lost: Vec<_> = told.iter().filter(|alert| alert.kind == AlertKind::AlertsLost).collect();
         assert!(lost[0].text.starts_with("2 alerts"), "{lost:?}");
+    }
+
+    #[test]
+    fn the_gravest_is_delivered_first_and_of_those_the_oldest() {
+        use AlertKind::{AlertsLost, PositionOpened, Slippage, TaskFailing, TradingHalted};
+        let outbox = Outbox::default();
+        for kind in [PositionOpened, Slippage, TradingHalted, TaskFailing] {
+            outbox.push(alert(kind), None);
+        }
+        outbox.lock().left_out = 1;
+        outbox.close(Instant::now() + Duration::from_secs(600));
+        let told: Vec<_> = std::iter::from_fn(|| outbox.next()).map(|parcel| parcel.alert.kind).collect();
+        assert_eq!(told, [TradingHalted, TaskFailing, AlertsLost, Slippage, PositionOpened]);
+    }
+
+    #[test]
+    fn what_rests_lets_others_go_first_and_is_given_again_later() {
+        let outbox = Outbox::default();
+        outbox.push(alert(AlertKind::TradingHalted), None);
+        outbox.push(alert(AlertKind::PositionOpened), None);
+        let mut halted = outbox.next().unwrap();
+        halted.rests_until = Some(Instant::now() + Duration::from_millis(50));
+        outbox.put_back(halted);
+        assert_eq!(outbox.next().unwrap().alert.kind, AlertKind::PositionOpened);
+        let again = outbox.next().unwrap();
+        assert_eq!(again.alert.kind, AlertKind::TradingHalted);
+        assert!(!again.rests(Instant::now()));
+        // At the end only what is ready in time.
+        outbox.put_back(Parcel { rests_until: Some(Instant::now() + Duration::from_secs(900)), ..again });
+        outbox.close(Instant::now() + Duration::from_secs(600));
+        assert!(outbox.next().is_none());
+        assert_eq!(outbox.len(), 1);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Alerts at work: the thread that makes them, one for each channel, and one that takes commands.
+//! Alerts at work: what makes them, one for each channel, and one that takes commands, each for a thread of its own.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::outbox::{Added, Outbox, Parcel};
 use crate::publisher::{Handed, Lost, News, Notices, Publisher};
 use crate::repetition::Repetition;
 use crate::settings::{ChannelSettings, Settings};
-use crate::telegram::{Bot, Chats, commands};
+use crate::telegram::{Bot, Chats, Listener};
 use crate::watch::Watch;
 use crate::webhook::Webhook;
 
@@ -42,12 +42,9 @@ pub struct Commands {
 /// Counts what became of alerts, by channel.
 pub type Count = Arc<dyn Fn(&str, Counted) + Send + Sync>;
 
-/// Alerts can't be sent.
+/// A test can't be sent.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A thread can't be started.
-    #[error("a thread for alerts can't be started: {0}")]
-    Thread(#[from] std::io::Error),
+pub enum TestError {
     /// There is no such channel.
     #[error("there is no channel \"{name}\"; there are: {known}")]
     UnknownChannel {
@@ -56,6 +53,17 @@ pub enum StartError {
         /// What there is.
         known: String,
     },
+}
+
+/// Something that is to be done on a thread of its own, again after it panicked, until it returns. What it was doing
+/// when it panicked is not lost with it.
+pub struct Work {
+    /// Tells it apart from all others, such as `alerts-telegram`.
+    pub name: String,
+    /// What people can't have while it is not done.
+    pub degrades: &'static str,
+    /// Does it.
+    pub run: Box<dyn FnMut() + Send>,
 }
 
 /// Alerts at work.
@@ -114,25 +122,28 @@ fn take_report(
 }
 
 impl Alerts {
-    /// Starts everything, and gives each account's way in, in the order of the names.
-    ///
-    /// # Errors
-    ///
-    /// When a thread can't be started.
-    pub fn start(
+    /// Prepares everything: each account's way in, in the order of the names, and what is to be done meanwhile. Until
+    /// that is done, what is handed over waits, within bounds.
+    #[must_use]
+    pub fn prepare(
         settings: Settings,
         requests: Commands,
         count: &Count,
-    ) -> Result<(Self, Vec<Publisher>), StartError> {
+    ) -> (Self, Vec<Publisher>, Vec<Work>) {
         let accounts = requests.accounts.clone();
-        let history = History::new(accounts.len());
+        let history = History::new(&accounts);
         let (sender, handed) = sync_channel(UNREAD);
         let lost = Arc::new(Lost::default());
         let place = |(place, _)| Publisher::new(place, sender.clone(), Arc::clone(&lost));
         let publishers = accounts.iter().enumerate().map(place).collect();
+        let mut work = Vec::new();
         if let Some(telegram) = settings.telegram.clone().filter(|telegram| telegram.commands) {
-            let listener = commands::Listener::new(&telegram, requests);
-            std::thread::Builder::new().name("telegram".to_owned()).spawn(move || listener.listen())?;
+            let mut listener = Listener::new(&telegram, requests);
+            work.push(Work {
+                name: "telegram".to_owned(),
+                degrades: "commands from Telegram, /halt among them, are not heard",
+                run: Box::new(move || listener.listen()),
+            });
         }
         let watches = accounts.iter().map(|name| Watch::new(name.clone(), settings.watch.clone())).collect();
         let (repeat_after, channels) = (settings.repeat_after, channels(settings));
@@ -148,7 +159,10 @@ impl Alerts {
                 history: history.clone(),
             });
             let (count, history, end) = (Arc::clone(count), history.clone(), end.clone());
-            std::thread::Builder::new().name(format!("alerts-{}", settings.name)).spawn(move || {
+            let name = format!("alerts-{}", settings.name);
+            let run = move || {
+                // It ends when this does for good.
+                let _ = &end;
                 let report = |parcel: &Parcel, report: Report<'_>| {
                     take_report(&settings.name, parcel, report, &history, &*count);
                 };
@@ -160,21 +174,25 @@ impl Alerts {
                     Patience::default(),
                     &report,
                 );
-                drop(end);
-            })?;
+            };
+            work.push(Work { name, degrades: "alerts do not reach this channel", run: Box::new(run) });
         }
-        let maker = Maker {
+        let mut maker = Maker {
             watches,
             repetition: Repetition::new(repeat_after),
             routes,
             history: history.clone(),
             lost: Arc::clone(&lost),
         };
-        std::thread::Builder::new().name("alerts".to_owned()).spawn(move || {
-            maker.work(&handed);
-            drop(end);
-        })?;
-        Ok((Self { notices: Notices { sender, lost }, history, ended }, publishers))
+        work.push(Work {
+            name: "alerts".to_owned(),
+            degrades: "alerts are not made",
+            run: Box::new(move || {
+                let _ = &end;
+                maker.work(&handed);
+            }),
+        });
+        (Self { notices: Notices { sender, lost }, history, ended }, publishers, work)
     }
 
     /// The way in for what concerns the whole host.
@@ -239,13 +257,13 @@ pub struct Test {
 ///
 /// # Errors
 ///
-/// [`StartError::UnknownChannel`].
-pub fn test(settings: Settings, only: Option<&str>) -> Result<Vec<Test>, StartError> {
+/// [`TestError::UnknownChannel`].
+pub fn test(settings: Settings, only: Option<&str>) -> Result<Vec<Test>, TestError> {
     let channels = channels(settings);
     let names: BTreeSet<&str> = channels.iter().map(|(settings, _)| settings.name.as_str()).collect();
     if let Some(name) = only.filter(|name| !names.contains(name)) {
         let known = names.into_iter().collect::<Vec<_>>().join(", ");
-        return Err(StartError::UnknownChannel { name: name.to_owned(), known });
+        return Err(TestError::UnknownChannel { name: name.to_owned(), known });
     }
     let chosen = channels.iter().filter(|(settings, _)| only.is_none_or(|name| settings.name == name));
     let send = |(settings, channel): &(ChannelSettings, Box<dyn Channel>)| Test {
@@ -267,7 +285,7 @@ struct Maker {
 }
 
 impl Maker {
-    fn work(mut self, handed: &Receiver<Handed>) {
+    fn work(&mut self, handed: &Receiver<Handed>) {
         loop {
             let now = Instant::now();
             let wait =

@@ -73,8 +73,10 @@ pub struct TelegramSettings {
     pub url: String,
     /// The bot's token.
     pub token: Secret,
-    /// Chats that are told, and whose commands are taken.
+    /// Chats that are told, and in which commands are taken: in private ones their person's.
     pub chats: Vec<i64>,
+    /// People whose commands are taken in groups.
+    pub users: Vec<i64>,
     /// Whether commands are taken.
     pub commands: bool,
     /// Where it is kept which commands were seen.

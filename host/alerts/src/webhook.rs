@@ -32,7 +32,7 @@ pub(crate) struct Webhook {
 
 impl Webhook {
     pub(crate) fn new(url: Secret, secret: Secret) -> Self {
-        Self { agent: http::agent(), url, secret }
+        Self { agent: http::agent(url.reveal()), url, secret }
     }
 }
 

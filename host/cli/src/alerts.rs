@@ -74,6 +74,7 @@ pub(crate) fn settings(configuration: &Configuration) -> Result<Settings> {
             channel: channel("telegram".to_owned(), &telegram.kinds, telegram.per_minute),
             url: telegram.url.clone(),
             chats: telegram.chats.clone(),
+            users: telegram.users.clone(),
             commands: telegram.commands,
             state: configuration.storage.join(format!("telegram-{bot}.next")),
             token,

@@ -107,8 +107,11 @@ pub struct Webhook {
 pub struct Telegram {
     /// Where the bot's token is kept: `env:NAME` or `file:PATH`.
     pub token: String,
-    /// Chats that are told, and whose commands are taken.
+    /// Chats that are told, and in which commands are taken: in private ones their person's.
     pub chats: Vec<i64>,
+    /// People whose commands are taken in groups.
+    #[serde(default)]
+    pub users: Vec<i64>,
     /// Whether commands are taken.
     #[serde(default = "yes")]
     pub commands: bool,
@@ -214,6 +217,21 @@ impl Alerts {
                     "the number of at least one chat is expected",
                 );
             }
+            if telegram.commands && telegram.users.is_empty() {
+                let groups: Vec<String> =
+                    telegram.chats.iter().filter(|chat| **chat < 0).map(i64::to_string).collect();
+                if !groups.is_empty() {
+                    let allowed = format!(
+                        "the numbers of the people are expected who may command in the group {}, as everybody in it \
+                         could otherwise; or alerts.telegram.commands = false",
+                        groups.join(", ")
+                    );
+                    add(format!("{section}.users"), "[]".to_owned(), &allowed);
+                }
+            }
+            for user in telegram.users.iter().filter(|user| **user <= 0) {
+                add(format!("{section}.users"), user.to_string(), "a person's number is above 0");
+            }
             channel_problems(section, &telegram.kinds, telegram.per_minute, &mut add);
         }
         problems
@@ -295,6 +313,20 @@ mod tests {
             "alerts.telegram.url",
         ];
         assert_eq!(keys, expected, "{error}");
+    }
+
+    #[test]
+    fn who_may_command_in_a_group_is_named() {
+        let key = |more: &str| {
+            let telegram = format!("[alerts.telegram]\ntoken = \"env:A\"\n{more}");
+            read(&telegram).err().map(|error| error.0[0].key.clone())
+        };
+        let users = Some("alerts.telegram.users".to_owned());
+        assert_eq!(key("chats = [1, -2]"), users);
+        assert_eq!(key("chats = [1, -2]\nusers = [-2]"), users);
+        assert_eq!(key("chats = [1, -2]\nusers = [7]"), None);
+        assert_eq!(key("chats = [1, -2]\ncommands = false"), None);
+        assert_eq!(key("chats = [1]"), None);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! HTTP to the collector: encrypted with the system's certificates, bounded in time, and to the one address that was
-//! configured, whatever the environment or an answer says.
+//! configured, whatever an answer says; by the environment's proxy only where it is encrypted.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
-use ureq::Agent;
 use ureq::http::{HeaderMap, Uri, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Proxy};
 
 use crate::queue::Queue;
 
@@ -36,8 +36,11 @@ impl Client {
             .root_certs(RootCerts::Specific(Arc::new(certificates)))
             .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .build();
+        // What is not encrypted goes to this machine alone, and does not leave it by way of a proxy.
+        let is_encrypted = address.scheme_str() == Some("https");
         let agent = Agent::config_builder()
             .tls_config(tls)
+            .proxy(Proxy::try_from_env().filter(|_| is_encrypted))
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)

@@ -25,6 +25,7 @@ on_both! {
     a_request_waits_beside_the_writer_until_it_is_answered,
     a_request_that_was_refused_says_why_and_waits_no_more,
     a_request_with_a_key_is_there_once,
+    what_was_left_under_a_key_is_found_by_it,
     what_is_past_its_retention_goes_and_the_chain_holds,
     only_the_newest_snapshots_stay,
 }
@@ -250,6 +251,25 @@ fn a_request_with_a_key_is_there_once(place: &Place) {
         );
     }
     assert_eq!(writer.requests(SHARD).unwrap().len(), 3);
+}
+
+fn what_was_left_under_a_key_is_found_by_it(place: &Place) {
+    let _writer = place.writer();
+    let mut operator = place.reader();
+    let mut left = |shard, key| operator.request(shard, "ann", "{}", Some(key)).unwrap();
+    let single = left(SHARD, "chat:7");
+    let parts = [left(SHARD, "chat:9:main"), left(ShardId(2), "chat:9:other")];
+    for other in ["chat:77", "chat:9%", "chat", "other:9"] {
+        left(SHARD, other);
+    }
+    let mut found = |key| {
+        let found = operator.requests_with_key(key).unwrap().into_iter();
+        found.map(|request| (request.id, request.shard, request.command)).collect::<Vec<_>>()
+    };
+    assert_eq!(found("chat:7"), [(single, SHARD, "{}".to_owned())]);
+    let both = [(parts[0], SHARD, "{}".to_owned()), (parts[1], ShardId(2), "{}".to_owned())];
+    assert_eq!(found("chat:9"), both);
+    assert_eq!(found("chat:_"), []);
 }
 
 fn what_is_past_its_retention_goes_and_the_chain_holds(place: &Place) {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use ureq::Agent;
 
@@ -40,13 +40,28 @@ struct Parameters {
 pub(crate) struct Update {
     /// Its number, rising.
     pub(crate) update_id: i64,
-    /// What was written, if something was.
+    /// What was written, if something was that can be understood.
+    #[serde(default, deserialize_with = "understood")]
     pub(crate) message: Option<Message>,
+}
+
+impl Update {
+    /// When it was written, in seconds since 1970 UTC.
+    pub(crate) fn written(&self) -> Option<i64> {
+        self.message.as_ref().map(|message| message.date)
+    }
+}
+
+/// One that is like no message keeps nobody from reading the others.
+fn understood<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message>, D::Error> {
+    Ok(serde_json::from_value(Value::deserialize(deserializer)?).ok())
 }
 
 /// What somebody wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Message {
+    /// Its number in the chat.
+    pub(crate) message_id: i64,
     /// When, in seconds since 1970 UTC.
     pub(crate) date: i64,
     /// Where.
@@ -55,6 +70,17 @@ pub(crate) struct Message {
     pub(crate) from: Option<User>,
     /// What, if it is text.
     pub(crate) text: Option<String>,
+    /// The chat that says it, if no person does.
+    pub(crate) sender_chat: Option<Value>,
+    /// Whether a channel's message was passed on by Telegram itself.
+    #[serde(default)]
+    pub(crate) is_automatic_forward: bool,
+    /// Whose message was passed on, if one was.
+    pub(crate) forward_origin: Option<Value>,
+    /// The same, as older servers say it.
+    pub(crate) forward_date: Option<Value>,
+    /// The bot that wrote it in somebody's name, if one did.
+    pub(crate) via_bot: Option<Value>,
 }
 
 /// A place to write.
@@ -69,13 +95,27 @@ pub(crate) struct Chat {
 pub(crate) struct User {
     /// The number, which stays.
     pub(crate) id: i64,
+    /// Whether it is no person.
+    #[serde(default)]
+    pub(crate) is_bot: bool,
     /// The name, for those who have one.
     pub(crate) username: Option<String>,
 }
 
 impl Bot {
     pub(crate) fn new(url: &str, token: Secret) -> Self {
-        Self { agent: http::agent(), url: url.trim_end_matches('/').to_owned(), token }
+        Self { agent: http::agent(url), url: url.trim_end_matches('/').to_owned(), token }
+    }
+
+    /// Its number, which is the part of its token that everybody may know.
+    pub(crate) fn id(&self) -> &str {
+        self.token.reveal().split_once(':').map_or("", |(id, _)| id)
+    }
+
+    /// What it is called, without the `@`.
+    pub(crate) fn name(&self) -> Result<String, Failure> {
+        let me: User = self.call("getMe", &json!({}), ANSWER)?;
+        me.username.ok_or_else(|| Failure::Final { why: "its answer to getMe has no username".to_owned() })
     }
 
     /// Writes HTML to a chat.
@@ -121,7 +161,7 @@ impl Bot {
         };
         if !envelope.ok {
             let description = envelope.description.unwrap_or_else(|| format!("status {status}"));
-            let after = envelope.parameters.retry_after.map(Duration::from_secs).or(after);
+            let after = envelope.parameters.retry_after.map(http::rest).or(after);
             return Err(match status {
                 429 | 500.. => Failure::Passing { why: description, after },
                 401 | 404 => {

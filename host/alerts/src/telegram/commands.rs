@@ -1,182 +1,159 @@
-//! Commands from Telegram: from chats that are allowed, through the table of requests like every other, once each.
+//! What is commanded, carried out through the table of requests like every other command, once each.
 
-use std::collections::BTreeSet;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use bulkhead_core::identifier::InstrumentId;
-use bulkhead_core::input::{Command, HaltAction, ManualAmount, ManualOrder, StrategyMode};
+use bulkhead_core::input::{Command, HaltAction, ManualOrder, StrategyMode};
 use bulkhead_core::order::{Pricing, Side};
 use bulkhead_store::database::{Database, Options};
 use bulkhead_store::journal::ShardId;
-use bulkhead_store::storage::{Outcome, StoreError};
+use bulkhead_store::storage::StoreError;
 
-use crate::http::Failure;
 use crate::service::Commands;
-use crate::settings::TelegramSettings;
-use crate::telegram::bot::{Bot, Message, Update, User};
-use crate::telegram::conversation::{Asked, Questions};
-use crate::telegram::ordering::{HELP, Order, Trade, What, read};
-use crate::telegram::place::Place;
-use crate::telegram::wording::escaped;
-use crate::text::{money, price, quantity, second, shortened};
-
-/// How long the server is asked to wait for something to happen.
-const POLL: Duration = Duration::from_secs(25);
-
-/// The longest pause after a failure.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
-/// How long a host may take to carry something out before that is said.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::telegram::asking::{Ask, Asked, Asker, amount, ask, asked_before, outcomes, wording};
+use crate::telegram::conversation::{Person, Questions};
+use crate::telegram::ordering::{HELP, Order, Trade, What};
+use crate::telegram::standing;
 
 /// What was written longer ago, while nobody listened, is not carried out: its moment has passed.
 const STALE_AFTER: i64 = 300;
 
-/// Chats that are not allowed and were logged, at most.
-const MOST_STRANGERS: usize = 1_000;
+/// What is answered to what was written too long ago.
+const TOO_LONG_AGO: &str = "That was written too long ago, and nobody was there to hear it. Nothing was done; write it \
+                            again if you still want it.";
 
-/// Longest answer, in characters.
-const LONGEST_ANSWER: usize = 4_000;
+/// What is answered to a `/resume` before a `/halt`: whichever is carried out first, the halt stays.
+const OVERTAKEN: &str =
+    "Nothing was done: a /halt was written after that. Write /resume again if you want it.";
 
-/// Takes commands.
-pub(crate) struct Listener {
-    bot: Bot,
-    chats: Vec<i64>,
-    place: Place,
+/// Carries out commands.
+pub(crate) struct Dispatcher {
     requests: Commands,
-    questions: Questions<(i64, Order)>,
-    strangers: BTreeSet<i64>,
+    questions: Questions<Order>,
 }
 
-/// Who asked for something, and under which number.
-struct From {
-    update: i64,
-    actor: String,
+/// A command and what must be known of it.
+pub(crate) struct Given<'a> {
+    pub(crate) asker: &'a Asker,
+    pub(crate) person: Person,
+    /// When it was written, in seconds since 1970 UTC.
+    pub(crate) written: i64,
+    pub(crate) order: Order,
+    /// Whether a halt of the same account was written after it and read with it.
+    pub(crate) is_overtaken: bool,
 }
 
-impl Listener {
-    pub(crate) fn new(settings: &TelegramSettings, requests: Commands) -> Self {
-        Self {
-            bot: Bot::new(&settings.url, settings.token.clone()),
-            chats: settings.chats.clone(),
-            place: Place::read(&settings.state),
-            requests,
-            questions: Questions::new(),
-            strangers: BTreeSet::new(),
-        }
+impl Dispatcher {
+    pub(crate) const fn new(requests: Commands) -> Self {
+        Self { requests, questions: Questions::new() }
     }
 
-    /// Listens until the process ends.
-    pub(crate) fn listen(mut self) {
-        let pauses = ExponentialBuilder::default()
-            .with_min_delay(Duration::from_secs(1))
-            .with_max_delay(LONGEST_PAUSE)
-            .with_jitter()
-            .without_max_times();
-        let mut after_failure = pauses.build();
-        let mut is_failing = false;
-        loop {
-            match self.bot.updates(self.place.next(), POLL) {
-                Ok(updates) => {
-                    if is_failing {
-                        tracing::info!("commands from Telegram are taken again");
-                        (is_failing, after_failure) = (false, pauses.build());
-                    }
-                    for update in updates {
-                        self.take(&update);
-                    }
-                }
-                Err(failure) => {
-                    if !is_failing {
-                        tracing::warn!(why = failure.why(), "commands from Telegram can't be taken");
-                        is_failing = true;
-                    }
-                    let asked = match failure {
-                        Failure::Passing { after, .. } => after.unwrap_or_default(),
-                        // Somebody has to mend something first.
-                        Failure::Final { .. } => LONGEST_PAUSE,
-                    };
-                    std::thread::sleep(after_failure.next().unwrap_or(LONGEST_PAUSE).max(asked));
-                }
-            }
-        }
+    /// Leaves the requests of a halt, and waits for none. What goes wrong is said when the same is carried out: it is
+    /// the same request then.
+    pub(crate) fn halt(&self, asker: &Asker, order: &Order) {
+        let _ = self.open().and_then(|mut database| self.ask(&mut database, asker, order));
     }
 
-    fn take(&mut self, update: &Update) {
-        if self.place.is_past(update.update_id) {
-            return;
-        }
-        if let Some(message) = &update.message {
-            self.hear(update.update_id, message);
-        }
-        // Only now: a command that was cut off is carried out after the restart, and its key keeps it from being
-        // carried out twice.
-        if let Err(error) = self.place.move_past(update.update_id) {
-            tracing::error!(%error, "it can't be kept which commands from Telegram were seen");
-        }
+    /// Carries out a command, waiting until then for what becomes of all that it asks for. What to answer.
+    pub(crate) fn carry_out(&mut self, given: Given<'_>, until: Instant) -> String {
+        self.answer(given, until).unwrap_or_else(|problem| problem)
     }
 
-    fn hear(&mut self, update: i64, message: &Message) {
-        let chat = message.chat.id;
-        if !self.chats.contains(&chat) {
-            if self.strangers.len() < MOST_STRANGERS && self.strangers.insert(chat) {
-                tracing::warn!(chat, "a Telegram chat that is not in alerts.telegram.chats was ignored");
-            }
-            return;
-        }
-        let (Some(text), Some(user)) = (&message.text, &message.from) else { return };
-        let Some(order) = read(text) else { return };
-        let from = From { update, actor: actor(user) };
-        let answer = match order {
-            Ok(order) => {
-                tracing::info!(actor = from.actor, update, command = ?order.what, "a command from Telegram");
-                self.carry_out((chat, user.id), &from, order, message.date)
-            }
-            Err(problem) => problem,
-        };
-        if let Err(failure) = self.bot.say(chat, &escaped(&shortened(&answer, LONGEST_ANSWER))) {
-            tracing::warn!(why = failure.why(), "a command from Telegram could not be answered");
-        }
-    }
-
-    fn carry_out(&mut self, who: Asked, from: &From, order: Order, date: i64) -> String {
-        let is_harmless =
-            matches!(order.what, What::Help | What::Status | What::Positions | What::Halt { .. });
-        if !is_harmless && seconds_since(date) > STALE_AFTER {
-            return "That was written too long ago, and nobody was there to hear it. Nothing was done; write it \
-                    again if you still want it."
-                .to_owned();
-        }
-        let now = Instant::now();
+    fn answer(&mut self, given: Given<'_>, until: Instant) -> Result<String, String> {
+        let Given { asker, person: who, written, order, is_overtaken } = given;
         match order.what {
-            What::Help => HELP.to_owned(),
-            What::No => match self.questions.answer(who, now) {
-                Some(_) => "Nothing was done.".to_owned(),
-                None => "There is no question open.".to_owned(),
-            },
-            What::Yes => match self.questions.answer(who, now) {
-                // Under the number of what was asked for, so that it happens once however often it is confirmed.
-                Some((update, order)) => self.ask_host(&From { update, actor: from.actor.clone() }, &order),
-                None => "There is no question open; a question stands for a minute.".to_owned(),
-            },
-            What::Buy(ref trade) => match self.check(&order, trade) {
-                Ok(question) => {
-                    self.questions.ask(who, (from.update, order), now);
-                    question
-                }
-                Err(problem) => problem,
-            },
-            _ => self.ask_host(from, &order),
+            What::Help => return Ok(HELP.to_owned()),
+            What::No => {
+                let question = self.questions.answer(who, Instant::now());
+                return Ok(question.map_or("There is no question open.", |_| "Nothing was done.").to_owned());
+            }
+            _ => {}
         }
+        let mut database = self.open()?;
+        match order.what {
+            What::Status => return self.told(&mut database, &order, standing::status),
+            What::Positions => return self.told(&mut database, &order, standing::positions),
+            What::Halt { .. } => {
+                let asked = self.ask(&mut database, asker, &order)?;
+                return Ok(outcomes(&mut database, asked, until).join("\n"));
+            }
+            _ => {}
+        }
+        // It may have been given before: what it asked for is with the host then, whatever is known of it here.
+        let before = self.asked_before(&mut database, asker)?;
+        let is_stale = seconds_since(written) > STALE_AFTER;
+        let is_overtaken = is_overtaken && order.what == What::Resume;
+        let is_single = matches!(order.what, What::Yes | What::Sell(_));
+        if !before.is_empty() && (is_single || is_stale || is_overtaken) {
+            if order.what == What::Yes {
+                // It has answered the question already.
+                self.questions.answer(who, Instant::now());
+            }
+            let mut lines = outcomes(&mut database, before, until);
+            if !is_single {
+                lines.push("Nothing else was done of what was asked for with that message.".to_owned());
+            }
+            return Ok(lines.join("\n"));
+        }
+        if is_stale {
+            return Ok(TOO_LONG_AGO.to_owned());
+        }
+        if is_overtaken {
+            return Ok(OVERTAKEN.to_owned());
+        }
+        let asked = match order.what {
+            What::Buy(ref trade) => {
+                let question = self.check(&mut database, &order, trade)?;
+                self.questions.ask(who, order, Instant::now());
+                return Ok(question);
+            }
+            What::Yes => match self.questions.answer(who, Instant::now()) {
+                Some(order) => self.ask(&mut database, asker, &order)?,
+                None => return Err("There is no question open; a question stands for a minute.".to_owned()),
+            },
+            _ => self.ask(&mut database, asker, &order)?,
+        };
+        // What was asked for then and would not be now, as it is sold already.
+        let is_again = |old: &Asked| asked.iter().any(|new| new.request == old.request);
+        let mut all: Vec<Asked> = before.into_iter().filter(|old| !is_again(old)).collect();
+        all.extend(asked);
+        if all.is_empty() {
+            return Ok("There is no position.".to_owned());
+        }
+        Ok(outcomes(&mut database, all, until).join("\n"))
+    }
+
+    fn asked_before(&self, database: &mut Database, asker: &Asker) -> Result<Vec<Asked>, String> {
+        let unknown = |error| {
+            format!(
+                "The database can't be read, so that it is not known whether this was done before; it was not done \
+                 now: {error}"
+            )
+        };
+        let accounts = self.known(database).map_err(unknown)?;
+        asked_before(database, &asker.key, &accounts).map_err(unknown)
+    }
+
+    fn told(
+        &self,
+        database: &mut Database,
+        order: &Order,
+        tell: impl Fn(&mut Database, &str, ShardId) -> Result<String, StoreError>,
+    ) -> Result<String, String> {
+        let accounts = self.accounts(database, order)?;
+        let tell = |(account, shard): &(String, ShardId)| {
+            tell(database, account, *shard)
+                .unwrap_or_else(|error| format!("{account}: the database can't be read: {error}"))
+        };
+        let lines: Vec<String> = accounts.iter().map(tell).collect();
+        Ok(lines.join("\n"))
     }
 
     /// Whether it can be asked for at all, and the question that is asked back.
-    fn check(&self, order: &Order, trade: &Trade) -> Result<String, String> {
-        let mut database = self.open()?;
-        let accounts = self.accounts(&mut database, order)?;
+    fn check(&self, database: &mut Database, order: &Order, trade: &Trade) -> Result<String, String> {
+        let accounts = self.accounts(database, order)?;
         let (account, shard) = only(&accounts)?;
-        instrument(&mut database, shard, trade)?;
+        instrument(database, shard, trade)?;
         Ok(format!(
             "Buy {} {} in the books of {} ({account}) at the market? Answer yes within a minute.",
             amount(trade.amount),
@@ -185,139 +162,52 @@ impl Listener {
         ))
     }
 
-    fn ask_host(&self, from: &From, order: &Order) -> String {
-        self.answer(from, order).unwrap_or_else(|problem| problem)
-    }
-
-    fn answer(&self, from: &From, order: &Order) -> Result<String, String> {
-        let mut database = self.open()?;
-        let accounts = self.accounts(&mut database, order)?;
-        let mut lines = Vec::new();
-        match &order.what {
-            What::Status => {
-                for (account, shard) in &accounts {
-                    lines.push(status(&mut database, account, *shard).map_err(unreadable)?);
-                }
-            }
-            What::Positions => {
-                for (account, shard) in &accounts {
-                    lines.push(positions(&mut database, account, *shard).map_err(unreadable)?);
-                }
-            }
-            What::Halt { reason } => {
-                let command = Command::Halt { reason: reason.clone(), action: HaltAction::StopEntries };
-                lines = self.request_of_all(&mut database, from, &accounts, &command, "trading is halted")?;
-            }
-            What::Resume => {
-                lines = self.request_of_all(
-                    &mut database,
-                    from,
-                    &accounts,
-                    &Command::Resume {},
-                    "trading is resumed",
-                )?;
-            }
-            What::Buy(trade) => lines.push(self.trade(&mut database, from, &accounts, Side::Buy, trade)?),
-            What::Sell(trade) => lines.push(self.trade(&mut database, from, &accounts, Side::Sell, trade)?),
-            What::SellEverything => lines = self.sell_everything(&mut database, from, &accounts)?,
-            What::Help | What::Yes | What::No => {}
-        }
-        Ok(lines.join("\n"))
-    }
-
-    fn trade(
-        &self,
-        database: &mut Database,
-        from: &From,
-        accounts: &[(String, ShardId)],
-        side: Side,
-        trade: &Trade,
-    ) -> Result<String, String> {
-        let (account, shard) = only(accounts)?;
-        let instrument = instrument(database, shard, trade)?;
-        let order = ManualOrder {
-            slot: trade.strategy.clone(),
-            instrument,
-            side,
-            amount: trade.amount,
-            pricing: Pricing::Market,
-            exits: None,
+    /// Leaves the requests that a command amounts to, and waits for none of them.
+    fn ask(&self, database: &mut Database, asker: &Asker, order: &Order) -> Result<Vec<Asked>, String> {
+        let accounts = self.accounts(database, order)?;
+        let of_each = |command: &Command| {
+            let ask = |(account, shard): &(String, ShardId)| Ask {
+                shard: *shard,
+                of: Some(account.clone()),
+                wording: wording(account, command, |id| id.to_string()),
+                command: command.clone(),
+            };
+            accounts.iter().map(ask).collect()
         };
-        let command = Command::PlaceOrder(Box::new(order));
-        let request = self.request(database, from, shard, None, &command)?;
-        let done = format!(
-            "{account}: the order to {} {} {} is placed",
-            side.name(),
-            amount(trade.amount),
-            trade.instrument
-        );
-        self.outcome(database, request, &done)
-    }
-
-    /// Leaves the same request to each account, and only then waits for what becomes of them.
-    fn request_of_all(
-        &self,
-        database: &mut Database,
-        from: &From,
-        accounts: &[(String, ShardId)],
-        command: &Command,
-        done: &str,
-    ) -> Result<Vec<String>, String> {
-        let mut requests = Vec::new();
-        for (account, shard) in accounts {
-            let of = (accounts.len() > 1).then(|| account.clone());
-            requests.push((account, self.request(database, from, *shard, of, command)?));
-        }
-        requests
-            .into_iter()
-            .map(|(account, request)| self.outcome(database, request, &format!("{account}: {done}")))
-            .collect()
-    }
-
-    fn sell_everything(
-        &self,
-        database: &mut Database,
-        from: &From,
-        accounts: &[(String, ShardId)],
-    ) -> Result<Vec<String>, String> {
-        let mut requests = Vec::new();
-        for (account, shard) in accounts {
-            let slots = database.slots(*shard).map_err(unreadable)?;
-            let instruments = database.instruments(*shard).map_err(unreadable)?;
-            for position in database.positions(*shard).map_err(unreadable)? {
-                let Some(slot) = slots.iter().find(|slot| slot.strategy == position.strategy) else {
-                    continue;
-                };
-                if slot.mode == StrategyMode::Shadow {
-                    continue;
-                }
-                let symbol = instruments.iter().find(|row| row.instrument == position.instrument);
-                let symbol = symbol.map_or_else(|| position.instrument.to_string(), |row| row.symbol.clone());
-                let command = Command::Close { slot: slot.name.clone(), instrument: position.instrument };
-                let of = format!("{account}:{}:{symbol}", slot.name);
-                let done = format!("{account}: {symbol} of {} is being sold", slot.name);
-                requests.push((self.request(database, from, *shard, Some(of), &command)?, done));
+        let (asks, mut unreadable) = match &order.what {
+            What::Halt { reason } => {
+                let action = HaltAction::StopEntries;
+                (of_each(&Command::Halt { reason: reason.clone(), action }), Vec::new())
             }
+            What::Resume => (of_each(&Command::Resume {}), Vec::new()),
+            What::Buy(trade) => (vec![order_of(database, &accounts, Side::Buy, trade)?], Vec::new()),
+            What::Sell(trade) => (vec![order_of(database, &accounts, Side::Sell, trade)?], Vec::new()),
+            What::SellEverything => sales(database, &accounts),
+            What::Help | What::Status | What::Positions | What::Yes | What::No => (Vec::new(), Vec::new()),
+        };
+        let asked = ask(database, asker, asks);
+        if asked.iter().any(|asked| asked.request.is_ok()) {
+            (self.requests.poke)();
         }
-        if requests.is_empty() {
-            return Ok(vec!["There is no position.".to_owned()]);
-        }
-        requests.into_iter().map(|(request, done)| self.outcome(database, request, &done)).collect()
+        unreadable.extend(asked);
+        Ok(unreadable)
     }
 
     fn open(&self) -> Result<Database, String> {
         Database::open(&self.requests.database, Options::reader()).map_err(unreadable)
     }
 
+    /// The accounts that the host runs.
+    fn known(&self, database: &mut Database) -> Result<Vec<(String, ShardId)>, StoreError> {
+        let known = database.account_names()?.into_iter();
+        let known = known.filter(|row| self.requests.accounts.contains(&row.name));
+        Ok(known.map(|row| (row.name, row.shard)).collect())
+    }
+
     /// The accounts that are meant: the one that is named, or all that the host runs.
     fn accounts(&self, database: &mut Database, order: &Order) -> Result<Vec<(String, ShardId)>, String> {
-        let known = database.account_names().map_err(unreadable)?;
-        let is_meant = |name: &str| order.account.as_ref().is_none_or(|account| account == name);
-        let accounts: Vec<_> = known
-            .into_iter()
-            .filter(|row| self.requests.accounts.contains(&row.name) && is_meant(&row.name))
-            .map(|row| (row.name, row.shard))
-            .collect();
+        let mut accounts = self.known(database).map_err(unreadable)?;
+        accounts.retain(|(name, _)| order.account.as_ref().is_none_or(|account| account == name));
         if accounts.is_empty() {
             let names = self.requests.accounts.join(", ");
             return Err(match &order.account {
@@ -326,45 +216,6 @@ impl Listener {
             });
         }
         Ok(accounts)
-    }
-
-    /// Leaves a request for the host. `of` tells apart what one message asks for more than once.
-    fn request(
-        &self,
-        database: &mut Database,
-        from: &From,
-        shard: ShardId,
-        of: Option<String>,
-        command: &Command,
-    ) -> Result<i64, String> {
-        let key = match of {
-            Some(of) => format!("telegram:{}:{of}", from.update),
-            None => format!("telegram:{}", from.update),
-        };
-        let json = serde_json::to_string(command)
-            .map_err(|error| format!("The command can't be written: {error}"))?;
-        let request = database.request(shard, &from.actor, &json, Some(&key));
-        let request = request.map_err(|error| format!("Nothing was asked of the host: {error}"))?;
-        (self.requests.poke)();
-        Ok(request)
-    }
-
-    fn outcome(&self, database: &mut Database, request: i64, done: &str) -> Result<String, String> {
-        match database.await_outcome(request, PATIENCE).map_err(unreadable)? {
-            Some(Outcome::Applied { sequence }) => Ok(format!("{done} (input {})", sequence.0)),
-            Some(Outcome::Refused { reason, .. }) => Ok(format!("Refused: {reason}")),
-            None => Ok(format!(
-                "Request {request} waits: the host has not carried it out yet. It does so as soon as it can."
-            )),
-        }
-    }
-}
-
-/// How the audit names who asked.
-fn actor(user: &User) -> String {
-    match &user.username {
-        Some(name) => format!("telegram:{name}"),
-        None => format!("telegram:{}", user.id),
     }
 }
 
@@ -388,6 +239,60 @@ fn only(accounts: &[(String, ShardId)]) -> Result<(&str, ShardId), String> {
     }
 }
 
+fn order_of(
+    database: &mut Database,
+    accounts: &[(String, ShardId)],
+    side: Side,
+    trade: &Trade,
+) -> Result<Ask, String> {
+    let (account, shard) = only(accounts)?;
+    let instrument = instrument(database, shard, trade)?;
+    let command = Command::PlaceOrder(Box::new(ManualOrder {
+        slot: trade.strategy.clone(),
+        instrument,
+        side,
+        amount: trade.amount,
+        pricing: Pricing::Market,
+        exits: None,
+    }));
+    let wording = wording(account, &command, |_| trade.instrument.clone());
+    Ok(Ask { shard, of: None, command, wording })
+}
+
+/// A sale of each position, and which accounts could not be read.
+fn sales(database: &mut Database, accounts: &[(String, ShardId)]) -> (Vec<Ask>, Vec<Asked>) {
+    let (mut asks, mut problems) = (Vec::new(), Vec::new());
+    for (account, shard) in accounts {
+        match sales_of(database, account, *shard) {
+            Ok(sales) => asks.extend(sales),
+            Err(error) => problems.push(Asked {
+                wording: wording(account, &Command::Resume {}, |id| id.to_string()),
+                request: Err(format!(
+                    "its positions can't be read, nothing was asked of the host for it: {error}"
+                )),
+            }),
+        }
+    }
+    (asks, problems)
+}
+
+fn sales_of(database: &mut Database, account: &str, shard: ShardId) -> Result<Vec<Ask>, StoreError> {
+    let slots = database.slots(shard)?;
+    let instruments = database.instruments(shard)?;
+    let mut asks = Vec::new();
+    for position in database.positions(shard)? {
+        let slot = slots.iter().find(|slot| slot.strategy == position.strategy);
+        let Some(slot) = slot.filter(|slot| slot.mode != StrategyMode::Shadow) else { continue };
+        let symbol = instruments.iter().find(|row| row.instrument == position.instrument);
+        let symbol = symbol.map_or_else(|| position.instrument.to_string(), |row| row.symbol.clone());
+        let command = Command::Close { slot: slot.name.clone(), instrument: position.instrument };
+        let of = Some(format!("{account}:{}:{symbol}", slot.name));
+        let wording = wording(account, &command, |_| symbol.clone());
+        asks.push(Ask { shard, of, command, wording });
+    }
+    Ok(asks)
+}
+
 /// The instrument, if account and strategy are there too.
 fn instrument(database: &mut Database, shard: ShardId, trade: &Trade) -> Result<InstrumentId, String> {
     let slots: Vec<String> =
@@ -405,59 +310,109 @@ fn instrument(database: &mut Database, shard: ShardId, trade: &Trade) -> Result<
     }
 }
 
-fn amount(amount: ManualAmount) -> String {
-    match amount {
-        ManualAmount::Quantity(units) => quantity(units),
-        ManualAmount::Notional(value) => format!("${}", value.0.normalize()),
-        ManualAmount::All => "all".to_owned(),
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
 
-fn status(database: &mut Database, account: &str, shard: ShardId) -> Result<String, StoreError> {
-    let Some(row) = database.account(shard)? else {
-        return Ok(format!("{account}: nothing has happened yet"));
-    };
-    let state = row.halted.map_or_else(|| "trading".to_owned(), |why| format!("HALTED: {why}"));
-    let slots = database.slots(shard)?;
-    let open = database.positions(shard)?;
-    let is_real =
-        |strategy| slots.iter().any(|slot| slot.strategy == strategy && slot.mode != StrategyMode::Shadow);
-    let open = open.iter().filter(|position| is_real(position.strategy)).count();
-    let mut lines = vec![
-        format!("{account}: {state}"),
-        format!(
-            "equity {}, cash {}, realised {}, fees {}, {open} open positions",
-            money(row.equity),
-            money(row.cash),
-            money(row.realised),
-            money(row.fees)
-        ),
-    ];
-    for slot in slots {
-        let weight = crate::text::percent(slot.weight);
-        lines.push(format!("  {}: {}, {}, weight {weight}", slot.name, slot.mode.name(), slot.status));
-    }
-    lines.push(format!("at {}, input {}", second(row.time), row.sequence.0));
-    Ok(lines.join("\n"))
-}
+    use bulkhead_core::input::ManualAmount;
+    use bulkhead_store::journal::Sequence;
+    use bulkhead_store::storage::{AnsweredRequest, Group, Outcome, Storage as _};
 
-fn positions(database: &mut Database, account: &str, shard: ShardId) -> Result<String, StoreError> {
-    let slots = database.slots(shard)?;
-    let instruments = database.instruments(shard)?;
-    let mut lines = vec![format!("{account}:")];
-    for position in database.positions(shard)? {
-        let slot = slots.iter().find(|slot| slot.strategy == position.strategy);
-        let strategy = slot.map_or_else(|| position.strategy.to_string(), |slot| slot.name.clone());
-        let shadow =
-            if slot.is_some_and(|slot| slot.mode == StrategyMode::Shadow) { " (shadow)" } else { "" };
-        let symbol = instruments.iter().find(|row| row.instrument == position.instrument);
-        let symbol = symbol.map_or_else(|| position.instrument.to_string(), |row| row.symbol.clone());
-        let entry = position.cost.per_unit(position.quantity).map(price).unwrap_or_default();
-        let (held, cost) = (quantity(position.quantity), money(position.cost));
-        lines.push(format!("  {held} {symbol} of {strategy}{shadow}, bought at {entry} for {cost}"));
+    use super::*;
+    use crate::telegram::ordering::read;
+
+    struct Host {
+        _directory: tempfile::TempDir,
+        database: Database,
+        dispatcher: Dispatcher,
     }
-    if lines.len() == 1 {
-        lines.push("  nothing is held".to_owned());
+
+    impl Host {
+        fn new() -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let url: bulkhead_store::database::DatabaseUrl =
+                format!("sqlite:{}", directory.path().join("a.db").display()).parse().unwrap();
+            let mut database = Database::open(&url, Options::writer().migrating()).unwrap();
+            let accounts = vec!["main".to_owned(), "other".to_owned()];
+            database.register_accounts(&accounts).unwrap();
+            let dispatcher = Dispatcher::new(Commands { database: url, accounts, poke: Arc::new(|| ()) });
+            Self { _directory: directory, database, dispatcher }
+        }
+
+        fn given(&mut self, text: &str, message: i64, age: i64) -> String {
+            let asker = asker(message);
+            let order = read(text, None).unwrap().unwrap();
+            let written = seconds_since(0) - age;
+            let given = Given { asker: &asker, person: (42, 42), written, order, is_overtaken: false };
+            self.dispatcher.carry_out(given, Instant::now())
+        }
+
+        fn waiting(&mut self) -> usize {
+            self.database.waiting_requests().unwrap().len()
+        }
+
+        /// An order was placed by this message, and the host was cut off before it had answered.
+        fn placed(&mut self, message: i64) {
+            let command = Command::PlaceOrder(Box::new(ManualOrder {
+                slot: "breakout".to_owned(),
+                instrument: InstrumentId(0),
+                side: Side::Sell,
+                amount: ManualAmount::All,
+                pricing: Pricing::Market,
+                exits: None,
+            }));
+            let command = serde_json::to_string(&command).unwrap();
+            let asker = asker(message);
+            let id = self.database.request(ShardId(0), &asker.actor, &command, Some(&asker.key)).unwrap();
+            let answered = vec![AnsweredRequest { id, outcome: Outcome::Applied { sequence: Sequence(7) } }];
+            self.database.commit(&Group { answered, ..Group::default() }).unwrap();
+        }
     }
-    Ok(lines.join("\n"))
+
+    fn asker(message: i64) -> Asker {
+        Asker { actor: "telegram:42".to_owned(), key: format!("telegram:1:42:{message}") }
+    }
+
+    #[test]
+    fn what_was_done_before_the_host_was_cut_off_is_told_when_it_is_given_again() {
+        let mut host = Host::new();
+        host.placed(9);
+        for (text, age) in [("yes", 0), ("yes", 3_600), ("/sell breakout A-USD all", 3_600)] {
+            let answer = host.given(text, 9, age);
+            assert!(
+                answer.contains("the order to sell all") && answer.contains("(input 7)"),
+                "{text}: {answer}"
+            );
+        }
+        assert!(host.given("yes", 10, 0).contains("no question open"));
+        assert!(host.given("yes", 10, 3_600).contains("Nothing was done"));
+        assert_eq!(host.waiting(), 0, "nothing is asked for again");
+    }
+
+    #[test]
+    fn a_command_for_all_that_was_cut_off_half_way_is_finished_while_it_is_fresh() {
+        let mut host = Host::new();
+        let resume = serde_json::to_string(&Command::Resume {}).unwrap();
+        for message in [9, 10] {
+            let Asker { actor, key } = asker(message);
+            let key = format!("{key}:main");
+            host.database.request(ShardId(0), &actor, &resume, Some(&key)).unwrap();
+        }
+        let stale = host.given("/resume", 9, 3_600);
+        assert!(stale.contains("main: trading") && stale.contains("Nothing else was done"), "{stale}");
+        assert_eq!(host.waiting(), 2);
+        let fresh = host.given("/resume", 10, 0);
+        assert!(fresh.contains("main: trading") && fresh.contains("other: trading"), "{fresh}");
+        assert_eq!(host.waiting(), 3);
+    }
+
+    #[test]
+    fn nothing_is_said_to_be_undone_when_that_is_not_known() {
+        let mut host = Host::new();
+        host.dispatcher.requests.database = "sqlite:/nowhere/at/all.db".parse().unwrap();
+        for (text, age) in [("yes", 0), ("/resume", 3_600)] {
+            let answer = host.given(text, 9, age);
+            assert!(answer.contains("can't be read") && !answer.contains("Nothing was done"), "{answer}");
+        }
+    }
 }

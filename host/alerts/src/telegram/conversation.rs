@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 /// How long a question stands.
 pub(crate) const STANDS: Duration = Duration::from_secs(60);
 
-/// Who is asked: a person in a chat.
-pub(crate) type Asked = (i64, i64);
+/// A person in a chat: the chat's number and the person's.
+pub(crate) type Person = (i64, i64);
 
 /// Questions that wait for an answer, the newest of each person.
-pub(crate) struct Questions<T>(BTreeMap<Asked, (Instant, T)>);
+pub(crate) struct Questions<T>(BTreeMap<Person, (Instant, T)>);
 
 impl<T> Questions<T> {
     pub(crate) const fn new() -> Self {
@@ -18,13 +18,13 @@ impl<T> Questions<T> {
     }
 
     /// Asks about something; what was asked before does not count any more.
-    pub(crate) fn ask(&mut self, whom: Asked, about: T, now: Instant) {
+    pub(crate) fn ask(&mut self, whom: Person, about: T, now: Instant) {
         self.0.retain(|_, (until, _)| *until > now);
         self.0.insert(whom, (now + STANDS, about));
     }
 
     /// What was asked about, once and in time.
-    pub(crate) fn answer(&mut self, whom: Asked, now: Instant) -> Option<T> {
+    pub(crate) fn answer(&mut self, whom: Person, now: Instant) -> Option<T> {
         self.0.remove(&whom).filter(|(until, _)| *until > now).map(|(_, about)| about)
     }
 }

@@ -50,14 +50,20 @@ pub(crate) struct Trade {
     pub(crate) amount: ManualAmount,
 }
 
-/// Understands a text; `None` when it is not for the bot, and what is wrong with it when it is and makes no sense.
-pub(crate) fn read(text: &str) -> Option<Result<Order, String>> {
+/// Understands a text; `None` when it is not for the bot, and what is wrong with it when it is and makes no sense. A
+/// command that names a bot is for the bot of that name alone.
+pub(crate) fn read(text: &str, bot: Option<&str>) -> Option<Result<Order, String>> {
     let mut words: Vec<&str> = text.split_whitespace().collect();
     let named = words.iter().position(|word| word.starts_with(ACCOUNT)).map(|place| words.remove(place));
     let account = named.map(|word| word[ACCOUNT.len()..].to_owned());
     let (first, rest) = words.split_first()?;
-    // In groups a command names the bot that it is for.
-    let command = first.split('@').next().unwrap_or(first).to_lowercase();
+    let (command, named) =
+        first.split_once('@').map_or((*first, None), |(command, name)| (command, Some(name)));
+    let is_mine = |name: &str| bot.is_some_and(|bot| bot.eq_ignore_ascii_case(name));
+    if !named.is_none_or(is_mine) {
+        return None;
+    }
+    let command = command.to_lowercase();
     let what = match (command.as_str(), rest) {
         ("yes" | "/yes", []) => Ok(What::Yes),
         ("no" | "/no", []) => Ok(What::No),
@@ -123,7 +129,7 @@ mod tests {
     use super::*;
 
     fn what(text: &str) -> Option<What> {
-        read(text).map(|order| order.unwrap().what)
+        read(text, Some("my_bot")).map(|order| order.unwrap().what)
     }
 
     #[test]
@@ -137,13 +143,22 @@ mod tests {
         assert_eq!(what("/sell all"), Some(What::SellEverything));
         assert_eq!(what("yes"), Some(What::Yes));
         for talk in ["yes we can", "hello", "", "buy low", "  "] {
-            assert_eq!(read(talk), None, "{talk}");
+            assert_eq!(read(talk, Some("my_bot")), None, "{talk}");
         }
     }
 
     #[test]
+    fn a_command_that_names_another_bot_is_for_that_one() {
+        assert_eq!(what("/halt@My_Bot"), Some(What::Halt { reason: "halted from Telegram".to_owned() }));
+        assert_eq!(what("/halt@other_bot"), None);
+        assert_eq!(what("/halt@"), None);
+        assert_eq!(read("/halt@my_bot", None), None, "not known yet what this one is called");
+        assert!(read("/halt", None).is_some());
+    }
+
+    #[test]
     fn an_amount_is_a_quantity_or_money_and_never_anything_else() {
-        let bought = |amount: &str| match read(&format!("/buy breakout A-USD {amount}")).unwrap() {
+        let bought = |amount: &str| match read(&format!("/buy breakout A-USD {amount}"), None).unwrap() {
             Ok(Order { what: What::Buy(trade), .. }) => Ok(trade.amount),
             Ok(other) => panic!("{other:?}"),
             Err(problem) => Err(problem),
@@ -160,7 +175,7 @@ mod tests {
     #[test]
     fn an_account_can_be_named_anywhere() {
         for text in ["/resume account=main", "account=main /resume"] {
-            let order = read(text).unwrap().unwrap();
+            let order = read(text, None).unwrap().unwrap();
             assert_eq!((order.account.as_deref(), order.what), (Some("main"), What::Resume));
         }
     }
@@ -168,7 +183,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_answered_with_what_would() {
         for text in ["/buy", "/buy a", "/sell a B", "/sell", "/fly", "/status now", "/resume please"] {
-            assert!(read(text).unwrap().is_err(), "{text}");
+            assert!(read(text, None).unwrap().is_err(), "{text}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use bulkhead_alerts::{Alerts, Commands, Count, History, Publisher, Recorded, Settings};
+use bulkhead_alerts::{Alerts, Commands, Count, History, Publisher, Recorded, Settings, Work};
 use bulkhead_api::{
     AlertDelivery, AlertDesk, AlertEntry, AlertTestProblem, ChannelTest, HostFigures, written,
 };
@@ -15,16 +15,17 @@ use crate::shard::database_url;
 /// How long the end of a run may take for what is not delivered yet.
 pub(super) const LONGEST_END: Duration = Duration::from_millis(500);
 
-/// Starts them, unless nobody is to be told anything and nobody can read them; with each account's way in.
-pub(super) fn start(
+/// Prepares them, unless nobody is to be told anything and nobody can read them; with each account's way in, and what is to
+/// be done meanwhile.
+pub(super) fn prepare(
     configuration: &Configuration,
     accounts: &[String],
     figures: &HostFigures,
     poke: impl Fn() + Send + Sync + 'static,
-) -> Result<(Option<Alerts>, Vec<Publisher>)> {
+) -> Result<(Option<Alerts>, Vec<Publisher>, Vec<Work>)> {
     let settings = crate::alerts::settings(configuration)?;
     if settings.is_empty() && configuration.api.listen.0.is_none() {
-        return Ok((None, Vec::new()));
+        return Ok((None, Vec::new(), Vec::new()));
     }
     let requests = Commands {
         database: database_url(configuration)?,
@@ -33,8 +34,8 @@ pub(super) fn start(
     };
     let figures = figures.clone();
     let count: Count = Arc::new(move |channel, what| figures.alert(channel, what.name()));
-    let (alerts, publishers) = Alerts::start(settings, requests, &count)?;
-    Ok((Some(alerts), publishers))
+    let (alerts, publishers, work) = Alerts::prepare(settings, requests, &count);
+    Ok((Some(alerts), publishers, work))
 }
 
 /// What was told lately and the way to all channels, for those who ask through the API.

@@ -161,13 +161,13 @@ pub(super) fn recovery(engine: &Engine, report: &RecoveryReport, seconds: f64) {
 
 /// Says that a task beside the engine failed.
 pub(super) fn task(failure: &TaskFailure) {
-    let Task { name, degrades } = failure.task;
+    let Task { name, degrades } = &failure.task;
     let (why, pause) = (&failure.why, failure.pause.as_secs_f64());
     if failure.is_alarming() {
         let failures = failure.failures;
-        tracing::error!(task = name, failures, why, pause, "alert: a task fails again and again; {degrades}");
+        tracing::error!(task = %name, failures, why, pause, "alert: a task fails again and again; {degrades}");
     } else {
-        tracing::warn!(task = name, why, pause, "a task failed and is started again; meanwhile {degrades}");
+        tracing::warn!(task = %name, why, pause, "a task failed and is started again; meanwhile {degrades}");
     }
 }
 

@@ -22,7 +22,7 @@ use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
-use bulkhead_alerts::{Alerts, Notices};
+use bulkhead_alerts::{Alerts, Notices, Work};
 use bulkhead_api::{Host, HostFigures, Settings};
 use bulkhead_configuration::{Configuration, FeedSource};
 use bulkhead_core::identifier::ContentHash;
@@ -65,7 +65,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         let _ = poke.try_send(());
     };
     let figures = HostFigures::new().context("the metrics can't be set up")?;
-    let (alerts, mut callers) = alerts::start(&configuration, &names, &figures, poke.clone())?;
+    let (alerts, mut callers, alert_work) = alerts::prepare(&configuration, &names, &figures, poke.clone())?;
     callers.reverse();
     let history = alerts.as_ref().map(Alerts::history);
     let traces = traces::start(&configuration, &figures)?;
@@ -112,7 +112,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     }
     let (senders, receivers): (Vec<_>, Vec<_>) = shares.iter().map(|_| channel()).unzip();
     let messages = Messages::to(senders.iter().cloned());
-    stop_on_signals(messages.clone(), sandbox.clone())?;
+    let notices = alerts.as_ref().map(Alerts::notices);
+    let reports = Reports { messages: messages.clone(), notices, figures };
+    start_alerts(alert_work, &reports)?;
+    stop_on_signals(messages, sandbox.clone())?;
     let files = prepare_directory(&configuration, &sandbox)?;
     let refused = files.iter().filter_map(PluginFile::refused_version).collect();
     let terms = Terms { sandbox: sandbox.clone(), files, data, speed, duration: arguments.duration, several };
@@ -121,7 +124,6 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     for ((share, waker), receiver) in shares.into_iter().zip(senders).zip(receivers) {
         workers.push(Worker::start(share, terms.clone(), waker, receiver)?);
     }
-    let reports = Reports { messages, notices: alerts.as_ref().map(Alerts::notices), figures };
     start_tasks(&configuration, &sandbox, refused, pokes, &reports)?;
     if let Some((settings, host)) = serving {
         open_files::make_room(settings.connections);
@@ -189,6 +191,18 @@ fn sum_up(ends: Vec<End>, seconds: f64, json: bool) -> Result<()> {
     }
 }
 
+/// Starts what makes and delivers alerts, and what listens to Telegram.
+fn start_alerts(work: Vec<Work>, reports: &Reports) -> Result<()> {
+    for Work { name, degrades, mut run } in work {
+        let work = move || {
+            run();
+            Ok(())
+        };
+        start_task(Task { name: name.into(), degrades }, work, reports)?;
+    }
+    Ok(())
+}
+
 /// Starts what works beside the engines.
 fn start_tasks(
     configuration: &Configuration,
@@ -200,13 +214,13 @@ fn start_tasks(
     let (directory, sandbox) = (configuration.strategies.directory.clone(), sandbox.clone());
     let plugins = reports.messages.clone();
     start_task(
-        Task { name: "plugin-watch", degrades: "changes in the strategies directory are not noticed" },
+        Task { name: "plugin-watch".into(), degrades: "changes in the strategies directory are not noticed" },
         move || plugin_watch::watch(&directory, &sandbox, refused.clone(), &plugins),
         reports,
     )?;
     let (url, requests) = (shard::database_url(configuration)?, reports.messages.clone());
     start_task(
-        Task { name: "requests", degrades: "what operators ask for is not noticed" },
+        Task { name: "requests".into(), degrades: "what operators ask for is not noticed" },
         move || requests::look(&url, &pokes, &requests),
         reports,
     )
@@ -225,9 +239,9 @@ impl Reports {
     fn failed(&self, failure: &TaskFailure) -> bool {
         log::task(failure);
         let TaskFailure { task, why, failures, .. } = failure;
-        self.figures.task_failed(task.name);
+        self.figures.task_failed(&task.name);
         if let Some(notices) = self.notices.as_ref().filter(|_| failure.is_alarming()) {
-            notices.task_failing(task.name, task.degrades, why, *failures);
+            notices.task_failing(&task.name, task.degrades, why, *failures);
         }
         self.messages.send(&Message::Tick)
     }
@@ -238,7 +252,7 @@ fn start_task(
     work: impl FnMut() -> Result<()> + Send + 'static,
     reports: &Reports,
 ) -> Result<()> {
-    reports.figures.task(task.name);
+    reports.figures.task(&task.name);
     let reports = reports.clone();
     supervise(task, work, move |failure| reports.failed(&failure))
 }
@@ -246,7 +260,7 @@ fn start_task(
 /// Serves the admin API and the dashboard.
 fn start_api(settings: Settings, host: Host, reports: &Reports) -> Result<()> {
     start_task(
-        Task { name: "api", degrades: "the dashboard and the API do not answer" },
+        Task { name: "api".into(), degrades: "the dashboard and the API do not answer" },
         move || api::work(&settings, &host),
         reports,
     )

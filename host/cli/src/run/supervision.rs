@@ -2,6 +2,7 @@
 //! takes nothing else with it.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
@@ -15,9 +16,9 @@ const FAILURES_TO_ALERT: u32 = 3;
 const RECOVERED_AFTER: Duration = Duration::from_secs(60);
 
 /// A task, and what is missing while it does not work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Task {
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
     /// What people can't have meanwhile.
     pub(super) degrades: &'static str,
 }
@@ -51,17 +52,18 @@ pub(super) fn supervise(
         .with_max_delay(Duration::from_secs(60))
         .with_jitter()
         .without_max_times();
+    let name = task.name.clone();
     std::thread::Builder::new()
-        .name(task.name.to_owned())
+        .name(task.name.clone().into_owned())
         // Those that prepare strategies call them.
         .stack_size(bulkhead_sandbox::THREAD_STACK_BYTES)
-        .spawn(move || again_and_again(task, pauses, &mut work, &report))
-        .with_context(|| format!("the thread of {} can't be started", task.name))?;
+        .spawn(move || again_and_again(&task, pauses, &mut work, &report))
+        .with_context(|| format!("the thread of {name} can't be started"))?;
     Ok(())
 }
 
 fn again_and_again(
-    task: Task,
+    task: &Task,
     pauses: ExponentialBuilder,
     work: &mut dyn FnMut() -> Result<()>,
     report: &dyn Fn(TaskFailure) -> bool,
@@ -81,7 +83,7 @@ fn again_and_again(
         }
         failures += 1;
         let pause = next_pauses.next().unwrap_or(RECOVERED_AFTER);
-        if !report(TaskFailure { task, why, failures, pause }) {
+        if !report(TaskFailure { task: task.clone(), why, failures, pause }) {
             return;
         }
         std::thread::sleep(pause);
@@ -99,7 +101,7 @@ mod tests {
 
     use super::*;
 
-    const TASK: Task = Task { name: "test", degrades: "nothing" };
+    const TASK: Task = Task { name: Cow::Borrowed("test"), degrades: "nothing" };
 
     fn at_once() -> ExponentialBuilder {
         ExponentialBuilder::default()
@@ -121,7 +123,7 @@ mod tests {
                 _ => Ok(()),
             }
         };
-        again_and_again(TASK, at_once(), &mut work, &|failure| {
+        again_and_again(&TASK, at_once(), &mut work, &|failure| {
             failures.borrow_mut().push(failure);
             true
         });
@@ -136,7 +138,7 @@ mod tests {
     fn a_task_is_not_started_again_when_the_host_is_gone() {
         let mut runs = 0;
         again_and_again(
-            TASK,
+            &TASK,
             at_once(),
             &mut || {
                 runs += 1;

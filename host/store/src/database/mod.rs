@@ -35,7 +35,7 @@ pub use self::accounts::AccountNameRow;
 use self::connection::Connection;
 use self::error::Dialect;
 pub(crate) use self::journal::limit;
-pub use self::requests::RequestState;
+pub use self::requests::{KeyedRequest, RequestState};
 pub(crate) use self::session::Session;
 use self::session::{PREPARED_STATEMENTS, waited};
 use self::table::Inserts;

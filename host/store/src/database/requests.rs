@@ -32,6 +32,17 @@ pub enum RequestState {
     Answered(Outcome),
 }
 
+/// A request that somebody left under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyedRequest {
+    /// Its number.
+    pub id: i64,
+    /// The journal of the account that it is for.
+    pub shard: ShardId,
+    /// The command, as it was left.
+    pub command: String,
+}
+
 /// How often it is looked whether a request was answered.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
@@ -72,6 +83,28 @@ impl Database {
                 }
             })
         })
+    }
+
+    /// The requests that were left under this key, or under one that begins with it and a colon, oldest first: what
+    /// somebody asked for who does not know any more whether he did.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database can't be read.
+    pub fn requests_with_key(&mut self, key: &str) -> Result<Vec<KeyedRequest>, StoreError> {
+        let beginning = format!("{key}:");
+        let sql = format!(
+            "SELECT id, shard, command FROM requests \
+             WHERE idempotency_key = $1 OR substr(idempotency_key, 1, {}) = $2 ORDER BY id",
+            beginning.chars().count()
+        );
+        let values = vec![Value::Text(Some(key.to_owned())), Value::Text(Some(beginning))];
+        let rows = self.call(|session| session.query(&sql, values))?;
+        let request = |row: super::value::Row| {
+            let mut cells = row.reader("requests");
+            Ok(KeyedRequest { id: cells.next()?, shard: cells.next()?, command: cells.next()? })
+        };
+        rows.into_iter().map(request).collect()
     }
 
     /// What became of a request; `None` when there is no such request.
