@@ -244,6 +244,9 @@ fn a_page_that_gives_its_name_the_hosts_address_is_refused() {
     let (host, address) = start(&account, &[]);
     let client = Client::new(&address, None);
     let ask = |name: &str| client.send("GET", "/healthz", &[("host", name)], &[]);
+    let viewer = Client::new(&address, Some(&token(&account, "viewer")));
+    let status = viewer.get("/api/v1/host").body;
+    assert_eq!((&status["mode"], &status["accounts"]), (&json!("paper"), &json!(["main"])), "{status}");
     for own in ["localhost", "desk.example.org:7373", &address] {
         assert_eq!(ask(own).status, 200, "{own}");
     }
@@ -372,6 +375,13 @@ fn orders_by_hand_go_through_the_gate() {
     assert_eq!(far.status, 200, "{far:?}");
     let working =
         admin.wait(&at("/orders?status=working"), |orders| orders["items"][0]["origin"] == "manual");
+    let by_hand = admin.get(&at("/orders?origin=manual")).body;
+    assert!(
+        by_hand["items"].as_array().unwrap().iter().all(|order| order["origin"] == "manual"),
+        "{by_hand}"
+    );
+    assert_eq!(by_hand["items"][0], working["items"][0]);
+    assert_eq!(admin.get(&at("/orders?origin=nobody")).status, 400);
     let id = &working["items"][0]["id"];
     assert_eq!(admin.post(&at(&format!("/orders/{id}/cancel")), "four", &json!({})).status, 200);
     admin.wait(&at(&format!("/orders/{id}")), |order| order["order"]["status"] == "cancelled");

@@ -373,6 +373,10 @@ test('an order by hand passes the gate and is marked manual', async () => {
       `${host.url}/api/v1/accounts/main/orders?strategy=momentum&limit=20`,
     );
     assert.ok((await answer.json()).items.some(({ origin }) => origin === 'manual'));
+    await show(page, 'orders');
+    await page.getByLabel('Origin').selectOption('manual');
+    await page.getByRole('cell', { name: 'manual' }).first().waitFor();
+    assert.equal(await page.getByRole('cell', { name: 'strategy', exact: true }).count(), 0);
   }
   await keep(page, 'order-by-hand', false);
   await page.context().close();

@@ -42,6 +42,7 @@ pub(crate) struct Api(Arc<Shared>);
 
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
+    pub(crate) started: Timestamp,
     /// For all that is read.
     pub(crate) readers: Readers,
     /// For who may come in and what is changed: whatever takes long in `readers`, these don't wait for it.
@@ -83,6 +84,7 @@ impl Api {
         Self(Arc::new(Shared {
             limits: Limits::new(settings.requests_per_minute),
             settings,
+            started: now(),
             readers,
             access,
             counts,

@@ -1,6 +1,7 @@
 //! Whether the host is there, for those who watch over it.
 #![allow(unused_qualifications, reason = "the macro that describes routes makes them")]
 
+use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -8,6 +9,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::{Answer, Api};
+use crate::authorisation::Caller;
+use crate::documents::time;
 use crate::problem::{Kind, Problem, ProblemDocument};
 
 /// Whether the host is alive or ready.
@@ -26,6 +29,39 @@ pub(crate) struct Health {
 )]
 pub(crate) async fn healthz() -> Answer<Health> {
     Ok(axum::Json(Health { status: "ok".to_owned() }))
+}
+
+/// The host itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct HostStatus {
+    /// The program's version.
+    version: String,
+    /// What orders do: paper trades make-believe money.
+    mode: String,
+    /// When it started, by the machine's clock.
+    started: String,
+    /// The accounts at work that the caller may see.
+    accounts: Vec<String>,
+    /// Whether the dashboard was built into it.
+    dashboard: bool,
+}
+
+/// What runs here, since when, and which accounts are at work.
+#[utoipa::path(
+    get,
+    path = "/api/v1/host",
+    tag = "monitoring",
+    responses((status = 200, description = "How it stands", body = HostStatus))
+)]
+pub(crate) async fn host(State(api): State<Api>, Extension(caller): Extension<Caller>) -> Answer<HostStatus> {
+    let accounts = api.hub.streams().map(|(name, _)| name).filter(|name| caller.may_see(name));
+    Ok(axum::Json(HostStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        mode: api.settings.mode.clone(),
+        started: time(api.started),
+        accounts: accounts.map(str::to_owned).collect(),
+        dashboard: crate::pages::are_built(),
+    }))
 }
 
 /// Whether the database answers and holds an account.

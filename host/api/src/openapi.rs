@@ -27,6 +27,7 @@ use crate::{
     paths(
         health::healthz,
         health::readyz,
+        health::host,
         metrics::metrics,
         reads::accounts,
         reads::account,

@@ -22,6 +22,11 @@ const NOT_BUILT: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\
      without one, as Node was missing. Install Node 20 or newer, run <code>cargo xtask dashboard</code>, and build the \
      host again.<p>The API works all the same: <code>/api/v1/openapi.json</code> describes it.</html>";
 
+/// Whether there are pages at all.
+pub(crate) fn are_built() -> bool {
+    Dashboard::get("index.html").is_some()
+}
+
 /// A file of the dashboard. Its pages are told apart behind the `#`, so there is one page.
 pub(crate) async fn page(uri: Uri) -> Result<Response, Problem> {
     let path = uri.path().trim_start_matches('/');

@@ -4,7 +4,8 @@
 use axum::extract::State;
 use axum::{Extension, Json};
 use bulkhead_core::identifier::OrderId;
-use bulkhead_core::order::OrderState;
+use bulkhead_core::order::{OrderState, Origin};
+use bulkhead_core::strategy::FillCause;
 use bulkhead_store::journal::Sequence;
 use bulkhead_store::read_models::{FillFilter, OrderFilter, SlotRow, TradeFilter};
 use serde::Deserialize;
@@ -45,6 +46,9 @@ pub(crate) struct OrdersQuery {
     instrument: Option<String>,
     /// Whose they are.
     strategy: Option<String>,
+    /// Who wanted them: strategy, manual, or the exit that was reached: stop-loss, breakeven, trailing-stop, take-profit,
+    /// time-stop, operator.
+    origin: Option<String>,
     /// Made at this moment or later, RFC 3339.
     from: Option<String>,
     /// Made before this moment, RFC 3339.
@@ -80,6 +84,25 @@ fn state(text: Option<&str>) -> Result<Option<OrderState>, Problem> {
     found.map(Some).ok_or_else(|| {
         let all = OrderState::ALL.map(OrderState::name).join(", ");
         Problem::new(Kind::BadFilter, format!("status = \"{text}\": one of {all} is expected"))
+    })
+}
+
+const ORIGINS: [Origin; 8] = [
+    Origin::Strategy,
+    Origin::Manual,
+    Origin::Exit(FillCause::StopLoss),
+    Origin::Exit(FillCause::Breakeven),
+    Origin::Exit(FillCause::TrailingStop),
+    Origin::Exit(FillCause::TakeProfit),
+    Origin::Exit(FillCause::TimeStop),
+    Origin::Exit(FillCause::Operator),
+];
+
+fn origin(text: Option<&str>) -> Result<Option<Origin>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    ORIGINS.into_iter().find(|origin| origin.name() == text).map(Some).ok_or_else(|| {
+        let all = ORIGINS.map(Origin::name).join(", ");
+        Problem::new(Kind::BadFilter, format!("origin = \"{text}\": one of {all} is expected"))
     })
 }
 
@@ -243,6 +266,7 @@ pub(crate) async fn orders(
     Query(query): Query<OrdersQuery>,
 ) -> Answer<Page<Order>> {
     let state = state(query.status.as_deref())?;
+    let origin = origin(query.origin.as_deref())?;
     let from = paging::moment("from", query.from.as_deref())?;
     let until = paging::moment("until", query.until.as_deref())?;
     let after = paging::number(query.after.as_deref())?.map(OrderId);
@@ -252,7 +276,7 @@ pub(crate) async fn orders(
             let names = Names::read(database, &account)?;
             let instrument = query.instrument.map(|symbol| names.instrument(&symbol)).transpose()?;
             let strategy = query.strategy.map(|name| names.slot(&name)).transpose()?;
-            let filter = OrderFilter { state, instrument, strategy, from, until };
+            let filter = OrderFilter { state, instrument, strategy, origin, from, until };
             let rows = database.orders(names.shard, &filter, after, most + 1)?;
             Ok(Page::of(rows, most, |row| row.id.0.to_string(), |row| Order::of(row, &names)))
         })

@@ -72,6 +72,7 @@ pub(crate) fn routes() -> Vec<Route> {
         get "/metrics" VIEWER_OF_ALL => metrics::metrics,
         get "/api/v1/openapi.json" VIEWER => openapi::openapi,
         get "/api/v1/docs" VIEWER => openapi::page,
+        get "/api/v1/host" VIEWER => health::host,
         get "/api/v1/accounts" VIEWER => reads::accounts,
         get "/api/v1/accounts/{account}" VIEWER => reads::account,
         get "/api/v1/accounts/{account}/view" VIEWER => live::reads::view,
@@ -225,6 +226,7 @@ mod tests {
 
     fn settings(requests_per_minute: u32) -> Settings {
         Settings {
+            mode: "paper".to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),
             allow_remote: false,
             requests_per_minute: NonZeroU32::new(requests_per_minute).unwrap(),

@@ -45,6 +45,8 @@ const ACCESS: usize = 2;
 /// How the API is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
+    /// What orders do here, such as paper.
+    pub mode: String,
     /// Where it listens; port 0 takes any that is free.
     pub listen: SocketAddr,
     /// Whether it may listen where other machines reach it.

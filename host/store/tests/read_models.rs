@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bulkhead_core::engine::Engine;
 use bulkhead_core::identifier::{ContentHash, InstrumentId, OrderId, StrategyId};
 use bulkhead_core::money::{Money, Price, Quantity};
-use bulkhead_core::order::{OrderState, Side};
+use bulkhead_core::order::{OrderState, Origin, Side};
 use bulkhead_core::output::Output;
 use bulkhead_core::strategy::FillCause;
 use bulkhead_core::time::{Span, Timestamp};
@@ -29,6 +29,7 @@ on_both! {
     positions_that_open_and_close_are_right_after_each_group,
     counts_go_on_where_they_were_and_agree_with_the_rows,
     pages_follow_each_other_and_filters_narrow_them,
+    orders_are_found_by_who_wanted_them,
     amounts_of_any_size_come_back_to_the_last_digit,
     versions_settings_and_audit_are_kept,
     a_text_with_a_nul_byte_keeps_nothing_from_being_written,
@@ -311,6 +312,32 @@ fn pages_follow_each_other_and_filters_narrow_them(place: &Place) {
     let expected: Vec<_> =
         trades.iter().filter(|trade| trade.exit_time >= trades[1].exit_time).cloned().collect();
     assert_eq!(store.trades(SHARD, &recent, None, 10_000).unwrap(), expected);
+}
+
+fn orders_are_found_by_who_wanted_them(place: &Place) {
+    let run = run(300);
+    let mut store = committed(place, &run);
+    let mut orders = store.orders(SHARD, &OrderFilter::default(), None, 10_000).unwrap();
+    let stop = Origin::Exit(FillCause::StopLoss);
+    for (row, origin) in orders.iter_mut().zip([Origin::Manual, stop, Origin::Strategy, Origin::Manual]) {
+        origin.name().clone_into(&mut row.origin);
+    }
+    let changes = orders.iter().take(4).cloned().map(Change::Order).collect();
+    store.commit(&Group { changes, ..Group::default() }).unwrap();
+    for (origin, least) in [(Origin::Manual, 2), (stop, 1), (Origin::Strategy, 10)] {
+        for strategy in [None, Some(StrategyId(0)), Some(StrategyId(1))] {
+            let filter = OrderFilter { origin: Some(origin), strategy, ..OrderFilter::default() };
+            let mut expected = orders.clone();
+            expected.retain(|order| order.origin == origin.name());
+            assert!(expected.len() >= least);
+            expected.retain(|order| strategy.is_none_or(|strategy| order.strategy == strategy));
+            assert_eq!(
+                store.orders(SHARD, &filter, None, 10_000).unwrap(),
+                expected,
+                "{origin:?} {strategy:?}"
+            );
+        }
+    }
 }
 
 fn amounts_of_any_size_come_back_to_the_last_digit(place: &Place) {

@@ -46,6 +46,7 @@ pub(super) fn prepare(
         .collect::<Result<_>>()?;
     let (hub, publishers) = Hub::start(accounts).context("the live updates can't be started")?;
     let settings = Settings {
+        mode: configuration.mode.name().to_owned(),
         listen,
         allow_remote: api.allow_remote,
         requests_per_minute: NonZeroU32::new(api.requests_per_minute.0).unwrap_or(NonZeroU32::MIN),

@@ -647,6 +647,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/host': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** What runs here, since when, and which accounts are at work. */
+    get: operations['host'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/plugin-versions': {
     parameters: {
       query?: never;
@@ -1301,6 +1318,19 @@ export interface components {
     Health: {
       /** @description ok. */
       status: string;
+    };
+    /** @description The host itself. */
+    HostStatus: {
+      /** @description The accounts at work that the caller may see. */
+      accounts: string[];
+      /** @description Whether the dashboard was built into it. */
+      dashboard: boolean;
+      /** @description What orders do: paper trades make-believe money. */
+      mode: string;
+      /** @description When it started, by the machine's clock. */
+      started: string;
+      /** @description The program's version. */
+      version: string;
     };
     /** @description A file that is in the directory now. */
     InstalledPlugin: {
@@ -4082,6 +4112,11 @@ export interface operations {
         instrument?: string;
         /** @description Whose they are. */
         strategy?: string;
+        /**
+         * @description Who wanted them: strategy, manual, or the exit that was reached: stop-loss, breakeven, trailing-stop, take-profit,
+         *     time-stop, operator.
+         */
+        origin?: string;
         /** @description Made at this moment or later, RFC 3339. */
         from?: string;
         /** @description Made before this moment, RFC 3339. */
@@ -7179,6 +7214,80 @@ export interface operations {
       };
       /** @description There is no such thing */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  host: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description How it stands */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['HostStatus'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
         headers: {
           [name: string]: unknown;
         };

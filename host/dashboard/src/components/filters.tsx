@@ -9,6 +9,7 @@ export interface Filter {
   readonly strategy: string | null;
   readonly instrument: string | null;
   readonly status: string | null;
+  readonly origin: string | null;
   readonly from: string | null;
   readonly until: string | null;
 }
@@ -24,6 +25,7 @@ export function useFilter(): Filter {
     strategy: query.get('strategy'),
     instrument: query.get('instrument'),
     status: query.get('status'),
+    origin: query.get('origin'),
     from: day('from'),
     until: day('until'),
   };
@@ -32,20 +34,23 @@ export function useFilter(): Filter {
 export function Filters({
   account,
   statuses,
+  origins,
   days = true,
 }: {
   account: string;
   statuses?: readonly string[];
+  origins?: readonly string[];
   days?: boolean;
 }): ReactElement {
   const { query } = useRoute();
   const strategies = useView()?.strategies.map(({ name }) => name) ?? [];
   const instruments = useInstruments(account).data ?? [];
+  const words = [...(statuses ?? []), ...(origins ?? [])];
   const options = (names: readonly string[]): (readonly [string, string])[] => [
     ['', 'All'],
-    ...names.map((name) => [name, name.replace(/-/g, statuses?.includes(name) ? ' ' : '-')] as const),
+    ...names.map((name) => [name, name.replace(/-/g, words.includes(name) ? ' ' : '-')] as const),
   ];
-  const active = ['status', 'strategy', 'instrument', 'from', 'until'].filter((name) =>
+  const active = ['status', 'origin', 'strategy', 'instrument', 'from', 'until'].filter((name) =>
     query.get(name),
   ).length;
   const set = (name: string) => (value: string) => setQuery({ [name]: value || null });
@@ -59,6 +64,14 @@ export function Filters({
             value={query.get('status') ?? ''}
             options={options(statuses)}
             onChange={set('status')}
+          />
+        )}
+        {origins && (
+          <Select
+            label="Origin"
+            value={query.get('origin') ?? ''}
+            options={options(origins)}
+            onChange={set('origin')}
           />
         )}
         <Select

@@ -29,6 +29,16 @@ const STATUSES = [
   'rejected',
   'expired',
 ];
+const ORIGINS = [
+  'strategy',
+  'manual',
+  'stop-loss',
+  'breakeven',
+  'trailing-stop',
+  'take-profit',
+  'time-stop',
+  'operator',
+];
 const ENDED = ['filled', 'cancelled', 'rejected', 'expired'];
 
 const changesOf = ({ counts, snapshots }: StreamState): number =>
@@ -36,11 +46,11 @@ const changesOf = ({ counts, snapshots }: StreamState): number =>
 
 export function OrdersPage({ account }: { account: string }): ReactElement {
   const { query } = useRoute();
-  const { status, strategy, instrument, from, until } = useFilter();
+  const { status, origin, strategy, instrument, from, until } = useFilter();
   const version = useStream(changesOf);
   const list = usePaged<Order>(
     path('accounts', account, 'orders'),
-    { status, strategy, instrument, from, until },
+    { status, origin, strategy, instrument, from, until },
     ({ id }) => id,
     version,
   );
@@ -48,7 +58,7 @@ export function OrdersPage({ account }: { account: string }): ReactElement {
   return (
     <div className="page">
       <PageHead title="Orders" hint="Every order that passed the gate, the newest first." />
-      <Filters account={account} statuses={STATUSES} />
+      <Filters account={account} statuses={STATUSES} origins={ORIGINS} />
       <section className="panel flush" aria-label="Orders">
         <ListView
           caption="Orders"

@@ -2,7 +2,7 @@
 //! between neither repeat nor hide any. The newest come first.
 
 use bulkhead_core::identifier::{ContentHash, InstrumentId, OrderId, StrategyId};
-use bulkhead_core::order::OrderState;
+use bulkhead_core::order::{OrderState, Origin};
 use bulkhead_core::time::Timestamp;
 
 use super::rows::{
@@ -34,6 +34,8 @@ pub struct OrderFilter {
     pub instrument: Option<InstrumentId>,
     /// Whose they are.
     pub strategy: Option<StrategyId>,
+    /// Who wanted them.
+    pub origin: Option<Origin>,
     /// Made at this moment or later.
     pub from: Option<Timestamp>,
     /// Made before this moment.
@@ -185,10 +187,17 @@ impl Database {
             }
             _ => false,
         };
-        let (instrument, strategy) =
-            if by_state { ("+instrument =", "+strategy =") } else { ("instrument =", "strategy =") };
+        let by_origin = filter.origin.is_some_and(|origin| origin != Origin::Strategy);
+        let (instrument, strategy) = if by_state || by_origin {
+            ("+instrument =", "+strategy =")
+        } else {
+            ("instrument =", "strategy =")
+        };
+        // What the index of those that no strategy proposed is for has to be said in its words.
+        let origin = if by_origin { "origin <> 'strategy' AND origin =" } else { "origin =" };
         Query::of::<OrderRow>(shard)
             .and("state =", filter.state.as_ref())
+            .and(origin, filter.origin.map(|origin| origin.name().to_owned()).as_ref())
             .and(instrument, filter.instrument.as_ref())
             .and(strategy, filter.strategy.as_ref())
             .orders_between(filter)
