@@ -147,6 +147,18 @@ test('a wrong token is refused with a reason and the number of the request', asy
   await page.context().close();
 });
 
+test('a link with a token leads to the overview, and keeps no token in the address', async () => {
+  const page = await open();
+  await page.goto(`${host.url}/#/login?token=${encodeURIComponent(admin)}`);
+  await page.getByText('PnL by strategy').waitFor();
+  assert.ok(!page.url().includes('token'), page.url());
+  await page.goto('about:blank');
+  await page.goto(`${host.url}/#/login?token=admin:0`);
+  await page.getByText('The token of the link is not valid any more.').waitFor();
+  complaints.length = 0;
+  await page.context().close();
+});
+
 test('a wallet logs in by signing, for its account and role', async () => {
   const context = await browser.newContext();
   const page = await context.newPage();

@@ -41,7 +41,11 @@ export function setQuery(change: Readonly<Record<string, string | null>>): void 
     if (value) next.set(name, value);
     else next.delete(name);
   }
-  const hash = href(parts, Object.fromEntries(next));
+  replace(href(parts, Object.fromEntries(next)));
+}
+
+/** Goes to another page in place of this one, which is found in the address and the history no more. */
+export function replace(hash: string): void {
   history.replaceState(null, '', hash);
   route.set(parseHash(hash));
 }

@@ -2,6 +2,7 @@
 import { call, get, whenUnauthorised } from './api/client';
 import type { Role, Session } from './api/documents';
 import { asProblem, type Problem } from './api/problem';
+import { replace } from './router';
 import { createStore, useWhole } from './store';
 import { signIn, type Chain } from './wallet';
 
@@ -18,18 +19,25 @@ whenUnauthorised(() => {
     session.set({ kind: 'none', why: 'Your session has ended. Log in again.' });
 });
 
+const LINK = /^#\/login\?token=(.+)$/;
+
+// The link is followed in a page that is open already.
+addEventListener('hashchange', () => {
+  if (LINK.test(location.hash)) void resume();
+});
+
 /** The token of a link such as the demo prints. It is behind the `#`, which no server is told of. */
 function takeLinkedToken(): string | null {
-  const token = /^#\/login\?token=(.+)$/.exec(location.hash)?.[1];
+  const token = LINK.exec(location.hash)?.[1];
   if (!token) return null;
   // Nobody finds it in the address or the history afterwards.
-  history.replaceState(null, '', '#/');
+  replace('#/');
   return decodeURIComponent(token);
 }
 
 export async function resume(): Promise<void> {
+  const token = takeLinkedToken();
   try {
-    const token = takeLinkedToken();
     if (token) {
       await logIn(token);
       return;
@@ -37,7 +45,8 @@ export async function resume(): Promise<void> {
     session.set({ kind: 'open', session: await get<Session>('session') });
   } catch (error) {
     const problem = asProblem(error);
-    session.set(problem.status === 401 ? { kind: 'none', why: null } : { kind: 'unreachable', problem });
+    const why = token ? 'The token of the link is not valid any more.' : null;
+    session.set(problem.status === 401 ? { kind: 'none', why } : { kind: 'unreachable', problem });
   }
 }
 
