@@ -42,17 +42,23 @@ impl Database {
     /// [`StoreError::Exists`] when there is or was a token of this name; another [`StoreError`] when it could
     /// not be written.
     pub fn add_token(&mut self, token: &TokenRow) -> Result<(), StoreError> {
-        self.call(|session| {
-            session.transaction(|session| {
-                if named(session, &token.name)?.is_some() {
-                    return Err(StoreError::Exists(format!(
-                        "there is or was a token \"{}\"; give the new one another name",
-                        token.name
-                    )));
-                }
-                session.insert([token].into_iter(), OnConflict::Fail)
+        let exists = || {
+            StoreError::Exists(format!(
+                "there is or was a token \"{}\"; give the new one another name",
+                token.name
+            ))
+        };
+        let added = self.call(|session| {
+            session.transaction(|session| match named(session, &token.name)? {
+                Some(_) => Err(exists()),
+                None => session.insert([token].into_iter(), OnConflict::Fail),
             })
-        })
+        });
+        match added {
+            // Somebody else was quicker; the hash is of random bits, so it is the name.
+            Err(StoreError::Conflict(_)) => Err(exists()),
+            added => added,
+        }
     }
 
     /// The token of this name.
