@@ -382,8 +382,7 @@ impl Backtest {
         for slot in engine.slots() {
             let Some(books) = engine.ledger().sub_ledger(slot.id()) else { continue };
             for position in books.positions() {
-                let place = usize::try_from(position.instrument.0)?;
-                let Some(instrument) = engine.settings().instruments.get(place) else { continue };
+                let Some(instrument) = engine.settings().instrument(position.instrument) else { continue };
                 let mark_price = engine.prices().price(position.instrument, instrument).unwrap_or_default();
                 open_positions.push(OpenPosition {
                     strategy: slot.id(),

@@ -151,8 +151,7 @@ fn parameter(name: &str, value: &ParameterValue) -> String {
 }
 
 fn symbol(id: InstrumentId, settings: &EngineSettings) -> String {
-    let instrument = usize::try_from(id.0).ok().and_then(|place| settings.instruments.get(place));
-    instrument.map_or_else(|| id.to_string(), |instrument| instrument.symbol.clone())
+    settings.instrument(id).map_or_else(|| id.to_string(), |instrument| instrument.symbol.clone())
 }
 
 fn name(actor: &Actor) -> String {

@@ -321,7 +321,7 @@ impl BreakerView {
 
 impl PositionView {
     fn read(engine: &Engine, slot: &Slot, shadow: bool, position: &Position) -> Result<Self, Overflow> {
-        let instrument = place(position.instrument).and_then(|at| engine.settings().instruments.get(at));
+        let instrument = engine.settings().instrument(position.instrument);
         let last = instrument.and_then(|found| engine.prices().price(position.instrument, found));
         let guard = engine.exits().guard(slot.id(), position.instrument);
         let tiers = guard.map_or_else(Vec::new, |guard| {
@@ -353,10 +353,6 @@ impl PositionView {
             opened: time(position.opened),
         })
     }
-}
-
-fn place(id: InstrumentId) -> Option<usize> {
-    usize::try_from(id.0).ok()
 }
 
 /// What a strategy says of itself, and what it was set to.
@@ -407,8 +403,10 @@ impl StrategyDetail {
         let (description, deployment) = (slot.description(), slot.deployment());
         let json = |value: &ParameterValue| serde_json::to_value(value).unwrap_or_default();
         let symbol = |id: &InstrumentId| {
-            let instrument = place(*id).and_then(|at| engine.settings().instruments.get(at));
-            instrument.map_or_else(|| id.to_string(), |instrument| instrument.symbol.clone())
+            engine
+                .settings()
+                .instrument(*id)
+                .map_or_else(|| id.to_string(), |instrument| instrument.symbol.clone())
         };
         let parameters = description.parameters.iter().map(|parameter| ParameterView {
             name: parameter.name.clone(),

@@ -187,13 +187,9 @@ pub(super) fn journal(event: &JournalEvent) {
 }
 
 fn slot(engine: &Engine, id: StrategyId) -> &str {
-    usize::try_from(id.0).ok().and_then(|place| engine.slots().get(place)).map_or("?", Slot::name)
+    engine.slot_of(id).map_or("?", Slot::name)
 }
 
 fn symbol(engine: &Engine, id: InstrumentId) -> &str {
-    let instruments = &engine.settings().instruments;
-    usize::try_from(id.0)
-        .ok()
-        .and_then(|place| instruments.get(place))
-        .map_or("?", |instrument| &instrument.symbol)
+    engine.settings().instrument(id).map_or("?", |instrument| &instrument.symbol)
 }

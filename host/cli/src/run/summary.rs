@@ -290,8 +290,7 @@ fn as_text<S: Serializer>(amount: &Money, serializer: S) -> Result<S::Ok, S::Err
 }
 
 fn symbol(engine: &Engine, id: InstrumentId) -> String {
-    let instrument = engine.settings().instruments.get(id.0 as usize);
-    instrument.map_or_else(|| id.to_string(), |instrument| instrument.symbol.clone())
+    engine.settings().instrument(id).map_or_else(|| id.to_string(), |instrument| instrument.symbol.clone())
 }
 
 fn text(amount: Decimal) -> String {

@@ -161,14 +161,14 @@ mod collector {
     }
 
     fn slot(engine: &Engine, id: StrategyId) -> String {
-        let slot = engine.slots().iter().find(|slot| slot.id() == id);
-        slot.map_or_else(|| id.to_string(), |slot| slot.name().to_owned())
+        engine.slot_of(id).map_or_else(|| id.to_string(), |slot| slot.name().to_owned())
     }
 
     fn symbol(engine: &Engine, id: InstrumentId) -> String {
-        let place = usize::try_from(id.0).ok();
-        let instrument = place.and_then(|place| engine.settings().instruments.get(place));
-        instrument.map_or_else(|| id.to_string(), |instrument| instrument.symbol.clone())
+        engine
+            .settings()
+            .instrument(id)
+            .map_or_else(|| id.to_string(), |instrument| instrument.symbol.clone())
     }
 }
 

@@ -18,13 +18,13 @@ use crate::venue::{Report, ReportedEvent};
 
 impl Engine {
     pub(super) fn execute_on_bar(&mut self, bar: &Bar, phase: BarPhase, outputs: &mut Vec<Output>) {
-        let Some(instrument) = self.settings.instruments.get(place(bar.instrument)) else { return };
+        let Some(instrument) = self.settings.instrument(bar.instrument) else { return };
         self.venue.on_bar(bar, phase, instrument, &mut self.buffers.reports);
         self.apply_reports(outputs);
     }
 
     pub(super) fn execute_on_quote(&mut self, quote: &Quote, outputs: &mut Vec<Output>) {
-        let Some(instrument) = self.settings.instruments.get(place(quote.instrument)) else { return };
+        let Some(instrument) = self.settings.instrument(quote.instrument) else { return };
         if !self.venue.is_idle(quote.instrument) {
             self.venue.on_quote(quote, instrument, &mut self.buffers.reports);
             self.apply_reports(outputs);
@@ -39,7 +39,7 @@ impl Engine {
         time: Timestamp,
         outputs: &mut Vec<Output>,
     ) {
-        let Some(instrument) = self.settings.instruments.get(place(id)) else { return };
+        let Some(instrument) = self.settings.instrument(id) else { return };
         if !self.venue.is_idle(id) {
             self.venue.on_price(id, price, volume, time, instrument, &mut self.buffers.reports);
             self.apply_reports(outputs);
@@ -65,7 +65,7 @@ impl Engine {
             }
         }
         self.buffers.triggered = triggered;
-        if let Some(instrument) = self.settings.instruments.get(place(bar.instrument)) {
+        if let Some(instrument) = self.settings.instrument(bar.instrument) {
             self.keeper.after_bar(bar, instrument);
         }
     }
@@ -80,7 +80,7 @@ impl Engine {
         if self.keeper.is_idle(id) {
             return;
         }
-        let Some(instrument) = self.settings.instruments.get(place(id)) else { return };
+        let Some(instrument) = self.settings.instrument(id) else { return };
         let mut triggered = std::mem::take(&mut self.buffers.triggered);
         self.keeper.on_price(id, price, time, instrument, &mut triggered);
         let volume = self.prices.market(id).map_or(0.0, crate::price_board::InstrumentMarket::last_volume);
@@ -301,9 +301,7 @@ impl Engine {
             time: settlement.time,
             cause: terms.origin.cause(),
         };
-        if let (Some(slot), Some(traded)) =
-            (self.slots.get(index), self.settings.instruments.get(place(instrument)))
-        {
+        if let (Some(slot), Some(traded)) = (self.slots.get(index), self.settings.instrument(instrument)) {
             self.digest.fill(&fill, slot.name(), &traded.symbol);
         }
         let followed = match closed {
@@ -411,11 +409,8 @@ impl Engine {
             entry: position.average_price()?,
             entered: position.entered,
         };
-        let instrument = self
-            .settings
-            .instruments
-            .get(place(id))
-            .ok_or_else(|| StepError::Input(format!("{id} does not exist")))?;
+        let instrument =
+            self.settings.instrument(id).ok_or_else(|| StepError::Input(format!("{id} does not exist")))?;
         self.keeper.guard_position(&guarded, plan, instrument);
         Ok(())
     }
@@ -539,10 +534,6 @@ fn change(order: &Order, time: Timestamp, reason: String) -> OrderChange {
         filled: order.filled(),
         reason,
     }
-}
-
-fn place(id: InstrumentId) -> usize {
-    usize::try_from(id.0).unwrap_or(usize::MAX)
 }
 
 fn place_of(id: StrategyId) -> usize {

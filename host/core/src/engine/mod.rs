@@ -290,6 +290,12 @@ impl Engine {
         self.slots.iter().find(|slot| slot.name() == name)
     }
 
+    /// The slot of this number.
+    #[must_use]
+    pub fn slot_of(&self, id: StrategyId) -> Option<&Slot> {
+        usize::try_from(id.0).ok().and_then(|place| self.slots.get(place))
+    }
+
     /// The orders that have not ended.
     pub fn orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.values()
@@ -357,7 +363,7 @@ impl Engine {
     }
 
     fn instrument(&self, id: InstrumentId) -> Result<&Instrument, StepError> {
-        usize::try_from(id.0).ok().and_then(|index| self.settings.instruments.get(index)).ok_or_else(|| {
+        self.settings.instrument(id).ok_or_else(|| {
             let known = self.settings.instruments.len();
             StepError::Input(format!("{id} does not exist; there are {known}"))
         })

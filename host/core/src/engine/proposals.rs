@@ -474,8 +474,7 @@ impl Engine {
             slot.working.push((terms.tag, terms.id));
         }
         let slot = usize::try_from(terms.strategy.0).ok().and_then(|index| self.slots.get(index));
-        let instrument =
-            usize::try_from(terms.instrument.0).ok().and_then(|index| self.settings.instruments.get(index));
+        let instrument = self.settings.instrument(terms.instrument);
         if let (Some(slot), Some(instrument)) = (slot, instrument) {
             self.digest.order(&terms, slot.name(), &instrument.symbol);
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::StepError;
+use crate::identifier::InstrumentId;
 use crate::instrument::Instrument;
 use crate::money::Money;
 use crate::risk::RiskLimits;
@@ -89,6 +90,12 @@ pub struct ChangeableSettings {
 }
 
 impl EngineSettings {
+    /// The instrument of this number.
+    #[must_use]
+    pub fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
+        usize::try_from(id.0).ok().and_then(|place| self.instruments.get(place))
+    }
+
     /// The part that can be changed at run time.
     #[must_use]
     pub fn changeable(&self) -> ChangeableSettings {

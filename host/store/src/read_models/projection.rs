@@ -397,8 +397,7 @@ fn actor(output: &Output) -> String {
 /// Time, action, subject and detail of what belongs into the audit.
 fn audited(engine: &Engine, output: &Output) -> Option<(Timestamp, &'static str, String, String)> {
     let slot_name = |strategy: StrategyId| {
-        let slot = engine.slots().iter().find(|slot| slot.id() == strategy);
-        slot.map_or_else(|| strategy.to_string(), |slot| slot.name().to_owned())
+        engine.slot_of(strategy).map_or_else(|| strategy.to_string(), |slot| slot.name().to_owned())
     };
     match output {
         Output::SlotChanged(change) => {

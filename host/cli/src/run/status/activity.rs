@@ -136,8 +136,6 @@ fn push<T>(kept: &mut VecDeque<T>, newest: T) {
 
 /// An instrument's symbol and the decimal places of its prices.
 pub(super) fn instrument(engine: &Engine, id: InstrumentId) -> (&str, u32) {
-    let place = usize::try_from(id.0).ok();
-    place
-        .and_then(|place| engine.settings().instruments.get(place))
-        .map_or(("?", 2), |instrument| (&instrument.symbol, instrument.tick.0.normalize().scale()))
+    let instrument = engine.settings().instrument(id);
+    instrument.map_or(("?", 2), |instrument| (&instrument.symbol, instrument.tick.0.normalize().scale()))
 }

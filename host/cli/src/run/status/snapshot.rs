@@ -167,9 +167,9 @@ impl PositionRow {
         position: &Position,
     ) -> Result<Self, Overflow> {
         let (symbol, price_places) = instrument(engine, position.instrument);
-        let place = usize::try_from(position.instrument.0).ok();
-        let last = place
-            .and_then(|place| engine.settings().instruments.get(place))
+        let last = engine
+            .settings()
+            .instrument(position.instrument)
             .and_then(|instrument| engine.prices().price(position.instrument, instrument));
         let stop = engine.exits().guard(strategy, position.instrument).and_then(Guard::stop);
         Ok(Self {
