@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bulkhead_core::time::Timestamp;
+use bulkhead_store::clock::now;
 
 use crate::alert::Alert;
 
@@ -240,10 +241,6 @@ impl History {
         let of = |account| self.revisions.of(account).load(Ordering::Acquire);
         of(Some(account)).wrapping_add(of(None))
     }
-}
-
-fn now() -> Timestamp {
-    Timestamp::from_nanos(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

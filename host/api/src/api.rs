@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{FromRequest, FromRequestParts};
 use bulkhead_core::time::Timestamp;
+use bulkhead_store::clock::now;
 use bulkhead_store::database::TokenRow;
 use tokio::sync::{Semaphore, watch};
 
@@ -198,8 +199,3 @@ pub(crate) struct Query<T>(pub(crate) T);
 #[derive(FromRequestParts)]
 #[from_request(via(axum::extract::Path), rejection(Problem))]
 pub(crate) struct At<T>(pub(crate) T);
-
-/// By the machine's clock.
-pub(crate) fn now() -> Timestamp {
-    Timestamp::from_nanos(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX))
-}

@@ -9,8 +9,9 @@ use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use bulkhead_core::time::{Span, Timestamp};
+use bulkhead_store::clock::now;
 
-use crate::api::{Api, now};
+use crate::api::Api;
 use crate::problem::{Kind, Problem};
 use crate::sessions::Credential;
 use crate::tokens::{self, Role, Shown};

@@ -14,11 +14,12 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use bulkhead_store::clock::now;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::api::{Answer, Api, At, Body, now};
+use crate::api::{Answer, Api, At, Body};
 use crate::authorisation::Caller;
 use crate::documents::time;
 use crate::live::reads::List;

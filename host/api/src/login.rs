@@ -7,11 +7,12 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::{Extension, Json};
+use bulkhead_store::clock::now;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::addressing::signs_for;
-use crate::api::{Api, Body, now};
+use crate::api::{Api, Body};
 use crate::authorisation::{Caller, from_own_page, holder, wallet_holder};
 use crate::documents::time;
 use crate::problem::{Kind, Problem};

@@ -178,13 +178,13 @@ mod tests {
     use axum::http::{Method, header};
     use bulkhead_core::identifier::ContentHash;
     use bulkhead_core::time::Span;
+    use bulkhead_store::clock::now;
     use bulkhead_store::database::{Database, DatabaseUrl, Options};
     use serde_json::Value;
     use tower::ServiceExt as _;
 
     use super::*;
     use crate::alerts::{AlertDesk, AlertEntry, AlertTestProblem, ChannelTest};
-    use crate::api::now;
     use crate::backtests::BacktestProgram;
     use crate::every_request::LARGEST_BODY;
     use crate::host_figures::HostFigures;

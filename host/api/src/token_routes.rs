@@ -3,12 +3,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use bulkhead_store::clock::now;
 use bulkhead_store::database::TokenRow;
 use bulkhead_store::storage::StoreError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::{Answer, Api, At, Body, now};
+use crate::api::{Answer, Api, At, Body};
 use crate::authorisation::Caller;
 use crate::documents::time;
 use crate::live::reads::List;

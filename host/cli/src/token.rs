@@ -3,6 +3,7 @@
 use anyhow::{Result, anyhow, bail};
 use bulkhead_api::{Role, create};
 use bulkhead_core::time::{Span, Timestamp};
+use bulkhead_store::clock::now;
 use bulkhead_store::database::{Database, Options, TokenRow};
 use comfy_table::Table;
 use serde_json::{Value, json};
@@ -70,11 +71,6 @@ fn open(arguments: &ConfigurationArguments) -> Result<Database> {
     let names: Vec<String> = configuration.accounts()?.into_iter().map(|(name, _)| name).collect();
     database.register_accounts(&names)?;
     Ok(database)
-}
-
-fn now() -> Timestamp {
-    let now = jiff::Timestamp::now().as_nanosecond();
-    Timestamp::from_nanos(i64::try_from(now).unwrap_or(i64::MAX))
 }
 
 fn time(moment: Timestamp) -> Result<jiff::Timestamp> {

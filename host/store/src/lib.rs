@@ -10,6 +10,9 @@
 //!
 //! Where to start reading: [`storage`] for what a store can do, [`journal`] for what a record is.
 
+/// The machine's clock, for what people ask and what is told to them.
+pub mod clock;
+
 /// The store in a database: an SQLite file, or a Postgres server.
 pub mod database;
 

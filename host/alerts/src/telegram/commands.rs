@@ -1,10 +1,11 @@
 //! What is commanded, carried out through the table of requests like every other command, once each.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::input::{Command, HaltAction, ManualOrder, StrategyMode};
 use bulkhead_core::order::{Pricing, Side};
+use bulkhead_store::clock::now;
 use bulkhead_store::database::{Database, Options};
 use bulkhead_store::journal::ShardId;
 use bulkhead_store::storage::StoreError;
@@ -220,8 +221,7 @@ impl Dispatcher {
 }
 
 fn seconds_since(date: i64) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(date)
+    (now().nanos() / 1_000_000_000).saturating_sub(date)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it stands where errors are mapped")]

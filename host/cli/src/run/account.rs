@@ -11,13 +11,13 @@ use bulkhead_configuration::Slot;
 use bulkhead_core::engine::{self, Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange};
-use bulkhead_core::time::Timestamp;
 use bulkhead_core::venue::inquiry::Resolution;
 use bulkhead_feeds::Feed;
 use bulkhead_feeds::pacer::{Pacer, Speed};
 use bulkhead_sandbox::Sandbox;
 use bulkhead_sequencer::recovery::RecoveryReport;
 use bulkhead_sequencer::sequencer::Sequencer;
+use bulkhead_store::clock::now;
 use bulkhead_store::database::{Database, Options};
 use bulkhead_store::journal::{NumberedOutput, Sequence};
 use bulkhead_store::storage::{Request, Storage as _};
@@ -456,8 +456,6 @@ impl AccountHost {
 
 /// For how many seconds a request has waited, when that is too long for an order.
 fn too_late(request: &Request) -> Option<i64> {
-    let now =
-        Timestamp::from_nanos(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX));
-    let waited = now.since(request.asked).nanos() / 1_000_000_000;
+    let waited = now().since(request.asked).nanos() / 1_000_000_000;
     (waited > LONGEST_ORDER_WAIT).then_some(waited)
 }

@@ -1,10 +1,11 @@
 //! What operators ask of the host.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::table::Table;
 use super::value::{Column as _, Kind, Value};
 use super::{Database, Session};
+use crate::clock::now;
 use crate::journal::ShardId;
 use crate::storage::{AnsweredRequest, Outcome, Request, StoreError};
 
@@ -64,12 +65,11 @@ impl Database {
         command: &str,
         idempotency_key: Option<&str>,
     ) -> Result<i64, StoreError> {
-        let asked = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
         let values = vec![
             shard.to_value(),
             Value::Text(Some(actor.to_owned())),
             Value::Text(Some(command.to_owned())),
-            Value::Integer(Some(i64::try_from(asked).unwrap_or(i64::MAX))),
+            now().to_value(),
             Value::Text(idempotency_key.map(str::to_owned)),
         ];
         let sql = "INSERT INTO requests (shard, actor, command, asked, idempotency_key) \
