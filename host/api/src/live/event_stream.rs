@@ -57,7 +57,6 @@ pub(crate) async fn events(
     let ended = async move { api.ended(&caller).await };
     let reading = Reading {
         stream,
-        topics,
         waiting: first.into(),
         receiver: Some(receiver),
         ended: Box::pin(ended),
@@ -74,7 +73,6 @@ fn resume(id: &str) -> Option<Resume> {
 
 struct Reading {
     stream: Arc<Stream>,
-    topics: Topics,
     /// Not sent yet, with the number to go on from.
     waiting: VecDeque<(axum::extract::ws::Utf8Bytes, Option<u64>)>,
     /// `None` once it has ended.
@@ -95,10 +93,9 @@ impl Reading {
             let receiver = self.receiver.as_mut()?;
             tokio::select! {
                 received = receiver.recv() => match received {
-                    Ok(message) if self.topics.has(message.topic) => {
+                    Ok(message) => {
                         self.waiting.push_back((message.text.clone(), Some(message.sequence)));
                     }
-                    Ok(_) => {}
                     Err(RecvError::Lagged(missed)) => {
                         self.waiting.push_back((Stream::lagging(missed), None));
                         self.receiver = None;

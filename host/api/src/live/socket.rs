@@ -124,7 +124,7 @@ pub(crate) async fn live(
         let mut subscriber = Subscriber { socket };
         let ended = api.ended(&caller);
         let code = tokio::select! {
-            code = subscriber.serve(&stream, topics, first, receiver) => code,
+            code = subscriber.serve(&stream, first, receiver) => code,
             () = ended => Some(CLOSED_EXPIRED),
         };
         if let Some(code) = code {
@@ -163,7 +163,6 @@ impl Subscriber {
     async fn serve(
         &mut self,
         stream: &Stream,
-        topics: Topics,
         first: Vec<Utf8Bytes>,
         mut receiver: tokio::sync::broadcast::Receiver<std::sync::Arc<super::stream::Message>>,
     ) -> Option<u16> {
@@ -176,13 +175,13 @@ impl Subscriber {
                     let mut batch = Vec::new();
                     let mut lagged = None;
                     match received {
-                        Ok(message) => batch.extend(topics.has(message.topic).then(|| message.text.clone())),
+                        Ok(message) => batch.push(message.text.clone()),
                         Err(RecvError::Lagged(missed)) => lagged = Some(missed),
                         Err(RecvError::Closed) => return Some(CLOSED_AWAY),
                     }
                     while lagged.is_none() && batch.len() < IN_ONE_GO {
                         match receiver.try_recv() {
-                            Ok(message) => batch.extend(topics.has(message.topic).then(|| message.text.clone())),
+                            Ok(message) => batch.push(message.text.clone()),
                             Err(TryRecvError::Lagged(missed)) => lagged = Some(missed),
                             Err(_) => break,
                         }
@@ -190,10 +189,8 @@ impl Subscriber {
                     if let Some(missed) = lagged {
                         batch.push(Stream::lagging(missed));
                     }
-                    if !batch.is_empty() {
-                        self.send(batch).await?;
-                        heartbeat = Instant::now() + HEARTBEAT;
-                    }
+                    self.send(batch).await?;
+                    heartbeat = Instant::now() + HEARTBEAT;
                     if lagged.is_some() {
                         return Some(CLOSED_LAGGING);
                     }

@@ -90,6 +90,7 @@ pub(crate) struct Resume {
 pub(crate) struct Subscription {
     /// Each with the number to go on from after it, if it has one.
     pub(crate) first: Vec<(Utf8Bytes, Option<u64>)>,
+    /// Messages of the topics that were asked for, and no others.
     pub(crate) receiver: broadcast::Receiver<Arc<Message>>,
 }
 
