@@ -42,21 +42,12 @@ impl Database {
     /// [`StoreError::Exists`] when there is or was a token of this name; another [`StoreError`] when it could
     /// not be written.
     pub fn add_token(&mut self, token: &TokenRow) -> Result<(), StoreError> {
-        let exists = || {
-            StoreError::Exists(format!(
+        match self.call(|session| session.insert([token].into_iter(), OnConflict::Fail)) {
+            // The hash is of random bits, so it is the name.
+            Err(StoreError::Conflict(_)) => Err(StoreError::Exists(format!(
                 "there is or was a token \"{}\"; give the new one another name",
                 token.name
-            ))
-        };
-        let added = self.call(|session| {
-            session.transaction(|session| match named(session, &token.name)? {
-                Some(_) => Err(exists()),
-                None => session.insert([token].into_iter(), OnConflict::Fail),
-            })
-        });
-        match added {
-            // Somebody else was quicker; the hash is of random bits, so it is the name.
-            Err(StoreError::Conflict(_)) => Err(exists()),
+            ))),
             added => added,
         }
     }
