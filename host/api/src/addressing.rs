@@ -30,13 +30,12 @@ pub(crate) fn addressed(hosts: &[String], origins: &[String], headers: &HeaderMa
 /// its own, so it must be this host's.
 pub(crate) fn signs_for(listen: IpAddr, hosts: &[String], origins: &[String], host: &str) -> bool {
     let name = without_port(host);
-    let name = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    match name.parse::<IpAddr>() {
-        Ok(address) => {
+    match address(name) {
+        Some(address) => {
             let known = hosts.iter().any(|known| known.parse() == Ok(address));
             address.is_loopback() || address == listen && !listen.is_unspecified() || known
         }
-        Err(_) => is_known(hosts, origins, without_port(host)),
+        None => is_known(hosts, origins, name),
     }
 }
 
@@ -47,11 +46,15 @@ fn is_known(hosts: &[String], origins: &[String], name: &str) -> bool {
 }
 
 fn is_local(name: &str) -> bool {
-    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let is_address = address(name).is_some();
     let name = name.trim_end_matches('.');
-    address.parse::<IpAddr>().is_ok()
-        || name.eq_ignore_ascii_case("localhost")
-        || name.to_ascii_lowercase().ends_with(".localhost")
+    is_address || name.eq_ignore_ascii_case("localhost") || name.to_ascii_lowercase().ends_with(".localhost")
+}
+
+/// The address that a name is, in brackets if it is of version 6.
+fn address(name: &str) -> Option<IpAddr> {
+    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    bare.parse().ok()
 }
 
 /// The name or address in a host with or without a port.

@@ -85,13 +85,42 @@ pub(crate) struct BacktestSummary {
     final_equity: Option<String>,
 }
 
+/// How a backtest stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Stage {
+    Waiting,
+    Running,
+    Done,
+    Failed,
+    Cancelled,
+}
+
+impl Stage {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether it has yet to end.
+    const fn is_at_work(self) -> bool {
+        matches!(self, Self::Waiting | Self::Running)
+    }
+}
+
 /// A backtest.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub(crate) struct Backtest {
     /// Its number, rising.
     id: u64,
     /// waiting, running, done, failed or cancelled.
-    state: &'static str,
+    #[schema(value_type = String)]
+    state: Stage,
     /// How far it is, 0 to 1.
     progress: f64,
     /// When it was asked for.
@@ -139,7 +168,7 @@ impl Backtests {
 
     fn add(self: &Arc<Self>, request: BacktestBody, by: String) -> Result<Backtest, Problem> {
         let mut kept = self.lock();
-        let busy = kept.jobs.iter().filter(|job| matches!(job.state, "waiting" | "running")).count();
+        let busy = kept.jobs.iter().filter(|job| job.state.is_at_work()).count();
         if busy >= MOST_AT_WORK {
             return Err(Problem::new(
                 Kind::Busy,
@@ -153,7 +182,7 @@ impl Backtests {
         kept.next += 1;
         let job = Backtest {
             id: kept.next,
-            state: "waiting",
+            state: Stage::Waiting,
             progress: 0.0,
             created: time(now()),
             by,
@@ -163,7 +192,7 @@ impl Backtests {
         };
         kept.jobs.push_back(job.clone());
         // One that ended: some always have, as few are at work.
-        let ended = |job: &Backtest| !matches!(job.state, "waiting" | "running");
+        let ended = |job: &Backtest| !job.state.is_at_work();
         if kept.jobs.len() > MOST_KEPT
             && let Some(oldest) = kept.jobs.iter().position(ended)
             && let Some(oldest) = kept.jobs.remove(oldest)
@@ -192,25 +221,25 @@ impl Backtests {
         loop {
             let next = {
                 let mut kept = self.lock();
-                let next = kept.jobs.iter_mut().find(|job| job.state == "waiting");
+                let next = kept.jobs.iter_mut().find(|job| job.state == Stage::Waiting);
                 let Some(job) = next else {
                     kept.at_work = false;
                     return;
                 };
-                job.state = "running";
+                job.state = Stage::Running;
                 job.clone()
             };
             let outcome = self.run(&next);
             self.lock().process = None;
             self.change(next.id, |job| match outcome {
-                _ if job.state == CANCELLED => {}
+                _ if job.state == Stage::Cancelled => {}
                 Ok(summary) => {
-                    job.state = "done";
+                    job.state = Stage::Done;
                     job.progress = 1.0;
                     job.summary = Some(summary);
                 }
                 Err(reason) => {
-                    job.state = "failed";
+                    job.state = Stage::Failed;
                     job.reason = Some(reason);
                 }
             });
@@ -229,12 +258,12 @@ impl Backtests {
         let process = kept.process.clone();
         let job = kept.jobs.iter_mut().find(|job| job.id == id)?;
         let state = job.state;
-        if matches!(state, "waiting" | "running") {
-            job.state = CANCELLED;
+        if state.is_at_work() {
+            job.state = Stage::Cancelled;
         }
         let job = job.clone();
         drop(kept);
-        if let Some(process) = process.filter(|_| state == "running") {
+        if let Some(process) = process.filter(|_| state == Stage::Running) {
             end(&process);
         }
         Some(job)
@@ -253,7 +282,7 @@ impl Backtests {
         let was_cancelled = {
             let mut kept = self.lock();
             kept.process = Some(Arc::clone(&process));
-            kept.jobs.iter().any(|other| other.id == job.id && other.state == CANCELLED)
+            kept.jobs.iter().any(|other| other.id == job.id && other.state == Stage::Cancelled)
         };
         if was_cancelled {
             end(&process);
@@ -305,8 +334,6 @@ impl Backtests {
         Ok(BacktestSummary::of(&report["metrics"]))
     }
 }
-
-const CANCELLED: &str = "cancelled";
 
 fn end(process: &Mutex<Child>) {
     if let Err(error) = process.lock().unwrap_or_else(PoisonError::into_inner).kill() {
@@ -410,7 +437,7 @@ pub(crate) async fn cancel_backtest(
 ) -> Answer<Backtest> {
     let number: u64 = id.parse().map_err(|_| unknown(&id))?;
     let job = api.backtests.cancel(number).ok_or_else(|| unknown(&id))?;
-    tracing::info!(backtest = number, state = job.state, by = caller.name, "a backtest was cancelled");
+    tracing::info!(backtest = number, state = job.state.name(), by = caller.name, "a backtest was cancelled");
     Ok(Json(job))
 }
 
@@ -427,7 +454,10 @@ pub(crate) async fn report(State(api): State<Api>, At(id): At<String>) -> Result
     let page = api.backtests.folder(job.id).join("report.html");
     let page = tokio::task::spawn_blocking(move || fs::read(page)).await;
     let Ok(Ok(page)) = page else {
-        return Err(Problem::new(Kind::Unknown, format!("backtest {id} has no report: it is {}", job.state)));
+        return Err(Problem::new(
+            Kind::Unknown,
+            format!("backtest {id} has no report: it is {}", job.state.name()),
+        ));
     };
     // The page has its scripts within it; it may do nothing but draw.
     let policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; \
@@ -462,7 +492,7 @@ mod tests {
         let asked = Instant::now();
         loop {
             let job = backtests.lock().jobs.iter().find(|job| job.id == id).cloned().unwrap();
-            if matches!(job.state, "done" | "failed" | CANCELLED) {
+            if !job.state.is_at_work() {
                 return job;
             }
             assert!(asked.elapsed() < Duration::from_secs(60), "{job:?}");
@@ -481,11 +511,11 @@ mod tests {
             backtests.add(wanted(2), "zoe".to_owned()).unwrap(),
         );
         let well = ended(&backtests, well.id);
-        assert_eq!((well.state, well.reason), ("done", None));
+        assert_eq!((well.state, well.reason), (Stage::Done, None));
         let summary = well.summary.unwrap();
         assert_eq!((summary.trades, summary.final_equity.as_deref()), (Some(3), Some("7.5")));
         let badly = ended(&backtests, badly.id);
-        assert_eq!((badly.state, badly.reason.as_deref()), ("failed", Some("no luck")));
+        assert_eq!((badly.state, badly.reason.as_deref()), (Stage::Failed, Some("no luck")));
     }
 
     #[test]
@@ -499,13 +529,13 @@ mod tests {
             assert!(asked.elapsed() < Duration::from_secs(60));
             std::thread::sleep(Duration::from_millis(10));
         }
-        assert_eq!(backtests.cancel(ids[1]).unwrap().state, CANCELLED);
-        assert_eq!(backtests.cancel(ids[0]).unwrap().state, CANCELLED);
+        assert_eq!(backtests.cancel(ids[1]).unwrap().state, Stage::Cancelled);
+        assert_eq!(backtests.cancel(ids[0]).unwrap().state, Stage::Cancelled);
         while backtests.lock().at_work {
             assert!(asked.elapsed() < Duration::from_secs(60), "it still runs");
             std::thread::sleep(Duration::from_millis(10));
         }
-        assert!(ids.iter().all(|id| ended(&backtests, *id).state == CANCELLED));
+        assert!(ids.iter().all(|id| ended(&backtests, *id).state == Stage::Cancelled));
         assert_eq!(backtests.cancel(77), None);
     }
 
