@@ -21,6 +21,14 @@ pub(crate) struct Host {
     seen: Vec<String>,
 }
 
+impl Drop for Host {
+    /// A test that fails leaves no host behind; one that has ended is not there to be killed.
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
 impl Host {
     pub(crate) fn start(directory: &Path, arguments: &[impl AsRef<OsStr>]) -> Self {
         let mut command = bulkhead(directory);
@@ -108,7 +116,7 @@ impl Host {
         self.child.stdout.take().unwrap().read_to_string(&mut text).unwrap();
         assert!(self.child.wait().unwrap().success());
         self.seen.extend(self.lines.iter());
-        self.seen
+        std::mem::take(&mut self.seen)
     }
 
     /// Sends SIGTERM; the summary that the host ends with.
