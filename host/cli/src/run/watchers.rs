@@ -90,11 +90,7 @@ impl Watchers {
         for numbered in outputs.iter() {
             let output = &numbered.output;
             tally.add(output);
-            let for_the_log = match &mut self.view {
-                Some(view) => view.take(output.clone()).is_some(),
-                None => true,
-            };
-            if for_the_log {
+            if !self.view.as_mut().is_some_and(|view| view.take(output)) {
                 log::output(sequencer.engine(), numbered);
             }
         }

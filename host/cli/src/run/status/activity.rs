@@ -51,19 +51,19 @@ pub(super) struct Activity {
 type Sale = (StrategyId, InstrumentId);
 
 impl Activity {
-    /// Takes what the view shows of its own; gives back what belongs in the log.
-    pub(super) fn take(&mut self, output: Output) -> Option<Output> {
+    /// Whether the view shows it of its own; all else belongs in the log.
+    pub(super) fn take(&mut self, output: &Output) -> bool {
         match output {
-            Output::OrderAccepted(terms) => self.accepted(&terms),
+            Output::OrderAccepted(terms) => self.accepted(terms),
             Output::OrderChanged(change) => self.changed(change),
-            Output::Refused(refused) => self.refused(refused),
-            Output::Filled(fill) => self.filled(&fill),
+            Output::Refused(refused) => self.refused(refused.clone()),
+            Output::Filled(fill) => self.filled(fill),
             Output::TradeClosed(trade) => self.earned = Some(((trade.strategy, trade.instrument), trade.pnl)),
             // Small and frequent; the order that failed has its line, and the profit counts it.
             Output::Charged { .. } => {}
-            other => return Some(other),
+            _ => return false,
         }
-        None
+        true
     }
 
     fn accepted(&mut self, terms: &OrderTerms) {
@@ -73,7 +73,7 @@ impl Activity {
         }
     }
 
-    fn changed(&mut self, change: OrderChange) {
+    fn changed(&mut self, change: &OrderChange) {
         if !change.state.is_final() {
             return;
         }
@@ -89,7 +89,7 @@ impl Activity {
                     quantity,
                     price: None,
                     what: change.state.name(),
-                    reason: change.reason,
+                    reason: change.reason.clone(),
                     pnl: None,
                 },
             );

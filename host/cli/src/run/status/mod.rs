@@ -114,8 +114,8 @@ impl StatusView {
         self.screen.shows(self.place.number)
     }
 
-    /// Takes the outputs that the view shows of its own; gives back what belongs in the log.
-    pub(super) fn take(&mut self, output: Output) -> Option<Output> {
+    /// Whether the view shows it of its own; all else belongs in the log.
+    pub(super) fn take(&mut self, output: &Output) -> bool {
         self.activity.take(output)
     }
 
