@@ -98,6 +98,7 @@ function Figures({ basis }: { basis: Basis }): ReactElement {
       <Breakdown
         title="By strategy"
         rows={sums.by_strategy}
+        more={leaderColumns}
         name={({ name, shadow }) => (
           <span className="pair">
             <StrategyTag name={name} />
@@ -152,10 +153,12 @@ function Breakdown({
   title,
   rows,
   name,
+  more = [],
 }: {
   title: string;
   rows: readonly Row[];
   name: (row: Row) => ReactNode;
+  more?: readonly Column<Row>[];
 }): ReactElement {
   return (
     <Panel title={title} flush>
@@ -181,7 +184,7 @@ function Breakdown({
             order: byText(({ pnl }) => pnl),
             cell: ({ pnl }) => <Gain value={pnl} />,
           },
-          ...(rows.some((row) => row.max_drawdown !== undefined) ? leaderColumns : []),
+          ...more,
           {
             name: 'fees',
             title: 'Fees, USD',
