@@ -19,6 +19,7 @@ use bulkhead_core::money::Money;
 use bulkhead_core::order::{Pricing, Side};
 use bulkhead_core::strategy::ExitPlan;
 use bulkhead_core::time::{Span, Timestamp};
+use bulkhead_core::venue::Execution;
 use bulkhead_fuzz::strategy::{Source, VERSION};
 use bulkhead_sequencer::snapshot::ShardSnapshot;
 use bulkhead_store::journal::{ENCODING, NumberedOutput, Opening, Sequence, encode, encode_market};
@@ -173,8 +174,11 @@ fn journal_payloads() {
     write("journal_payload", "inputs-others", &plain(&[0], &[&commands[..1], others].concat()));
     write("journal_payload", "inputs-compressed", &compressed(&[0], &bars[..4].to_vec()));
 
-    let market: Vec<Input> =
-        rest.iter().filter(|input| !matches!(input.kind, InputKind::Command(_))).cloned().collect();
+    let market: Vec<Input> = rest
+        .iter()
+        .filter(|input| !matches!(input.kind, InputKind::Command(_) | InputKind::Venue(_)))
+        .cloned()
+        .collect();
     let columns = encode_market(&market).unwrap();
     let unpacked = zstd::bulk::decompress(&columns, 1 << 20).unwrap();
     write("journal_payload", "market", &[&[3, 0], unpacked.as_slice()].concat());
@@ -195,7 +199,12 @@ fn journal_payloads() {
     write("journal_payload", "outputs", &plain(&[1], &outputs));
     write("journal_payload", "outputs-compressed", &compressed(&[1], &outputs));
 
-    let opening = Opening { settings: settings(), feed: "csv".to_owned(), made_by: "seeds".to_owned() };
+    let opening = Opening {
+        settings: settings(),
+        feed: "csv".to_owned(),
+        made_by: "seeds".to_owned(),
+        execution: Execution::Paper,
+    };
     write("journal_payload", "opening", &plain(&[2], &opening));
     write("journal_payload", "opening-compressed", &compressed(&[2], &opening));
 }

@@ -53,7 +53,8 @@ pub fn check(bytes: &[u8]) {
 
 /// Inputs of the market come back from their columns exactly as they were; commands have none.
 fn check_market(inputs: &[Input]) {
-    let has_command = inputs.iter().any(|input| matches!(input.kind, InputKind::Command(_)));
+    let has_command =
+        inputs.iter().any(|input| matches!(input.kind, InputKind::Command(_) | InputKind::Venue(_)));
     match encode_market(inputs) {
         Ok(payload) => {
             let again = decode_market(ENCODING, &payload).expect("what was written can be read");

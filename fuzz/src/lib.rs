@@ -23,6 +23,9 @@ pub mod csv;
 /// Payloads of the journal's records.
 pub mod journal_payload;
 
+/// Models.
+pub mod model;
+
 /// What any payload must satisfy.
 mod payload;
 

@@ -34,6 +34,11 @@ fn configurations_are_understood_or_refused() {
 }
 
 #[test]
+fn models_are_run_or_refused() {
+    check_all("model", bulkhead_fuzz::model::check);
+}
+
+#[test]
 fn files_of_bars_are_read_or_refused() {
     check_all("csv", |bytes| {
         let file = bytes.get(1..).unwrap_or_default();

@@ -13,6 +13,7 @@ use crate::money::{Money, Quantity};
 use crate::order::{Pricing, Side};
 use crate::strategy::{ExitPlan, ParameterValue};
 use crate::time::Timestamp;
+use crate::venue::VenueMessage;
 
 /// One input, with the moment at which it became known. Moments never go back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,8 @@ pub enum InputKind {
     Checkpoint,
     /// Somebody wants something changed.
     Command(Box<AttributedCommand>),
+    /// A venue outside says something.
+    Venue(Box<VenueMessage>),
 }
 
 impl InputKind {
@@ -69,8 +72,8 @@ pub struct AttributedCommand {
 #[serde(rename_all = "kebab-case")]
 pub enum Command {
     /// Runs a strategy version in the slot of this name: a new slot, or a replacement that takes over state
-    /// and positions of the version before. What a part of the host deploys is what the configuration asks for,
-    /// and the slot remembers it: see [`Slot::configured`](crate::engine::Slot::configured).
+    /// and positions of the version before. A deployment is what the configuration asks for, whoever brought the
+    /// file, and the slot remembers it: see [`Slot::configured`](crate::engine::Slot::configured).
     Deploy(Deployment),
     /// Stops the strategy in a slot. Its positions stay, guarded by their exits. When a part of the host asks, the
     /// slot forgets what the configuration asked for: it begins anew with the next deployment.

@@ -9,6 +9,8 @@ use crate::order::{Fill, OrderState, OrderTerms, Side};
 use crate::risk::{BreakerChange, Refusal};
 use crate::strategy::{FaultKind, FillCause, LogLine};
 use crate::time::Timestamp;
+use crate::venue::outside::Request;
+use crate::venue::stage::Stage;
 
 /// One output of a step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +66,39 @@ pub enum Output {
         /// Why, and what to do.
         reason: String,
     },
+    /// A venue outside is to do something.
+    VenueRequested {
+        /// For which order.
+        order: OrderId,
+        /// What.
+        request: Request,
+    },
+    /// An order outside has come to a stage. What may follow from that outside may follow when this is released.
+    StageReached(ReachedStage),
+}
+
+/// A stage of an order outside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReachedStage {
+    /// Which order.
+    pub order: OrderId,
+    /// Whose.
+    pub strategy: StrategyId,
+    /// When.
+    pub time: Timestamp,
+    /// Where the order stands.
+    pub state: OrderState,
+    /// Quantity executed so far.
+    pub filled: Quantity,
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+impl std::fmt::Display for ReachedStage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (name, details) = (self.stage.name(), self.stage.details());
+        if details.is_empty() { formatter.write_str(name) } else { write!(formatter, "{name}: {details}") }
+    }
 }
 
 /// An order moved on.

@@ -73,12 +73,15 @@ fn what_people_change_is_not_what_was_configured() {
     ask(&mut engine, host(), Command::Replace { slot: name(), version: version("new") });
     let replaced = Deployment { version: version("new"), ..changed.clone() };
     assert_eq!(slot(&engine), (Some(&deployment(5)), &replaced));
-    // A person's deployment is a change at run time, too.
-    ask(&mut engine, person(), Command::Deploy(deployment(1)));
-    assert_eq!(slot(&engine), (Some(&deployment(5)), &deployment(1)));
-    // So is a removal by a person.
+    // So does one that a person brought in.
+    ask(&mut engine, person(), Command::Replace { slot: name(), version: version("old") });
+    assert_eq!(slot(&engine), (Some(&deployment(5)), &changed));
+    // A removal by a person is a change at run time, too.
     ask(&mut engine, person(), Command::Remove { slot: name() });
-    assert_eq!(slot(&engine), (Some(&deployment(5)), &deployment(1)));
+    assert_eq!(slot(&engine), (Some(&deployment(5)), &changed));
+    // A deployment is what the configuration says, also of a file that a person brought in.
+    ask(&mut engine, person(), Command::Deploy(deployment(1)));
+    assert_eq!(slot(&engine), (Some(&deployment(1)), &deployment(1)));
     ask(&mut engine, host(), Command::Deploy(deployment(3)));
     assert_eq!(slot(&engine), (Some(&deployment(3)), &deployment(3)));
     ask(&mut engine, host(), Command::Remove { slot: name() });
@@ -88,13 +91,14 @@ fn what_people_change_is_not_what_was_configured() {
 #[test]
 fn a_deployment_that_failed_was_not_configured() {
     let mut engine = new_engine();
-    ask(&mut engine, person(), Command::Deploy(deployment(5)));
-    assert_eq!(slot(&engine).0, None);
-    let unknown = Deployment { version: version("nobody has it"), ..deployment(5) };
-    ask(&mut engine, host(), Command::Deploy(unknown));
-    let heavy = ask(&mut engine, host(), Command::Deploy(deployment(11)));
-    assert!(matches!(heavy, Taken::Refused { .. }));
-    assert_eq!(slot(&engine), (None, &deployment(5)));
+    ask(&mut engine, host(), Command::Deploy(deployment(5)));
+    for actor in [host(), person()] {
+        let unknown = Deployment { version: version("nobody has it"), ..deployment(4) };
+        ask(&mut engine, actor.clone(), Command::Deploy(unknown));
+        let heavy = ask(&mut engine, actor, Command::Deploy(deployment(11)));
+        assert!(matches!(heavy, Taken::Refused { .. }));
+        assert_eq!(slot(&engine), (Some(&deployment(5)), &deployment(5)));
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use bulkhead_core::money::{Money, Price, Quantity};
 use bulkhead_core::order::{OrderTerms, Origin, Pricing, Side};
 use bulkhead_core::strategy::{ExitPlan, FillCause, TakeProfit};
 use bulkhead_core::time::{Span, Timestamp};
+use bulkhead_core::venue::Venue as _;
 use bulkhead_core::venue::paper::{BarPhase, PaperSettings, PaperVenue};
 use bulkhead_core::venue::{Report, ReportedEvent};
 use proptest::prelude::*;

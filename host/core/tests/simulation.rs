@@ -199,6 +199,9 @@ fn of_others(steps: Vec<Vec<Output>>, hostile: StrategyId) -> Vec<Vec<Output>> {
             Output::BreakerChanged(_) | Output::SettingsChanged { .. } => return true,
             // Only commands to the slot that misbehaves are refused.
             Output::TradingState(_) | Output::InputRefused { .. } => return false,
+            Output::VenueRequested { .. } | Output::StageReached(_) => {
+                unreachable!("the scenarios trade on paper")
+            }
         };
         if let Some(order) = order {
             *order = OrderId(0);

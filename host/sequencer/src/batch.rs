@@ -113,7 +113,7 @@ impl GroupMaker {
 /// What kind of record an input goes into.
 fn record_kind(input: &Input) -> RecordKind {
     match input.kind {
-        InputKind::Command(_) => RecordKind::Command,
+        InputKind::Command(_) | InputKind::Venue(_) => RecordKind::Command,
         InputKind::Bar(_)
         | InputKind::Quote(_)
         | InputKind::Trade(_)
@@ -127,6 +127,6 @@ fn record_kind(input: &Input) -> RecordKind {
 pub(crate) fn is_from_feed(kind: &InputKind) -> bool {
     match kind {
         InputKind::Bar(_) | InputKind::Quote(_) | InputKind::Trade(_) | InputKind::Signal(_) => true,
-        InputKind::Timer | InputKind::Checkpoint | InputKind::Command(_) => false,
+        InputKind::Timer | InputKind::Checkpoint | InputKind::Command(_) | InputKind::Venue(_) => false,
     }
 }

@@ -5,7 +5,8 @@ use bulkhead_core::identifier::{InstrumentId, OrderId, StrategyId};
 use bulkhead_core::money::Quantity;
 use bulkhead_core::order::{Order, OrderState, Side};
 use bulkhead_core::time::Timestamp;
-use bulkhead_core::venue::inquiry::{Resolution, Standing, Venue, resolve};
+use bulkhead_core::venue::Venue as _;
+use bulkhead_core::venue::inquiry::{Resolution, Standing, resolve};
 use bulkhead_store::journal::{Chain, Opening, PayloadError, RecordKind, Sequence, ShardId, encode};
 use bulkhead_store::storage::{Group, Storage, StoreError};
 
@@ -70,7 +71,7 @@ pub fn begin(
     opening: &Opening,
     versions: &dyn Versions,
 ) -> Result<Position, ReplayError> {
-    let engine = Engine::new(opening.settings.clone(), versions.source())?;
+    let engine = Engine::new(opening.settings.clone(), versions.source())?.executing(opening.execution);
     let mut chain = Chain::start(shard);
     let payload = encode(opening)
         .map_err(|error| StoreError::Payload { place: "the opening record".to_owned(), error })?;
@@ -132,7 +133,7 @@ pub fn recover(
         replayed,
         last: position.chain.sequence(),
         time: position.engine.now(),
-        orders: open_orders(&position.engine, position.engine.venue()),
+        orders: open_orders(&position.engine),
     };
     Ok(Some(Recovered { position, opening, report }))
 }
@@ -148,8 +149,12 @@ fn is_damage(error: &ReplayError) -> bool {
 }
 
 /// Asks the venue about every order that has not ended.
-fn open_orders(engine: &Engine, venue: &dyn Venue) -> Vec<OpenOrder> {
-    engine.orders().map(|order| OpenOrder::of(order, venue.standing(order))).collect()
+fn open_orders(engine: &Engine) -> Vec<OpenOrder> {
+    let standing = |order: &Order| match engine.outside() {
+        Some(outside) if outside.order(order.terms().id).is_some() => outside.standing(order),
+        _ => engine.venue().standing(order),
+    };
+    engine.orders().map(|order| OpenOrder::of(order, standing(order))).collect()
 }
 
 impl OpenOrder {

@@ -9,7 +9,7 @@ use bulkhead_core::output::{Output, SlotEvent};
 use bulkhead_core::strategy::StrategySource;
 use bulkhead_store::journal::{
     Chain, ChainBreak, NumberedOutput, Opening, PayloadError, Record, RecordKind, RecordNumber, Sequence,
-    ShardId, decode, decode_commands, decode_market,
+    ShardId, decode, decode_commands, decode_market, decode_opening,
 };
 use bulkhead_store::storage::{SnapshotHead, Storage, StoreError};
 
@@ -166,7 +166,7 @@ impl<'a> Replay<'a> {
         let (record, opening) = opening;
         let mut chain = Chain::start(shard);
         chain.follow(&record)?;
-        let engine = Engine::new(opening.settings.clone(), versions.source())?;
+        let engine = Engine::new(opening.settings.clone(), versions.source())?.executing(opening.execution);
         Ok((Self::at(engine, versions, chain, 0), opening))
     }
 
@@ -368,7 +368,8 @@ pub(crate) fn read_opening(
     if record.kind != RecordKind::Opening {
         return Err(ReplayError::NoOpening(shard));
     }
-    let opening = read(&record)?;
+    let opening = decode_opening(record.encoding, payload(&record)?);
+    let opening = opening.map_err(|error| unreadable(&record, error))?;
     Ok(Some((record, opening)))
 }
 

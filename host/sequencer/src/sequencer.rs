@@ -228,6 +228,13 @@ impl Sequencer {
         self.sequence
     }
 
+    /// [`Self::step`] with an input whose sender wants to know whether the engine could use it; why not, if it could not.
+    pub fn step_answering(&mut self, input: Input) -> (Sequence, Option<String>) {
+        let refusal = self.take(input);
+        self.after_step();
+        (self.sequence, refusal)
+    }
+
     /// [`Self::step`] with the command that an operator's request asks for. What became of it is durable with the
     /// input.
     pub fn answer(&mut self, request: i64, actor: Actor, command: Command) -> Sequence {
@@ -255,7 +262,7 @@ impl Sequencer {
         self.batch.changes.push(change);
     }
 
-    /// Steps the engine. Why the command was refused, if the input is one and was.
+    /// Steps the engine. Why the command or the venue's news was refused, if the input is one and was.
     fn take(&mut self, input: Input) -> Option<String> {
         self.sequence.0 += 1;
         self.since_snapshot += 1;
@@ -265,7 +272,10 @@ impl Sequencer {
         self.begun.get_or_insert_with(Instant::now);
         let taken = self.engine.step(&input, &mut self.outputs);
         let sequence = self.sequence;
-        let mut refusal = None;
+        let mut refusal = match (&input.kind, &taken) {
+            (InputKind::Venue(_), Taken::Refused { reason }) => Some(reason.clone()),
+            _ => None,
+        };
         if let InputKind::Command(asked) = &input.kind {
             refusal = match taken {
                 Taken::Refused { reason } => Some(reason),

@@ -1,6 +1,6 @@
 //! What a snapshot of a shard holds.
 
-use bulkhead_core::engine::EngineSnapshot;
+use bulkhead_core::engine::{Configured, EngineSnapshot};
 use bulkhead_store::journal::{PayloadError, decode};
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +13,10 @@ pub struct ShardSnapshot {
     pub feed_inputs: u64,
 }
 
-/// As the first encoding has it.
+/// As encodings had it that knew less of an engine.
 #[derive(Deserialize)]
-struct FirstShardSnapshot {
-    engine: EngineSnapshot<()>,
+struct EarlierSnapshot<C> {
+    engine: EngineSnapshot<C, ()>,
     feed_inputs: u64,
 }
 
@@ -27,10 +27,16 @@ impl ShardSnapshot {
     ///
     /// As [`decode`].
     pub fn decode(encoding: i16, payload: &[u8]) -> Result<Self, PayloadError> {
-        if encoding == 1 {
-            let FirstShardSnapshot { engine, feed_inputs } = decode(encoding, payload)?;
-            return Ok(Self { engine: engine.completed(), feed_inputs });
+        match encoding {
+            1 => {
+                let EarlierSnapshot::<()> { engine, feed_inputs } = decode(encoding, payload)?;
+                Ok(Self { engine: engine.completed().on_paper(), feed_inputs })
+            }
+            2 => {
+                let EarlierSnapshot::<Configured> { engine, feed_inputs } = decode(encoding, payload)?;
+                Ok(Self { engine: engine.on_paper(), feed_inputs })
+            }
+            _ => decode(encoding, payload),
         }
-        decode(encoding, payload)
     }
 }

@@ -16,6 +16,7 @@ use bulkhead_core::input::{
 };
 use bulkhead_core::money::Quantity;
 use bulkhead_core::order::{Pricing, Side};
+use bulkhead_core::venue::Execution;
 use bulkhead_sequencer::recovery::{begin, recover};
 use bulkhead_sequencer::replay::Replay;
 use bulkhead_sequencer::sequencer::{JournalEvent, JournalStatus, Policy, Position, Sequencer};
@@ -41,7 +42,12 @@ fn policy(group_inputs: usize, snapshot_inputs: u64) -> Policy {
 }
 
 fn opening() -> Opening {
-    Opening { settings: settings(), feed: "test".to_owned(), made_by: "test".to_owned() }
+    Opening {
+        settings: settings(),
+        feed: "test".to_owned(),
+        made_by: "test".to_owned(),
+        execution: Execution::Paper,
+    }
 }
 
 fn position(database: &Database) -> Position {

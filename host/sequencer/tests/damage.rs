@@ -11,6 +11,7 @@ use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Command, Input, InputKind};
 use bulkhead_core::output::Output;
 use bulkhead_core::strategy::{FaultKind, StrategySource};
+use bulkhead_core::venue::Execution;
 use bulkhead_sequencer::recovery::{Recovered, begin, recover};
 use bulkhead_sequencer::replay::{Replay, ReplayError, Versions};
 use bulkhead_sequencer::sequencer::{Policy, Sequencer};
@@ -28,7 +29,12 @@ const SHARD: ShardId = ShardId(3);
 /// A database with a journal and several snapshots.
 fn recorded(versions: &dyn Versions) -> (Database, String) {
     let database = Database::default();
-    let opening = Opening { settings: settings(), feed: String::new(), made_by: String::new() };
+    let opening = Opening {
+        settings: settings(),
+        feed: String::new(),
+        made_by: String::new(),
+        execution: Execution::Paper,
+    };
     let position = begin(&mut database.clone(), SHARD, &opening, versions).unwrap();
     let policy = Policy {
         group_inputs: 8,

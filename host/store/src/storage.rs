@@ -68,6 +68,17 @@ pub struct Request {
     pub command: String,
     /// When it was asked, by the clock of whoever did.
     pub asked: Timestamp,
+    /// By what right; `None` of whoever may write to the database, and so needs none.
+    pub authority: Option<Authority>,
+}
+
+/// By what right somebody asks through the API, which is looked at again when the request is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// What the actor's name is of: a token or a wallet.
+    pub credential: String,
+    /// The role that the actor needed.
+    pub needed_role: String,
 }
 
 /// A request that need not wait any more.

@@ -24,8 +24,7 @@ impl Engine {
         let AttributedCommand { actor, command } = asked;
         match command {
             Command::Deploy(deployment) => {
-                let started = self.deploy(deployment, outputs)?;
-                if started && actor.is_host() {
+                if self.deploy(deployment, outputs)? {
                     let index = self.slot_index(&deployment.slot)?;
                     self.slots[index].configured = Some(deployment.clone());
                 }

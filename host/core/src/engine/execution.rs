@@ -1,5 +1,6 @@
 //! What venues report, booked; and exits, executed.
 
+use super::outside::{is_real, requested};
 use super::{Engine, StepError};
 use crate::exits::{GuardedPosition, TriggeredExit};
 use crate::identifier::{InstrumentId, OrderId, OrderTag, StrategyId};
@@ -13,8 +14,9 @@ use crate::position::ClosedPart;
 use crate::risk::check_reduction;
 use crate::strategy::{Event, ExitPlan, FillCause, FillEvent, OrderStatus};
 use crate::time::Timestamp;
+use crate::venue::outside::Request;
 use crate::venue::paper::BarPhase;
-use crate::venue::{Report, ReportedEvent};
+use crate::venue::{Cancellation, Exit, Report, ReportedEvent, Venue as _};
 
 impl Engine {
     pub(super) fn execute_on_bar(&mut self, bar: &Bar, phase: BarPhase, outputs: &mut Vec<Output>) {
@@ -107,6 +109,9 @@ impl Engine {
         outputs: &mut Vec<Output>,
     ) -> Result<bool, StepError> {
         let index = place_of(exit.strategy);
+        if self.is_being_sold(exit.strategy, exit.instrument) {
+            return Ok(false);
+        }
         // The position's own working sales would hold back what the exit must sell.
         self.cancel_sales(index, exit.instrument, "an exit was triggered", outputs);
         let instrument = self.instrument(exit.instrument)?;
@@ -144,14 +149,14 @@ impl Engine {
         let Ok(approved) = check_reduction(terms.clone(), free) else { return Ok(false) };
         let Some(order) = self.accept(terms, approved, outputs) else { return Ok(false) };
         let (id, instrument) = (order.terms().id, self.instrument(exit.instrument)?.clone());
-        self.venue.execute_exit(
-            order.terms(),
-            exit.price,
-            volume,
-            exit.time,
-            &instrument,
-            &mut self.buffers.reports,
-        );
+        let sale = Exit { terms: order.terms(), price: exit.price, volume, time: exit.time };
+        if let Some(outside) = self.outside_of(exit.strategy) {
+            outside.execute_exit(&sale, &instrument, &mut Vec::new());
+            outputs.push(requested(&order));
+            self.orders.insert(id, order);
+            return Ok(false);
+        }
+        self.venue.execute_exit(&sale, &instrument, &mut self.buffers.reports);
         self.orders.insert(id, order);
         self.apply_reports(outputs);
         // What counts is what was booked: the books refuse a sale whose fee nobody can pay.
@@ -174,7 +179,11 @@ impl Engine {
         self.buffers.reports = reports;
     }
 
-    fn apply_report(&mut self, report: Report, outputs: &mut Vec<Output>) -> Result<(), StepError> {
+    pub(super) fn apply_report(
+        &mut self,
+        report: Report,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
         let Some(mut order) = self.orders.remove(&report.order) else {
             let reason = format!("the venue reported on {}, which is not open", report.order);
             return Err(StepError::Input(reason));
@@ -193,18 +202,38 @@ impl Engine {
             ReportedEvent::Rejected { reason, gas } => {
                 let strategy = order.terms().strategy;
                 self.end(order, Transition::Reject, report.time, reason, outputs);
-                let booked = self.ledger.charge(strategy, gas)?;
-                if booked.is_positive() {
-                    outputs.push(Output::Charged { strategy, time: report.time, amount: booked });
-                    self.tell_capital(place_of(strategy));
-                }
-                Ok(())
+                self.charge(strategy, gas, report.time, outputs)
             }
             ReportedEvent::Expired => {
                 self.end(order, Transition::Expire, report.time, "no price came in time".to_owned(), outputs);
                 Ok(())
             }
+            ReportedEvent::Settled { quantity, value, fee } => {
+                self.settle(order, quantity, value, fee, report.time, outputs)
+            }
+            ReportedEvent::Cancelled { gas } => {
+                let strategy = order.terms().strategy;
+                let reason = "it was taken back".to_owned();
+                self.end(order, Transition::Cancel, report.time, reason, outputs);
+                self.charge(strategy, gas, report.time, outputs)
+            }
         }
+    }
+
+    /// Books what an attempt cost that brought nothing.
+    pub(super) fn charge(
+        &mut self,
+        strategy: StrategyId,
+        amount: Money,
+        time: Timestamp,
+        outputs: &mut Vec<Output>,
+    ) -> Result<(), StepError> {
+        let booked = self.ledger.charge(strategy, amount)?;
+        if booked.is_positive() {
+            outputs.push(Output::Charged { strategy, time, amount: booked });
+            self.tell_capital(place_of(strategy));
+        }
+        Ok(())
     }
 
     /// Books an execution. When the books can't pay for it, the order ends as rejected and nothing is
@@ -236,7 +265,7 @@ impl Engine {
         let (settlement, closed) = match settled {
             Ok(settled) => settled,
             Err(error) => {
-                self.venue.cancel(order.terms().instrument, order.terms().id);
+                self.venue.cancel(order.terms());
                 self.end(order, Transition::Reject, time, error.to_string(), outputs);
                 return Ok(());
             }
@@ -246,7 +275,7 @@ impl Engine {
         self.after_fill(order, &settlement, price, closed, outputs)
     }
 
-    fn settle_buy(
+    pub(super) fn settle_buy(
         &mut self,
         order: &mut Order,
         settlement: &Settlement,
@@ -270,7 +299,11 @@ impl Engine {
         Ok(())
     }
 
-    fn settle_sell(&mut self, order: &mut Order, settlement: &Settlement) -> Result<ClosedPart, LedgerError> {
+    pub(super) fn settle_sell(
+        &mut self,
+        order: &mut Order,
+        settlement: &Settlement,
+    ) -> Result<ClosedPart, LedgerError> {
         let part = self.ledger.settle_sell(settlement)?;
         let left = order.reserved_quantity().minus(settlement.quantity)?;
         order.set_progress(order.filled().plus(settlement.quantity)?, Money::ZERO, left);
@@ -279,7 +312,7 @@ impl Engine {
 
     /// Makes a booked fill known, and has its position guarded. The books have changed already, so nothing
     /// here may stop halfway: an error is handed on at the end.
-    fn after_fill(
+    pub(super) fn after_fill(
         &mut self,
         order: Order,
         settlement: &Settlement,
@@ -346,6 +379,7 @@ impl Engine {
         if order.state().is_final() {
             self.note_ended(&order, Transition::FillRest);
             self.forget_tag(order.terms());
+            self.ended_outside(&order);
         } else {
             self.orders.insert(order.terms().id, order);
         }
@@ -416,7 +450,7 @@ impl Engine {
     }
 
     /// Ends an order that was not wholly filled: what is still set aside is freed.
-    fn end(
+    pub(super) fn end(
         &mut self,
         mut order: Order,
         transition: Transition,
@@ -447,15 +481,28 @@ impl Engine {
         };
         self.note_ended(&order, transition);
         self.forget_tag(order.terms());
+        self.ended_outside(&order);
         self.tell_order(order.terms(), status, order.filled(), reason.clone());
         outputs.push(Output::OrderChanged(change(&order, time, reason)));
     }
 
-    /// Takes an order back, if the venue still has it; whether it had.
+    /// Takes an order back, if the venue still has it; whether it had. A venue outside is asked to, and the order stays
+    /// until it has answered.
     pub(super) fn cancel(&mut self, id: OrderId, why: &str, outputs: &mut Vec<Output>) -> bool {
         let Some(order) = self.orders.get(&id) else { return false };
-        if !self.venue.cancel(order.terms().instrument, id) {
-            return false;
+        let (terms, strategy) = (order.terms(), order.terms().strategy);
+        let cancellation = match self.outside.as_mut().filter(|_| is_real(&self.ledger, strategy)) {
+            Some(outside) => outside.cancel(terms),
+            None => self.venue.cancel(terms),
+        };
+        match cancellation {
+            Cancellation::NotThere => return false,
+            Cancellation::AskedBefore => return true,
+            Cancellation::Asked => {
+                outputs.push(Output::VenueRequested { order: id, request: Request::Cancel });
+                return true;
+            }
+            Cancellation::Done => {}
         }
         if let Some(order) = self.orders.remove(&id) {
             let now = self.now;
@@ -536,6 +583,6 @@ fn change(order: &Order, time: Timestamp, reason: String) -> OrderChange {
     }
 }
 
-fn place_of(id: StrategyId) -> usize {
+pub(super) fn place_of(id: StrategyId) -> usize {
     usize::try_from(id.0).unwrap_or(usize::MAX)
 }

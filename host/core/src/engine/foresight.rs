@@ -125,7 +125,9 @@ impl Engine {
                 InputKind::Quote(_) | InputKind::Trade(_) | InputKind::Signal(_) | InputKind::Timer => {
                     continue;
                 }
-                InputKind::Bar(_) | InputKind::Checkpoint | InputKind::Command(_) => break,
+                InputKind::Bar(_) | InputKind::Checkpoint | InputKind::Command(_) | InputKind::Venue(_) => {
+                    break;
+                }
             };
             if events.len() - own == most {
                 break;

@@ -96,8 +96,8 @@ impl Engine {
         };
         let equity = self.equity_of(slot.id).map_err(out_of_range)?;
         let free = match order.amount {
-            // Its working sales are taken back first.
-            ManualAmount::All => self
+            // Its working sales are taken back first; a venue outside may not be able to any more.
+            ManualAmount::All if !self.waits_outside(slot.id) => self
                 .books(slot.id)
                 .map_err(|error| invalid(error.to_string()))?
                 .position(id)

@@ -12,7 +12,7 @@
 //!
 //! The steps are in files of their own: `market_events` (1, 2, 4), `execution` (2, 3), `dispatch` (4),
 //! `proposals` (5), `commands` for what operators do, `manual` for what they trade by hand, `halt` for the kill
-//! switch, `breakers` for what halts the account by itself and `settings_change` for settings at run time.
+//! switch, `outside` for venues that execute by themselves, `breakers` for what halts the account by itself and `settings_change` for settings at run time.
 
 mod breakers;
 mod calls;
@@ -24,6 +24,7 @@ mod halt;
 mod history;
 mod manual;
 mod market_events;
+mod outside;
 mod proposals;
 mod settings;
 mod settings_change;
@@ -36,7 +37,7 @@ use std::collections::{BTreeMap, VecDeque};
 pub use settings::{ChangeableSettings, EngineSettings, FaultPolicy};
 pub use settings_check::{InvalidSettings, SettingProblem};
 pub use slot::{Slot, SlotStatus};
-pub use snapshot::{EngineSnapshot, RestoreError};
+pub use snapshot::{Configured, EngineSnapshot, RestoreError};
 
 use self::calls::Calls;
 use self::history::BarHistory;
@@ -54,6 +55,7 @@ use crate::risk::{Breakers, Halt, Refusal};
 use crate::strategy::{Action, StrategySource};
 use crate::time::{Span, Timestamp};
 use crate::venue::Report;
+use crate::venue::outside::OutsideVenue;
 use crate::venue::paper::PaperVenue;
 
 /// What became of an input.
@@ -100,6 +102,8 @@ pub struct Engine {
     prices: PriceBoard,
     history: BarHistory,
     venue: PaperVenue,
+    /// Where the account's own orders go, when that is not the paper venue.
+    outside: Option<OutsideVenue>,
     keeper: PositionKeeper,
     slots: Vec<Slot>,
     /// For each instrument, which slots want its bars of which length.
@@ -153,6 +157,7 @@ impl Engine {
             prices: PriceBoard::new(instruments),
             history: BarHistory::new(instruments, settings.history_bars),
             venue: PaperVenue::new(settings.venue.clone(), instruments),
+            outside: None,
             keeper: PositionKeeper::new(instruments),
             slots: Vec::new(),
             bar_routes: vec![Vec::new(); instruments],
@@ -239,6 +244,12 @@ impl Engine {
                 self.dispatch(&[], outputs);
                 done
             }
+            InputKind::Venue(message) => {
+                self.pass_time(input.time, outputs);
+                let done = self.on_venue(message, outputs);
+                self.dispatch(&[], outputs);
+                done
+            }
         }
     }
 
@@ -272,10 +283,16 @@ impl Engine {
         &self.keeper
     }
 
-    /// The venue of this account.
+    /// The venue of shadows, and of the account where it trades on paper.
     #[must_use]
     pub const fn venue(&self) -> &PaperVenue {
         &self.venue
+    }
+
+    /// The venue of the account's own orders, where it trades outside.
+    #[must_use]
+    pub const fn outside(&self) -> Option<&OutsideVenue> {
+        self.outside.as_ref()
     }
 
     /// The strategies, in the order in which they were deployed.
@@ -299,6 +316,12 @@ impl Engine {
     /// The orders that have not ended.
     pub fn orders(&self) -> impl Iterator<Item = &Order> {
         self.orders.values()
+    }
+
+    /// The order of this number, unless it has ended.
+    #[must_use]
+    pub fn order(&self, id: OrderId) -> Option<&Order> {
+        self.orders.get(&id)
     }
 
     /// Why trading is halted, if it is.

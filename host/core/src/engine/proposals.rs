@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive as _;
 
+use super::outside::requested;
 use super::{Engine, SlotStatus, StepError};
 use crate::identifier::{InstrumentId, OrderId, OrderTag, StrategyId};
 use crate::input::StrategyMode;
@@ -16,6 +17,7 @@ use crate::risk::{
 use crate::sizing::SizingFacts;
 use crate::strategy::{Action, Amount, Event, Intent, OrderKind, OrderStatus, OrderUpdate, Proposal, Submit};
 use crate::time::Span;
+use crate::venue::Venue as _;
 
 /// An intent made concrete.
 struct Sized {
@@ -438,7 +440,13 @@ impl Engine {
     /// Makes an approved order: funds are set aside, and it goes to the venue.
     pub(super) fn place(&mut self, terms: OrderTerms, approved: ApprovedOrder, outputs: &mut Vec<Output>) {
         let Some(order) = self.accept(terms, approved, outputs) else { return };
-        self.venue.accept(order.terms(), self.now, &mut self.buffers.reports);
+        let now = self.now;
+        if let Some(outside) = self.outside_of(order.terms().strategy) {
+            outside.accept(order.terms(), now, &mut Vec::new());
+            outputs.push(requested(&order));
+        } else {
+            self.venue.accept(order.terms(), now, &mut self.buffers.reports);
+        }
         self.orders.insert(order.terms().id, order);
         self.apply_reports(outputs);
         self.report_breakers(outputs);
@@ -527,6 +535,11 @@ impl Engine {
         if self.books(strategy)?.position(id).is_none() {
             let name = self.slots[index].name();
             return Err(StepError::Input(format!("\"{name}\" has no position in {id} to close")));
+        }
+        if self.is_being_sold(strategy, id) {
+            let name = self.slots[index].name();
+            let reason = format!("\"{name}\" is selling {id} already; wait for what the venue says");
+            return Err(StepError::Input(reason));
         }
         self.cancel_sales(index, id, "its position is to be closed", outputs);
         let free = self.free_quantity(strategy, id)?;

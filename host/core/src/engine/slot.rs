@@ -90,7 +90,7 @@ impl Slot {
     }
 
     /// What the configuration asked for last, which people may have changed since: what runs is in
-    /// [`Self::deployment`]. `None` when a person deployed it, or the host removed it.
+    /// [`Self::deployment`]. `None` when the host removed it.
     #[must_use]
     pub const fn configured(&self) -> Option<&Deployment> {
         self.configured.as_ref()

@@ -28,14 +28,16 @@ use crate::risk::{Breakers, Halt};
 use crate::sizing::TradeRecord;
 use crate::strategy::{Description, Event, Fault, OrderUpdate, SavedState, Strategy, StrategySource};
 use crate::time::Timestamp;
+use crate::venue::outside::OutsideVenue;
 use crate::venue::paper::PaperVenue;
 
 /// An engine's whole state after a checkpoint.
 ///
 /// In forms without names of fields, its order of fields is the format: the first encoding of journals has all but
-/// the last, and is read as an `EngineSnapshot<()>`.
+/// the last two, and is read as an `EngineSnapshot<(), ()>`; the second all but the last, an
+/// `EngineSnapshot<Configured, ()>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EngineSnapshot<C = Configured> {
+pub struct EngineSnapshot<C = Configured, O = Option<OutsideVenue>> {
     settings: EngineSettings,
     now: Timestamp,
     ledger: Ledger,
@@ -59,6 +61,7 @@ pub struct EngineSnapshot<C = Configured> {
     /// Slots with something in their inbox.
     ready: Vec<usize>,
     configured: C,
+    outside: O,
 }
 
 /// What the configuration asked for last.
@@ -69,18 +72,35 @@ pub struct Configured {
     settings: ChangeableSettings,
 }
 
-impl EngineSnapshot<()> {
+impl<O> EngineSnapshot<(), O> {
     /// A snapshot from before engines remembered what the configuration asked for: it is taken to be what they run
     /// and go by.
     #[must_use]
-    pub fn completed(self) -> EngineSnapshot {
+    pub fn completed(self) -> EngineSnapshot<Configured, O> {
         let asked =
             |slot: &SlotSnapshot| (slot.status != SlotStatus::Removed).then(|| slot.deployment.clone());
+        let configured = Configured {
+            slots: self.slots.iter().map(asked).collect(),
+            settings: self.settings.changeable(),
+        };
+        self.with(|_, outside| (configured, outside))
+    }
+}
+
+impl<C> EngineSnapshot<C, ()> {
+    /// A snapshot from before there were venues outside.
+    #[must_use]
+    pub fn on_paper(self) -> EngineSnapshot<C> {
+        self.with(|configured, ()| (configured, None))
+    }
+}
+
+impl<C, O> EngineSnapshot<C, O> {
+    fn with<D, P>(self, later: impl FnOnce(C, O) -> (D, P)) -> EngineSnapshot<D, P> {
+        let (configured, outside) = later(self.configured, self.outside);
         EngineSnapshot {
-            configured: Configured {
-                slots: self.slots.iter().map(asked).collect(),
-                settings: self.settings.changeable(),
-            },
+            configured,
+            outside,
             settings: self.settings,
             now: self.now,
             ledger: self.ledger,
@@ -195,6 +215,7 @@ impl Engine {
                 slots: self.slots.iter().map(|slot| slot.configured.clone()).collect(),
                 settings: self.configured.clone(),
             },
+            outside: self.outside.clone(),
         }
     }
 
@@ -215,6 +236,7 @@ impl Engine {
             prices: snapshot.prices,
             history: snapshot.history,
             venue: snapshot.venue,
+            outside: snapshot.outside,
             keeper: snapshot.keeper,
             slots: Vec::with_capacity(snapshot.slots.len()),
             bar_routes: vec![Vec::new(); instruments],

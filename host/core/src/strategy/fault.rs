@@ -50,6 +50,9 @@ pub enum FaultKind {
     /// It could not be started.
     #[error("could not be started: {0}")]
     Start(String),
+    /// A model gave no answer that can be used, or was asked for what it can't do.
+    #[error("got no answer from a model: {0}")]
+    Model(String),
 }
 
 impl FaultKind {
@@ -74,6 +77,7 @@ impl FaultKind {
             Self::Contract(_) => "contract",
             Self::Reported(_) => "reported",
             Self::Start(_) => "start",
+            Self::Model(_) => "model",
         }
     }
 }

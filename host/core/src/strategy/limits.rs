@@ -106,6 +106,24 @@ pub struct InvalidLimits {
     pub problems: Vec<String>,
 }
 
+impl InvalidLimits {
+    /// Checks limits, each with its key and the smallest and largest that is allowed.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidLimits`] with all problems at once.
+    pub fn unless_within(rules: impl IntoIterator<Item = (&'static str, u64, u64, u64)>) -> Result<(), Self> {
+        let problems: Vec<String> = rules
+            .into_iter()
+            .filter(|(_, found, minimum, maximum)| !(minimum..=maximum).contains(&found))
+            .map(|(key, found, minimum, maximum)| {
+                format!("{key} is {found}; it must be from {minimum} to {maximum}")
+            })
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
+    }
+}
+
 impl Limits {
     /// Checks every limit against the range that the host can enforce.
     ///
@@ -142,14 +160,7 @@ impl Limits {
             ("text_bytes", self.text_bytes, 64, MILLION),
             ("description_items", self.description_items, 1, 10_000),
         ];
-        let problems: Vec<String> = rules
-            .into_iter()
-            .filter(|(_, found, minimum, maximum)| !(minimum..=maximum).contains(&found))
-            .map(|(key, found, minimum, maximum)| {
-                format!("{key} is {found}; it must be from {minimum} to {maximum}")
-            })
-            .collect();
-        if problems.is_empty() { Ok(()) } else { Err(InvalidLimits { problems }) }
+        InvalidLimits::unless_within(rules)
     }
 }
 

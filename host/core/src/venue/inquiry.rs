@@ -6,13 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use crate::order::{Order, OrderState};
-
-/// A venue as recovery sees it: it can be asked about orders.
-pub trait Venue {
-    /// What the venue knows of an order that has not ended.
-    fn standing(&self, order: &Order) -> Standing;
-}
+use crate::order::OrderState;
 
 /// What a venue says of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

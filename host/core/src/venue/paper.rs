@@ -19,8 +19,8 @@ use crate::market::{Bar, Quote};
 use crate::money::{Money, Overflow, Price, Quantity, from_basis_points};
 use crate::order::{Order, OrderTerms, Pricing, Side};
 use crate::time::{Span, Timestamp};
-use crate::venue::inquiry::{Standing, Venue};
-use crate::venue::{Report, ReportedEvent};
+use crate::venue::inquiry::Standing;
+use crate::venue::{Cancellation, Exit, Report, ReportedEvent, Venue};
 
 /// When a market order fills.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,6 +140,60 @@ pub struct PaperVenue {
 }
 
 impl Venue for PaperVenue {
+    /// Takes an order. A transaction that is to fail does so at once.
+    fn accept(&mut self, terms: &OrderTerms, now: Timestamp, reports: &mut Vec<Report>) {
+        if self.fails(terms.strategy) {
+            let time = now.plus(self.settings.latency);
+            let reason = "the transaction failed".to_owned();
+            let event = ReportedEvent::Rejected { reason, gas: self.settings.gas };
+            reports.push(Report { order: terms.id, time, event });
+            return;
+        }
+        let arrival = now.plus(self.settings.latency);
+        let expiry = match terms.pricing {
+            Pricing::Market => self.settings.market_order_timeout.map(|timeout| now.plus(timeout)),
+            Pricing::Limit(_) => None,
+        };
+        let resting = Resting {
+            order: terms.id,
+            side: terms.side,
+            remaining: terms.quantity,
+            pricing: terms.pricing,
+            arrival,
+            expiry,
+            acknowledged: false,
+            served: None,
+            settings: self.settings.clone(),
+        };
+        if let Some(book) = self.book_mut(terms.instrument) {
+            book.push(resting);
+        }
+    }
+
+    fn cancel(&mut self, terms: &OrderTerms) -> Cancellation {
+        let Some(book) = self.book_mut(terms.instrument) else { return Cancellation::NotThere };
+        let before = book.len();
+        book.retain(|resting| resting.order != terms.id);
+        if book.len() < before { Cancellation::Done } else { Cancellation::NotThere }
+    }
+
+    /// Executes an exit that the position keeper triggered, whole and at once, at this price before
+    /// slippage; or fails it.
+    fn execute_exit(&mut self, exit: &Exit<'_>, instrument: &Instrument, reports: &mut Vec<Report>) {
+        let Exit { terms, price, volume, time } = *exit;
+        let event = if self.fails(terms.strategy) {
+            ReportedEvent::Rejected { reason: "the transaction failed".to_owned(), gas: self.settings.gas }
+        } else {
+            let quantity = terms.quantity.approximate();
+            let price = match terms.pricing {
+                Pricing::Market => slipped(&self.settings, instrument, price, terms.side, quantity, volume),
+                Pricing::Limit(_) => price,
+            };
+            execution(&self.settings, instrument, terms.side, terms.quantity, price, None)
+        };
+        reports.push(Report { order: terms.id, time, event });
+    }
+
     /// Nothing happens to an order here without a report that is booked in the same step.
     fn standing(&self, order: &Order) -> Standing {
         let terms = order.terms();
@@ -149,6 +203,10 @@ impl Venue for PaperVenue {
         } else {
             Standing::NotThere
         }
+    }
+
+    fn executes_by_itself(&self) -> bool {
+        false
     }
 }
 
@@ -205,44 +263,6 @@ impl PaperVenue {
 
     fn book_mut(&mut self, instrument: InstrumentId) -> Option<&mut Vec<Resting>> {
         self.resting.get_mut(usize::try_from(instrument.0).ok()?)
-    }
-
-    /// Takes an order. A transaction that is to fail does so at once.
-    pub fn accept(&mut self, terms: &OrderTerms, now: Timestamp, reports: &mut Vec<Report>) {
-        if self.fails(terms.strategy) {
-            let time = now.plus(self.settings.latency);
-            let reason = "the transaction failed".to_owned();
-            let event = ReportedEvent::Rejected { reason, gas: self.settings.gas };
-            reports.push(Report { order: terms.id, time, event });
-            return;
-        }
-        let arrival = now.plus(self.settings.latency);
-        let expiry = match terms.pricing {
-            Pricing::Market => self.settings.market_order_timeout.map(|timeout| now.plus(timeout)),
-            Pricing::Limit(_) => None,
-        };
-        let resting = Resting {
-            order: terms.id,
-            side: terms.side,
-            remaining: terms.quantity,
-            pricing: terms.pricing,
-            arrival,
-            expiry,
-            acknowledged: false,
-            served: None,
-            settings: self.settings.clone(),
-        };
-        if let Some(book) = self.book_mut(terms.instrument) {
-            book.push(resting);
-        }
-    }
-
-    /// Takes an order back; whether it was there.
-    pub fn cancel(&mut self, instrument: InstrumentId, order: OrderId) -> bool {
-        let Some(book) = self.book_mut(instrument) else { return false };
-        let before = book.len();
-        book.retain(|resting| resting.order != order);
-        book.len() < before
     }
 
     /// Executes one part of a bar.
@@ -393,30 +413,6 @@ impl PaperVenue {
                 }
             }
         });
-    }
-
-    /// Executes an exit that the position keeper triggered, whole and at once, at this price before
-    /// slippage; or fails it.
-    pub fn execute_exit(
-        &mut self,
-        terms: &OrderTerms,
-        price: f64,
-        volume: f64,
-        time: Timestamp,
-        instrument: &Instrument,
-        reports: &mut Vec<Report>,
-    ) {
-        let event = if self.fails(terms.strategy) {
-            ReportedEvent::Rejected { reason: "the transaction failed".to_owned(), gas: self.settings.gas }
-        } else {
-            let quantity = terms.quantity.approximate();
-            let price = match terms.pricing {
-                Pricing::Market => slipped(&self.settings, instrument, price, terms.side, quantity, volume),
-                Pricing::Limit(_) => price,
-            };
-            execution(&self.settings, instrument, terms.side, terms.quantity, price, None)
-        };
-        reports.push(Report { order: terms.id, time, event });
     }
 
     /// Whether a strategy's next transaction fails.
@@ -619,7 +615,9 @@ mod tests {
             .iter()
             .filter_map(|report| match &report.event {
                 ReportedEvent::Executed { price, .. } => Some(price.0.normalize().to_string()),
-                ReportedEvent::Acknowledged => None,
+                ReportedEvent::Acknowledged
+                | ReportedEvent::Settled { .. }
+                | ReportedEvent::Cancelled { .. } => None,
                 ReportedEvent::Rejected { reason, .. } => Some(reason.clone()),
                 ReportedEvent::Expired => Some("expired".to_owned()),
             })

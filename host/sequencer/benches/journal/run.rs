@@ -7,6 +7,7 @@ use bulkhead_core::engine::Engine;
 use bulkhead_core::input::Input;
 use bulkhead_core::output::Output;
 use bulkhead_core::strategy::StrategySource;
+use bulkhead_core::venue::Execution;
 use bulkhead_sequencer::recovery::{begin, recover};
 use bulkhead_sequencer::sequencer::{Policy, Position, Sequencer};
 use bulkhead_store::database::Database;
@@ -39,7 +40,12 @@ pub(crate) struct Took {
 
 /// Begins a journal.
 pub(crate) fn fresh(database: &mut Database) -> Result<Position> {
-    let opening = Opening { settings: settings(), feed: "bench".to_owned(), made_by: "bench".to_owned() };
+    let opening = Opening {
+        settings: settings(),
+        feed: "bench".to_owned(),
+        made_by: "bench".to_owned(),
+        execution: Execution::Paper,
+    };
     Ok(begin(database, SHARD, &opening, &Source)?)
 }
 

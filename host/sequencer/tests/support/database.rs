@@ -278,6 +278,7 @@ impl Storage for Database {
             actor: "somebody".to_owned(),
             command: command.clone(),
             asked: Timestamp::from_seconds(0),
+            authority: None,
         };
         Ok(requests.map(request).collect())
     }

@@ -11,7 +11,7 @@ use super::schema::{self, Standing};
 use super::table::{OnConflict, Table, TableRow};
 use super::url::Target;
 use super::value::{Row, Value};
-use super::{AccountNameRow, Database, DatabaseUrl, Options, Session, TokenRow, limit, requests};
+use super::{AccountNameRow, Database, DatabaseUrl, Options, Session, TokenRow, limit, requests, uploads};
 use crate::journal::Record;
 use crate::read_models::{
     AccountRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow, PluginVersionRow,
@@ -21,7 +21,7 @@ use crate::storage::{Snapshot, StoreError};
 use crate::verify::{Report, verify};
 
 /// Everything that is kept, and how many rows of it are held in memory at once.
-const TABLES: [(Table, usize); 18] = [
+const TABLES: [(Table, usize); 19] = [
     (Record::TABLE, 256),
     (Snapshot::TABLE, 4),
     (requests::TABLE, 1024),
@@ -40,6 +40,7 @@ const TABLES: [(Table, usize); 18] = [
     (SettingsRow::TABLE, 64),
     (AuditRow::TABLE, 1024),
     (TokenRow::TABLE, 1024),
+    (uploads::TABLE, 1024),
 ];
 
 impl Database {

@@ -18,6 +18,7 @@ mod schema;
 mod session;
 pub(crate) mod table;
 mod tokens;
+mod uploads;
 mod url;
 pub(crate) mod value;
 mod writer_lock;
@@ -40,6 +41,7 @@ pub(crate) use self::session::Session;
 use self::session::{PREPARED_STATEMENTS, waited};
 use self::table::Inserts;
 pub use self::tokens::TokenRow;
+pub use self::uploads::WrittenPlugin;
 pub use self::url::DatabaseUrl;
 use self::url::Target;
 

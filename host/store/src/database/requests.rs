@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::table::Table;
-use super::value::{Column as _, Kind, Value};
+use super::value::{Column as _, Kind, RowReader, Value};
 use super::{Database, Session};
 use crate::clock::now;
 use crate::journal::ShardId;
-use crate::storage::{AnsweredRequest, Outcome, Request, StoreError};
+use crate::storage::{AnsweredRequest, Authority, Outcome, Request, StoreError};
 
 pub(super) const TABLE: Table = Table {
     name: "requests",
@@ -20,6 +20,8 @@ pub(super) const TABLE: Table = Table {
         ("answered", Kind::Integer),
         ("idempotency_key", Kind::Text),
         ("outcome", Kind::Text),
+        ("credential", Kind::Text),
+        ("needed_role", Kind::Text),
     ],
     key: &["id"],
 };
@@ -65,15 +67,43 @@ impl Database {
         command: &str,
         idempotency_key: Option<&str>,
     ) -> Result<i64, StoreError> {
+        self.leave((shard, actor, command), idempotency_key, None)
+    }
+
+    /// [`Self::request`] of somebody who may not write to the database, and by what right.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::request`].
+    pub fn authorised_request(
+        &mut self,
+        shard: ShardId,
+        actor: &str,
+        command: &str,
+        idempotency_key: Option<&str>,
+        authority: &Authority,
+    ) -> Result<i64, StoreError> {
+        self.leave((shard, actor, command), idempotency_key, Some(authority))
+    }
+
+    fn leave(
+        &mut self,
+        (shard, actor, command): (ShardId, &str, &str),
+        idempotency_key: Option<&str>,
+        authority: Option<&Authority>,
+    ) -> Result<i64, StoreError> {
+        let text = |text: &str| Value::Text(Some(text.to_owned()));
         let values = vec![
             shard.to_value(),
-            Value::Text(Some(actor.to_owned())),
-            Value::Text(Some(command.to_owned())),
+            text(actor),
+            text(command),
             now().to_value(),
             Value::Text(idempotency_key.map(str::to_owned)),
+            Value::Text(authority.map(|authority| authority.credential.clone())),
+            Value::Text(authority.map(|authority| authority.needed_role.clone())),
         ];
-        let sql = "INSERT INTO requests (shard, actor, command, asked, idempotency_key) \
-                   VALUES ($1, $2, $3, $4, $5) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id";
+        let sql = "INSERT INTO requests (shard, actor, command, asked, idempotency_key, credential, needed_role) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id";
         self.call(|session| {
             session.transaction(|session| match (session.query(sql, values)?.pop(), idempotency_key) {
                 (Some(row), _) => row.first("requests"),
@@ -196,33 +226,34 @@ impl Database {
     ///
     /// [`StoreError`] when the database can't be read.
     pub fn waiting_requests(&mut self) -> Result<Vec<(ShardId, Request)>, StoreError> {
-        let sql = "SELECT shard, id, actor, command, asked FROM requests WHERE outcome IS NULL ORDER BY id";
-        let rows = self.call(|session| session.query(sql, Vec::new()))?;
+        let sql = format!("SELECT shard, {REQUEST} FROM requests WHERE outcome IS NULL ORDER BY id");
+        let rows = self.call(|session| session.query(&sql, Vec::new()))?;
         let request = |row: super::value::Row| {
             let mut cells = row.reader("requests");
-            let shard = cells.next()?;
-            Ok((
-                shard,
-                Request {
-                    id: cells.next()?,
-                    actor: cells.next()?,
-                    command: cells.next()?,
-                    asked: cells.next()?,
-                },
-            ))
+            Ok((cells.next()?, read(&mut cells)?))
         };
         rows.into_iter().map(request).collect()
     }
 }
 
+/// The columns of a request, as [`read`] takes them.
+const REQUEST: &str = "id, actor, command, asked, credential, needed_role";
+
+fn read(cells: &mut RowReader) -> Result<Request, StoreError> {
+    let (id, actor, command, asked) = (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
+    let (credential, needed_role): (Option<String>, Option<String>) = (cells.next()?, cells.next()?);
+    // One without the other is a right that nobody has.
+    let authority = (credential.is_some() || needed_role.is_some()).then(|| Authority {
+        credential: credential.unwrap_or_default(),
+        needed_role: needed_role.unwrap_or_default(),
+    });
+    Ok(Request { id, actor, command, asked, authority })
+}
+
 pub(super) fn waiting(session: &mut Session<'_>, shard: ShardId) -> Result<Vec<Request>, StoreError> {
-    let sql =
-        "SELECT id, actor, command, asked FROM requests WHERE shard = $1 AND outcome IS NULL ORDER BY id";
-    let request = |row: super::value::Row| {
-        let mut cells = row.reader("requests");
-        Ok(Request { id: cells.next()?, actor: cells.next()?, command: cells.next()?, asked: cells.next()? })
-    };
-    session.query(sql, vec![shard.to_value()])?.into_iter().map(request).collect()
+    let sql = format!("SELECT {REQUEST} FROM requests WHERE shard = $1 AND outcome IS NULL ORDER BY id");
+    let request = |row: super::value::Row| read(&mut row.reader("requests"));
+    session.query(&sql, vec![shard.to_value()])?.into_iter().map(request).collect()
 }
 
 pub(super) fn answer(session: &mut Session<'_>, answered: &[AnsweredRequest]) -> Result<(), StoreError> {

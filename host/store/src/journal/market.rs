@@ -143,8 +143,9 @@ impl Columns {
                 }
                 InputKind::Timer => TIMER,
                 InputKind::Checkpoint => CHECKPOINT,
-                InputKind::Command(_) => {
-                    return Err(PayloadError::Unwritable("a command is not of the market".to_owned()));
+                InputKind::Command(_) | InputKind::Venue(_) => {
+                    let what = "a command, or what a venue says, is not of the market";
+                    return Err(PayloadError::Unwritable(what.to_owned()));
                 }
             });
         }

@@ -9,5 +9,7 @@ mod record;
 
 pub use chain::{Chain, ChainBreak, hash_of};
 pub use market::{decode_market, encode_market};
-pub use payload::{ENCODING, NumberedOutput, Opening, PayloadError, decode, decode_commands, encode};
+pub use payload::{
+    ENCODING, NumberedOutput, Opening, PayloadError, decode, decode_commands, decode_opening, encode,
+};
 pub use record::{Checksum, Record, RecordKind, RecordNumber, Sequence, ShardId};

@@ -8,17 +8,19 @@
 //! |---|---|
 //! | 1 | |
 //! | 2 | commands say who asked, and of which version settings are a change: [`decode_commands`]; snapshots hold what the configuration asked for |
+//! | 3 | openings say where orders are executed: [`decode_opening`]; snapshots hold the venue outside |
 
 use bulkhead_core::engine::EngineSettings;
 use bulkhead_core::input::Input;
 use bulkhead_core::output::Output;
+use bulkhead_core::venue::Execution;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::first_encoding::FirstInput;
 use super::record::Sequence;
 
 /// The encoding that is written.
-pub const ENCODING: i16 = 2;
+pub const ENCODING: i16 = 3;
 
 /// A payload that claims to be larger is not unpacked: nothing that is written comes near it.
 const LARGEST: u64 = 1 << 30;
@@ -28,7 +30,7 @@ const LEVEL: i32 = 1;
 
 /// What a shard began with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Opening {
+pub struct Opening<E = Execution> {
     /// What the engine was set up with.
     pub settings: EngineSettings,
     /// Which market the inputs come from: the same name is the same sequence of inputs, so that a feed that
@@ -36,6 +38,9 @@ pub struct Opening {
     pub feed: String,
     /// The versions that made the journal, for people.
     pub made_by: String,
+    /// Where the account's orders are executed. An account on paper never becomes one with real money, nor the other
+    /// way round.
+    pub execution: E,
 }
 
 /// An output and the input that caused it.
@@ -85,6 +90,21 @@ pub fn encode<T: Serialize + ?Sized>(content: &T) -> Result<Vec<u8>, PayloadErro
 pub fn decode_commands(encoding: i16, payload: &[u8]) -> Result<Vec<Input>, PayloadError> {
     match encoding {
         1 => Ok(decode::<Vec<FirstInput>>(encoding, payload)?.into_iter().map(Input::from).collect()),
+        _ => decode(encoding, payload),
+    }
+}
+
+/// Reads an opening record in any encoding.
+///
+/// # Errors
+///
+/// As [`decode`].
+pub fn decode_opening(encoding: i16, payload: &[u8]) -> Result<Opening, PayloadError> {
+    match encoding {
+        1 | 2 => {
+            let Opening { settings, feed, made_by, execution: () } = decode(encoding, payload)?;
+            Ok(Opening { settings, feed, made_by, execution: Execution::Paper })
+        }
         _ => decode(encoding, payload),
     }
 }

@@ -182,6 +182,16 @@ impl Projection {
                     reason: change.reason.clone(),
                 }));
             }
+            Output::StageReached(reached) => into.push(Change::Transition(TransitionRow {
+                shard,
+                sequence,
+                ordinal,
+                order_id: reached.order,
+                time: reached.time,
+                state: reached.state,
+                filled: reached.filled,
+                reason: reached.to_string(),
+            })),
             Output::Filled(fill) => into.push(Change::Fill(FillRow {
                 shard,
                 sequence,
@@ -223,7 +233,7 @@ impl Projection {
                 amount: *amount,
             })),
             // Frequent, and in the journal for who wants to know.
-            Output::Refused(_) | Output::StrategyLog { .. } => {}
+            Output::Refused(_) | Output::StrategyLog { .. } | Output::VenueRequested { .. } => {}
             Output::StrategyFault(_)
             | Output::SlotChanged(_)
             | Output::TradingState(_)
