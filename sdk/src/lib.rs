@@ -6,7 +6,7 @@
 //! strategy runs natively in the [`harness`], so its tests need neither wasm nor a host.
 //!
 //! What this crate must never do: read a clock, draw a random number, iterate in hash order, or import
-//! anything but the contract's `log`. A strategy gives the same answers for the same events, bit for bit.
+//! anything but the contract's `log` and `inference`. A strategy gives the same answers for the same events, bit for bit.
 //!
 //! ```
 //! use bulkhead_sdk::prelude::*;
@@ -71,6 +71,7 @@ pub mod export;
 pub mod harness;
 pub mod indicators;
 pub mod log;
+pub mod models;
 pub mod parameters;
 pub mod records;
 pub mod runner;

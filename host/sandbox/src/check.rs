@@ -18,6 +18,7 @@ use crate::compiler::CompilerProgram;
 use crate::inspect::Inspection;
 use crate::instance::WasmStrategy;
 use crate::limits::Limits;
+use crate::models::Grants;
 use crate::sandbox::{Sandbox, Settings};
 
 mod series;
@@ -75,9 +76,23 @@ pub struct SeriesReport {
     pub actions_sha256: ContentHash,
 }
 
+/// What models may be, and the files of those that are granted, by their names.
+pub type GrantedFiles = (bulkhead_inference::Limits, BTreeMap<String, Vec<u8>>);
+
 /// Checks a file under limits, compiled by a program or in this process.
 #[must_use]
 pub fn check(bytes: &[u8], limits: &Limits, compiler: Option<CompilerProgram>) -> CheckReport {
+    check_granted(bytes, limits, compiler, &GrantedFiles::default())
+}
+
+/// The same for a strategy that is granted these models.
+#[must_use]
+pub fn check_granted(
+    bytes: &[u8],
+    limits: &Limits,
+    compiler: Option<CompilerProgram>,
+    models: &GrantedFiles,
+) -> CheckReport {
     let mut report = CheckReport {
         sha256: ContentHash::of(bytes),
         problems: Vec::new(),
@@ -85,7 +100,7 @@ pub fn check(bytes: &[u8], limits: &Limits, compiler: Option<CompilerProgram>) -
         description: None,
         series: None,
     };
-    if let Err(problem) = fill(&mut report, bytes, limits, compiler) {
+    if let Err(problem) = fill(&mut report, bytes, limits, compiler, models) {
         report.problems.push(problem);
     }
     report
@@ -96,10 +111,19 @@ fn fill(
     bytes: &[u8],
     limits: &Limits,
     compiler: Option<CompilerProgram>,
+    models: &GrantedFiles,
 ) -> Result<(), String> {
-    let settings = Settings { limits: limits.clone(), compiler, ..Settings::default() };
+    let (model_limits, models) = models;
+    let settings =
+        Settings { limits: limits.clone(), models: model_limits.clone(), compiler, ..Settings::default() };
     let sandbox = Sandbox::new(settings).map_err(|error| error.to_string())?;
-    let (version, description) = sandbox.prepare(bytes).map_err(|refused| refused.to_string())?;
+    let mut grants = Grants::new();
+    for (name, file) in models {
+        let hash = sandbox.load_model(file).map_err(|refused| format!("the model \"{name}\": {refused}"))?;
+        grants.insert(name.clone(), hash);
+    }
+    let (version, description) =
+        sandbox.prepare_granted(bytes, &grants).map_err(|refused| refused.to_string())?;
     report.file = sandbox.inspection(&version);
     report.description = Some(description.clone());
     let config = config(&description)?;

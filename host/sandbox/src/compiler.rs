@@ -15,6 +15,7 @@ pub(crate) mod child;
 mod process;
 mod thread;
 
+use self::child::Task;
 pub use self::process::CompilerProgram;
 
 /// The deepest recursions of the compiler stay far below this.
@@ -53,13 +54,26 @@ impl Compiler {
             Some(program) => {
                 // Each that is before this one ends at its time limit at the latest.
                 let _place = self.places.take(None, &stopped).ok_or(Refused::Stopped)?;
-                process::compile(program, limits, file, &stopped)
+                process::compile(program, &Task::Strategy(limits.clone()), limits, file, &stopped)
             }
             None => {
                 let (toolchain, file) = (Arc::clone(&self.toolchain), file.to_vec());
                 thread::run(&self.places, limits.compile_ms, &stopped, move || toolchain.compile(file))
             }
         }
+    }
+
+    /// Loads a file as a model in a process of its own, if there is one; nothing of it comes back but that it can be done.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] with what is wrong with the file, or which limit it ran into.
+    pub(crate) fn try_model(&self, file: &[u8], limits: &bulkhead_inference::Limits) -> Result<(), Refused> {
+        let Some(program) = &self.program else { return Ok(()) };
+        let stopped = || self.stopped.load(Ordering::Relaxed);
+        let _place = self.places.take(None, &stopped).ok_or(Refused::Stopped)?;
+        process::compile(program, &Task::Model(limits.clone()), self.toolchain.limits(), file, &stopped)
+            .map(drop)
     }
 
     /// Ends what is being compiled, and compiles nothing more.

@@ -20,6 +20,7 @@ pub(crate) const WIT: &str = include_str!("../../../wit/strategy.wit");
 /// The interface that a strategy exports, without its version.
 pub(crate) const STRATEGY: &str = "bulkhead:strategy/strategy";
 const LOGGING: &str = "bulkhead:strategy/logging";
+const INFERENCE: &str = "bulkhead:strategy/inference";
 const TYPES: &str = "bulkhead:strategy/types";
 
 /// What a type section holds when texts are in UTF-8: the section's format, and the encoding's number.
@@ -93,8 +94,16 @@ impl Contract {
         Ok(Self { resolve, strategy, version })
     }
 
-    fn logging(&self) -> String {
-        format!("{LOGGING}@{}", self.version)
+    /// What a strategy may import, for those who are told that it may not import something else.
+    fn imports(&self) -> String {
+        let version = self.version;
+        format!("{LOGGING}@{version} (function log) and {INFERENCE}@{version} (functions describe, run)")
+    }
+
+    /// Whether an imported function is one that the host offers.
+    fn is_offered(&self, interface: &str, function: &str) -> bool {
+        (self.is_ours(interface, LOGGING) && function == "log")
+            || (self.is_ours(interface, INFERENCE) && ["describe", "run"].contains(&function))
     }
 
     fn functions(&self) -> impl Iterator<Item = &Function> {
@@ -110,7 +119,7 @@ impl Contract {
         if import.starts_with("wasi:") || import.starts_with("wasi_") {
             Refused::WasiImport { import }
         } else {
-            Refused::ForbiddenImport { import, allowed: format!("{} (function log)", self.logging()) }
+            Refused::ForbiddenImport { import, allowed: self.imports() }
         }
     }
 
@@ -121,20 +130,19 @@ impl Contract {
 
     /// Checks a core module's import.
     pub(crate) fn check_module_import(&self, module: &str, name: &str) -> Result<(), Refused> {
-        if self.is_ours(module, LOGGING) && name == "log" {
+        if self.is_offered(module, name) {
             return Ok(());
         }
         Err(self.refuse_import(format!("{module}#{name}")))
     }
 
-    /// Checks a component's import: types of the contract, and the log.
+    /// Checks a component's import: types of the contract, the log, and the models.
     pub(crate) fn check_component_import(&self, types: TypesRef<'_>, name: &str) -> Result<(), Refused> {
         let refuse = |function: &str| {
             let separator = if function.is_empty() { "" } else { "#" };
             Err(self.refuse_import(format!("{name}{separator}{function}")))
         };
-        let logging = self.is_ours(name, LOGGING);
-        if !logging && !self.is_ours(name, TYPES) {
+        if ![LOGGING, INFERENCE, TYPES].iter().any(|interface| self.is_ours(name, interface)) {
             return refuse("");
         }
         let Some(ComponentEntityType::Instance(instance)) =
@@ -145,7 +153,7 @@ impl Contract {
         for (function, item) in &types[instance].exports {
             match item.ty {
                 ComponentEntityType::Type { .. } => {}
-                ComponentEntityType::Func(_) if logging && function == "log" => {}
+                ComponentEntityType::Func(_) if self.is_offered(name, function) => {}
                 _ => return refuse(function),
             }
         }

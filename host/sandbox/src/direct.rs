@@ -6,13 +6,18 @@
 //! its mistakes are called is the same on both ways; `tests/ways.rs` compares them.
 
 use wasmparser::{ExternalKind, Parser, Payload};
-use wasmtime::{Caller, Error, InstancePre, Linker, Memory, Module, ModuleExport, Store, Trap, TypedFunc};
-use wasmtime::{WasmParams, format_err};
+use wasmtime::{
+    AsContextMut as _, Caller, Error, InstancePre, Linker, Memory, Module, ModuleExport, Store, Trap,
+    TypedFunc,
+};
+use wasmtime::{WasmParams, bail, format_err};
 
-use self::abi::{Allocator, Layout, Lift, Lifting, Lower, Lowering};
+pub(crate) use self::abi::Allocator;
+use self::abi::{Layout, Lift, Lifting, Lower, Lowering};
 use crate::bindings::bulkhead::strategy::types as wit;
 use crate::contract::STRATEGY;
 use crate::guest::{State, write_log};
+use crate::models;
 
 mod abi;
 mod types;
@@ -112,9 +117,14 @@ impl Ready {
     pub(crate) fn new(module: &Module) -> Result<Self, Error> {
         let mut linker = Linker::new(module.engine());
         linker.allow_shadowing(true);
-        // The check let nothing but the log pass, in whichever compatible version.
+        // The check let nothing else pass, in whichever compatible version.
         for import in module.imports() {
-            linker.func_wrap(import.module(), import.name(), log)?;
+            let (interface, name) = (import.module(), import.name());
+            match name {
+                "describe" => linker.func_wrap(interface, name, describe_model)?,
+                "run" => linker.func_wrap(interface, name, run_model)?,
+                _ => linker.func_wrap(interface, name, log)?,
+            };
         }
         let export = |name| module.get_export_index(name).ok_or_else(|| missing(name));
         Ok(Self {
@@ -136,10 +146,11 @@ impl Ready {
             .get_module_export(&mut *store, &self.memory)
             .and_then(wasmtime::Extern::into_memory)
             .ok_or_else(|| missing(MEMORY))?;
-        store.data_mut().memory = Some(memory);
         let mut exports = Exports { store, instance };
+        let allocator: Allocator = exports.function(&self.allocator)?;
+        exports.store.data_mut().module = Some((memory, allocator.clone()));
         Ok(Guest {
-            allocator: exports.function(&self.allocator)?,
+            allocator,
             describe: exports.pair(&self.describe)?,
             init: exports.pair(&self.init)?,
             on_events: exports.pair(&self.on_events)?,
@@ -259,8 +270,8 @@ impl Guest {
         self.call(store, &self.restore, (state.schema, pointer, length))
     }
 
-    const fn lowering<'s>(&'s self, store: &'s mut Store<State>) -> Lowering<'s> {
-        Lowering { store, memory: self.memory, allocator: &self.allocator }
+    fn lowering<'s>(&'s self, store: &'s mut Store<State>) -> Lowering<'s> {
+        Lowering { store: store.as_context_mut(), memory: self.memory, allocator: &self.allocator }
     }
 
     /// Calls a function, reads its answer, and has the guest free it.
@@ -285,15 +296,69 @@ impl Guest {
 
 /// The log, as a module imports it: the level, and where the message lies.
 fn log(mut caller: Caller<'_, State>, level: u32, pointer: u32, length: u32) -> Result<(), Error> {
-    let state = caller.data();
-    // As in a component, neither the allocator nor the freeing of an answer may call out.
-    let (true, Some(memory)) = (state.may_leave, state.memory) else {
-        return Err(Trap::CannotLeaveComponent.into());
-    };
+    let (memory, _) = leave(&caller)?;
     let level = types::log_level(level)?;
-    let mut lifting = Lifting::new(memory.data(&caller), state.answer_bytes);
+    let mut lifting = Lifting::new(memory.data(&caller), caller.data().answer_bytes);
     let message = lifting.text(pointer, length)?.to_owned();
     write_log(&mut caller, level, &message)
+}
+
+/// What a module's import needs of the module. As in a component, neither the allocator nor the freeing of an answer may
+/// call out.
+fn leave(caller: &Caller<'_, State>) -> Result<(Memory, Allocator), Error> {
+    let state = caller.data();
+    match (state.may_leave, &state.module) {
+        (true, Some((memory, allocator))) => Ok((*memory, allocator.clone())),
+        _ => Err(Trap::CannotLeaveComponent.into()),
+    }
+}
+
+/// Asks what a model is, as a module imports it: where the name lies, and where the answer is to lie.
+fn describe_model(
+    mut caller: Caller<'_, State>,
+    name: u32,
+    name_length: u32,
+    answer: u32,
+) -> Result<(), Error> {
+    let (memory, allocator) = leave(&caller)?;
+    let mut lifting = Lifting::new(memory.data(&caller), caller.data().answer_bytes);
+    let name = lifting.text(name, name_length)?.to_owned();
+    let model = models::describe(&mut caller, &name)?;
+    give(caller, memory, &allocator, &model, answer)
+}
+
+/// Runs a model, as a module imports it: where its name and the rows lie, and where the answer is to lie.
+fn run_model(
+    mut caller: Caller<'_, State>,
+    name: u32,
+    name_length: u32,
+    rows: u32,
+    rows_length: u32,
+    answer: u32,
+) -> Result<(), Error> {
+    let (memory, allocator) = leave(&caller)?;
+    let mut lifting = Lifting::new(memory.data(&caller), caller.data().answer_bytes);
+    let name = lifting.text(name, name_length)?.to_owned();
+    let rows: Vec<f32> = lifting.list(rows, rows_length)?;
+    let given = models::run(&mut caller, &name, &rows)?;
+    give(caller, memory, &allocator, &given, answer)
+}
+
+/// Writes the answer to a guest's call where it wants it.
+fn give<T: Lower>(
+    mut caller: Caller<'_, State>,
+    memory: Memory,
+    allocator: &Allocator,
+    value: &T,
+    place: u32,
+) -> Result<(), Error> {
+    if !usize::try_from(place)?.is_multiple_of(T::ALIGN) {
+        bail!("return pointer not aligned");
+    }
+    let mut lowering = Lowering { store: caller.as_context_mut(), memory, allocator };
+    let mut bytes = vec![0; T::SIZE];
+    value.lower(&mut lowering, &mut bytes)?;
+    lowering.write(place, &bytes)
 }
 
 #[cfg(test)]

@@ -35,6 +35,13 @@ pub enum DirectoryChange {
         /// Where it was.
         path: PathBuf,
     },
+    /// A model's file is there, or holds something else than before. One that is gone is nothing to report: who has it goes on.
+    Model {
+        /// What it is called: the file's name without its ending.
+        name: String,
+        /// Where it is.
+        path: PathBuf,
+    },
     /// A file, or the whole directory, is of no use. What it held before goes on.
     Broken {
         /// Which.
@@ -65,8 +72,10 @@ pub struct WatchSettings {
     pub debounce: Duration,
     /// How often the directory is looked at without any sign.
     pub poll: Duration,
-    /// Larger files are not read.
+    /// Larger files of strategies are not read.
     pub largest_bytes: u64,
+    /// Larger files of models are not read.
+    pub largest_model_bytes: u64,
 }
 
 impl Default for WatchSettings {
@@ -75,6 +84,7 @@ impl Default for WatchSettings {
             debounce: Duration::from_millis(200),
             poll: Duration::from_secs(3),
             largest_bytes: crate::Limits::default().wasm_bytes,
+            largest_model_bytes: bulkhead_inference::Limits::default().file_bytes,
         }
     }
 }
@@ -103,7 +113,7 @@ impl DirectoryWatch {
         let (hints, hinted) = mpsc::channel();
         let (sender, changes) = mpsc::channel();
         let watcher = watcher(directory, hints.clone());
-        let mut scan = Scan::new(directory, settings.largest_bytes);
+        let mut scan = Scan::new(directory, settings);
         let thread = thread::Builder::new().name("strategy-directory".to_owned()).spawn(move || {
             // Dropping it would end the hints.
             let _watcher = watcher;
@@ -211,17 +221,17 @@ struct Known {
 #[derive(Debug)]
 struct Scan {
     directory: PathBuf,
-    largest_bytes: u64,
+    settings: WatchSettings,
     known: BTreeMap<PathBuf, Known>,
     settled: bool,
     unreadable: bool,
 }
 
 impl Scan {
-    fn new(directory: &Path, largest_bytes: u64) -> Self {
+    fn new(directory: &Path, settings: WatchSettings) -> Self {
         Self {
             directory: directory.to_owned(),
-            largest_bytes,
+            settings,
             known: BTreeMap::new(),
             settled: false,
             unreadable: false,
@@ -251,7 +261,7 @@ impl Scan {
                 known.stamp = Some(*stamp);
                 self.settled = false;
             } else {
-                match settle(path, *stamp, self.largest_bytes, known) {
+                match settle(path, *stamp, &self.settings, known) {
                     Settled::Moved => self.settled = false,
                     Settled::Same => {}
                     Settled::Change(change) => changes.push(change),
@@ -268,6 +278,7 @@ impl Scan {
         }
         for path in gone {
             if let Some(Known { hash: Some(_), .. }) = self.known.remove(&path)
+                && !is_model(&path)
                 && let Ok(slot) = slot(&path)
             {
                 changes.push(DirectoryChange::Removed { slot, path });
@@ -301,10 +312,14 @@ impl Scan {
     }
 }
 
-/// Whether a file's name is a strategy's: not hidden, not an editor's or a copier's temporary one.
+/// Whether a file's name is a strategy's or a model's: not hidden, not an editor's or a copier's temporary one.
 fn is_candidate(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    name.ends_with(".wasm") && !name.starts_with(['.', '~', '#'])
+    (name.ends_with(".wasm") || is_model(path)) && !name.starts_with(['.', '~', '#'])
+}
+
+fn is_model(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "onnx")
 }
 
 fn slot(path: &Path) -> Result<String, String> {
@@ -329,13 +344,14 @@ enum Settled {
 }
 
 /// Deals with a file that was the same in two looks.
-fn settle(path: &Path, stamp: Stamp, largest: u64, known: &mut Known) -> Settled {
+fn settle(path: &Path, stamp: Stamp, settings: &WatchSettings, known: &mut Known) -> Settled {
     let broken = |why: String| Settled::Change(DirectoryChange::Broken { path: path.to_owned(), why });
     known.handled = Some(stamp);
     let slot = match slot(path) {
         Ok(slot) => slot,
         Err(why) => return broken(why),
     };
+    let largest = if is_model(path) { settings.largest_model_bytes } else { settings.largest_bytes };
     if stamp.length > largest {
         return broken(format!("it has {} bytes; at most {largest} are allowed", stamp.length));
     }
@@ -348,13 +364,16 @@ fn settle(path: &Path, stamp: Stamp, largest: u64, known: &mut Known) -> Settled
         }
         Err(error) => return broken(format!("it can't be read: {error}")),
     };
-    if !bytes.starts_with(b"\0asm") {
+    if !is_model(path) && !bytes.starts_with(b"\0asm") {
         return broken("it is not a WebAssembly file; if a copy was cut off, copy it again".to_owned());
     }
     let hash = ContentHash::of(&bytes);
     let before = known.hash.replace(hash);
     if before == Some(hash) {
         return Settled::Same;
+    }
+    if is_model(path) {
+        return Settled::Change(DirectoryChange::Model { name: slot, path: path.to_owned() });
     }
     let file = StrategyFile { slot, path: path.to_owned(), bytes, hash };
     Settled::Change(match before {
@@ -381,7 +400,9 @@ mod tests {
 
     fn scan() -> (tempfile::TempDir, Scan) {
         let directory = tempfile::tempdir().unwrap();
-        let scan = Scan::new(directory.path(), 1_000);
+        let settings =
+            WatchSettings { largest_bytes: 1_000, largest_model_bytes: 1_000, ..WatchSettings::default() };
+        let scan = Scan::new(directory.path(), settings);
         (directory, scan)
     }
 
@@ -395,6 +416,7 @@ mod tests {
                 format!("replaced {} {}", file.slot, file.bytes.escape_ascii())
             }
             DirectoryChange::Removed { slot, .. } => format!("removed {slot}"),
+            DirectoryChange::Model { name, .. } => format!("model {name}"),
             DirectoryChange::Broken { why, .. } => format!("broken: {why}"),
         };
         changes.into_iter().map(tell).collect()
@@ -489,6 +511,21 @@ mod tests {
         assert!(found.len() == 1 && found[0].contains("go on"), "{found:?}");
         fs::rename(&away, &inner).unwrap();
         assert_eq!(looks(&mut scan), [""; 0]);
+    }
+
+    #[test]
+    fn a_model_is_told_of_when_its_content_changes() {
+        let (directory, mut scan) = scan();
+        let path = directory.path().join("direction.onnx");
+        fs::write(&path, b"one").unwrap();
+        assert_eq!(looks(&mut scan), ["model direction"]);
+        assert!(looks(&mut scan).is_empty());
+        fs::write(&path, b"another").unwrap();
+        assert_eq!(looks(&mut scan), ["model direction"]);
+        fs::remove_file(&path).unwrap();
+        assert!(looks(&mut scan).is_empty(), "who has it goes on");
+        fs::write(directory.path().join("huge.onnx"), [0; 2_000]).unwrap();
+        assert_eq!(looks(&mut scan), ["broken: it has 2000 bytes; at most 1000 are allowed"]);
     }
 
     #[test]

@@ -5,11 +5,14 @@ use wasmtime::component::{self, WasmStr};
 use wasmtime::{AsContextMut, Engine, Error, Memory, Store, StoreContextMut};
 
 use crate::artefact::Code;
+use crate::bindings::bulkhead::strategy::inference::Model;
 use crate::bindings::bulkhead::strategy::types as wit;
 use crate::bindings::{Plugin, PluginPre};
+use crate::direct::Allocator;
 use crate::limits::Limits;
 use crate::log::GuestLog;
 use crate::memory::MemoryLimiter;
+use crate::models::{self, InstanceModels};
 use crate::{convert, direct};
 
 /// Fuel of one call of the log, and for each of its bytes: about what the host's work is worth.
@@ -26,20 +29,23 @@ pub(crate) struct State {
     pub(crate) log: GuestLog,
     /// Bytes that the guest may make the host copy in this call.
     pub(crate) answer_bytes: usize,
-    /// A core module's memory; a component's is known to wasmtime.
-    pub(crate) memory: Option<Memory>,
-    /// Whether a core module may call the log now; wasmtime knows it of a component.
+    /// A core module's memory, and what allocates in it; a component's are known to wasmtime.
+    pub(crate) module: Option<(Memory, Allocator)>,
+    /// Whether a core module may call out now; wasmtime knows it of a component.
     pub(crate) may_leave: bool,
+    /// The models that it was granted.
+    pub(crate) models: InstanceModels,
 }
 
 impl State {
-    pub(crate) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits, models: InstanceModels) -> Self {
         Self {
             limiter: MemoryLimiter::new(limits),
             log: GuestLog::new(limits),
             answer_bytes: 0,
-            memory: None,
+            module: None,
             may_leave: true,
+            models,
         }
     }
 }
@@ -48,12 +54,31 @@ impl State {
 pub(crate) fn linker(engine: &Engine) -> Result<component::Linker<State>, Error> {
     let mut linker = component::Linker::new(engine);
     linker.instance("bulkhead:strategy/logging@0.1.0")?.func_wrap("log", log)?;
+    let mut inference = linker.instance("bulkhead:strategy/inference@0.1.0")?;
+    inference.func_wrap("describe", describe_model)?;
+    inference.func_wrap("run", run_model)?;
     Ok(linker)
 }
 
 fn log(store: StoreContextMut<'_, State>, (level, message): (wit::LogLevel, WasmStr)) -> Result<(), Error> {
     let message = message.to_str(&store)?.into_owned();
     write_log(store, level, &message)
+}
+
+fn describe_model(
+    mut store: StoreContextMut<'_, State>,
+    (name,): (WasmStr,),
+) -> Result<(Option<Model>,), Error> {
+    let name = name.to_str(&store)?.into_owned();
+    models::describe(&mut store, &name).map(|model| (model,))
+}
+
+fn run_model(
+    mut store: StoreContextMut<'_, State>,
+    (name, rows): (WasmStr, Vec<f32>),
+) -> Result<(Vec<f32>,), Error> {
+    let name = name.to_str(&store)?.into_owned();
+    models::run(&mut store, &name, &rows).map(|answer| (answer,))
 }
 
 /// Charges the guest for a line and writes it down.

@@ -15,6 +15,7 @@ use crate::engine::ticks;
 use crate::guest::{Guest, OverBudget, Ready, State};
 use crate::limits::{Limits, count};
 use crate::memory::OverLimit;
+use crate::models::{InstanceModels, ModelFailure};
 use crate::text::{clean, cleaned};
 
 /// How much of an action's reason is kept.
@@ -64,8 +65,13 @@ struct Budget {
 
 impl WasmStrategy {
     /// Instantiates a version, without calling it.
-    pub(crate) fn new(engine: &Engine, ready: &Ready, limits: &Arc<Limits>) -> Result<Self, Fault> {
-        let mut store = Store::new(engine, State::new(limits));
+    pub(crate) fn new(
+        engine: &Engine,
+        ready: &Ready,
+        limits: &Arc<Limits>,
+        models: InstanceModels,
+    ) -> Result<Self, Fault> {
+        let mut store = Store::new(engine, State::new(limits, models));
         store.limiter(|state| &mut state.limiter);
         let budget = Budget { fuel: limits.fuel_per_start, answer_bytes: 0 };
         prepare_call(&mut store, budget, limits).map_err(|error| fault_of(&error, budget, limits))?;
@@ -262,6 +268,9 @@ fn reported(error: &str) -> FaultKind {
 
 /// What an error of wasmtime's says of the strategy.
 fn fault_of(error: &Error, budget: Budget, limits: &Limits) -> FaultKind {
+    if let Some(failure) = error.downcast_ref::<ModelFailure>() {
+        return FaultKind::Model(clean(&failure.to_string(), ERROR_BYTES));
+    }
     if let Some(OverLimit(what)) = error.downcast_ref() {
         return FaultKind::MemoryLimit(what.clone());
     }

@@ -7,7 +7,7 @@
 //!
 //! What this crate must never do: let a guest's behaviour depend on the clock, the machine or another
 //! instance; trust a number, a length or a text that a guest returned; let anything unlimited happen on a
-//! guest's behalf; offer a guest more than the log.
+//! guest's behalf; offer a guest more than the log and the models that it was granted.
 //!
 //! Where to start reading: [`Sandbox`] for a version's way from bytes to instances, `instance` for the call
 //! path, `compiler` for where files are compiled, `guest` for the two ways into a guest and `direct` for the quick one, `inspect` and `contract` for what is
@@ -33,6 +33,7 @@ mod instance;
 mod limits;
 mod log;
 mod memory;
+mod models;
 mod refused;
 mod sandbox;
 mod storage;
@@ -44,6 +45,7 @@ pub use compiler::child::{CompilerFailure, serve_as_compiler};
 pub use inspect::{Inspection, Kind};
 pub use instance::WasmStrategy;
 pub use limits::{InvalidLimits, Limits};
+pub use models::Grants;
 pub use refused::Refused;
 pub use sandbox::{Sandbox, SetUpError, Settings};
 

@@ -103,7 +103,9 @@ pub enum Refused {
     #[error("the module can't be made a component: {0}")]
     NotEncodable(String),
     /// The compiler did not finish in time.
-    #[error("compiling took longer than {limit_ms} ms (limit compile_ms); make the strategy smaller")]
+    #[error(
+        "compiling it, or trying it as a model, took longer than {limit_ms} ms (limit compile_ms); make it smaller"
+    )]
     CompileTime {
         /// The limit.
         limit_ms: u64,
@@ -113,8 +115,8 @@ pub enum Refused {
     Compile(String),
     /// The compiler took more memory than it may.
     #[error(
-        "compiling took more than {} MiB of memory (limit compile_memory_bytes); make the strategy smaller, or \
-         raise the limit if you trust its author", limit_bytes / (1024 * 1024)
+        "compiling it, or trying it as a model, took more than {} MiB of memory (limit compile_memory_bytes); make it \
+         smaller, or raise the limit if you trust its author", limit_bytes / (1024 * 1024)
     )]
     CompileMemory {
         /// The limit.
@@ -171,6 +173,20 @@ pub enum Refused {
     /// The description makes no sense.
     #[error("its description is not acceptable: {}", .0.join("; "))]
     Description(Vec<String>),
+    /// A model that it is granted is not known here.
+    #[error(
+        "it is granted the model \"{name}\", whose file {hash} is not kept here; put the model into the strategies directory \
+         again, as {name}.onnx"
+    )]
+    UnknownModel {
+        /// What the strategy calls it.
+        name: String,
+        /// The hash of its file.
+        hash: ContentHash,
+    },
+    /// A file that is to be a model is of no use.
+    #[error("{0}")]
+    Model(#[from] bulkhead_inference::Refused),
     /// The version is not known here.
     #[error("no version {0} is kept here; `bulkhead plugin list` shows those that are")]
     UnknownVersion(ContentHash),

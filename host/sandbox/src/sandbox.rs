@@ -19,8 +19,9 @@ use crate::guest::{Ready, State, linker};
 use crate::inspect::Inspection;
 use crate::instance::WasmStrategy;
 use crate::limits::{InvalidLimits, Limits};
+use crate::models::{self, GrantedModels, Grants, Models};
 use crate::refused::Refused;
-use crate::versions::Versions;
+use crate::versions::{self, Versions};
 use crate::{convert, description, engine};
 
 /// What a sandbox is made with.
@@ -31,7 +32,9 @@ pub struct Settings {
     /// Where compiled code is kept, outside the directory that is watched for strategies; without it every
     /// start compiles anew. Nobody but this process's user may be able to write there.
     pub artefacts: Option<PathBuf>,
-    /// Where every version that was prepared is kept by its hash, so that it can be gone back to.
+    /// What each model may be and cost.
+    pub models: bulkhead_inference::Limits,
+    /// Where every version that was prepared is kept by its hash, so that it can be gone back to, and every model.
     pub versions: Option<PathBuf>,
     /// What compiles in a process of its own; without it files are compiled on a thread of this process, where the
     /// operating system limits nothing.
@@ -44,6 +47,9 @@ pub enum SetUpError {
     /// Limits that make no sense.
     #[error("sandbox limits: {0}")]
     Limits(#[from] InvalidLimits),
+    /// Limits of models that make no sense.
+    #[error("limits of models: {0}")]
+    Models(InvalidLimits),
     /// wasmtime does not run here.
     #[error("the WebAssembly engine can't be started: {0}")]
     Engine(String),
@@ -68,6 +74,7 @@ struct Compiled {
 /// A version that was verified and compiled.
 struct Prepared {
     ready: Ready,
+    models: GrantedModels,
     description: Description,
     inspection: Inspection,
     cached: bool,
@@ -80,6 +87,7 @@ struct Shared {
     compiler: Compiler,
     artefacts: Option<ArtefactCache>,
     versions: Option<Versions>,
+    models: Models,
     prepared: RwLock<BTreeMap<ContentHash, Arc<Prepared>>>,
 }
 
@@ -103,6 +111,7 @@ impl Sandbox {
     /// [`SetUpError`] for invalid limits, or directories that can't be used.
     pub fn new(settings: Settings) -> Result<Self, SetUpError> {
         settings.limits.validate()?;
+        settings.models.validate().map_err(SetUpError::Models)?;
         let failed = |error: &dyn fmt::Display| SetUpError::Engine(error.to_string());
         let engine = engine::engine().map_err(|error| failed(&format!("{error:#}")))?;
         let linker = linker(&engine).map_err(|error| failed(&format!("{error:#}")))?;
@@ -116,13 +125,13 @@ impl Sandbox {
                 Err(source) => return Err(SetUpError::Directory { path, source }),
             },
         };
-        let versions = match settings.versions {
-            None => None,
-            Some(path) => match Versions::open(&path) {
-                Ok(versions) => Some(versions),
-                Err(source) => return Err(SetUpError::Directory { path, source }),
-            },
+        let kept = |ending| match &settings.versions {
+            None => Ok(None),
+            Some(path) => Versions::open(path, ending)
+                .map(Some)
+                .map_err(|source| SetUpError::Directory { path: path.clone(), source }),
         };
+        let (versions, models) = (kept(versions::STRATEGY)?, kept(versions::MODEL)?);
         let shared = Shared {
             engine,
             linker,
@@ -130,6 +139,7 @@ impl Sandbox {
             limits,
             artefacts,
             versions,
+            models: Models::new(settings.models, models),
             prepared: RwLock::new(BTreeMap::new()),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -141,24 +151,59 @@ impl Sandbox {
         &self.shared.limits
     }
 
-    /// Verifies a file, compiles it and asks it what it is; afterwards the version can be instantiated.
-    /// Doing so again is quick. May take seconds for large files: not for the thread that trades.
+    /// Verifies a file, compiles it and asks it what it is; afterwards the version can be instantiated. It sees no
+    /// models. Doing so again is quick. May take seconds for large files: not for the thread that trades.
     ///
     /// # Errors
     ///
     /// [`Refused`] with what is wrong and what to do about it. What was prepared before stays.
     pub fn prepare(&self, bytes: &[u8]) -> Result<(ContentHash, Description), Refused> {
+        self.prepare_granted(bytes, &Grants::new())
+    }
+
+    /// As [`Self::prepare`], for a strategy that may see these models. Code and models are one version: the same file with
+    /// another model is another one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::prepare`]; [`Refused::UnknownModel`] for a model that was never loaded here.
+    pub fn prepare_granted(
+        &self,
+        bytes: &[u8],
+        grants: &Grants,
+    ) -> Result<(ContentHash, Description), Refused> {
         // Hashing is cheap, but not for any size.
         if bytes.len() as u64 > self.shared.limits.wasm_bytes {
             let limit = self.shared.limits.wasm_bytes;
             return Err(Refused::TooLarge { found: bytes.len() as u64, limit });
         }
+        let granted = if bytes.starts_with(b"\0asm") {
+            models::grant(bytes, grants)?
+        } else {
+            // Something else says better what it is not.
+            bytes.to_vec()
+        };
+        self.prepare_version(&granted)
+    }
+
+    /// Loads a model, so that strategies can be granted it. May take a second, as it is tried in a process of its own first.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] with what is wrong and what to do about it.
+    pub fn load_model(&self, bytes: &[u8]) -> Result<ContentHash, Refused> {
+        self.shared.models.load(bytes, &self.shared.compiler).map(|model| *model.hash())
+    }
+
+    /// The file of a version, grants included.
+    fn prepare_version(&self, bytes: &[u8]) -> Result<(ContentHash, Description), Refused> {
         let version = ContentHash::of(bytes);
         if let Some(prepared) = self.prepared(&version) {
             return Ok((version, prepared.description.clone()));
         }
         let compiled = self.compile(version, bytes)?;
-        let prepared = self.introduce(compiled)?;
+        let models = self.shared.models.granted(models::grants_of(bytes)?, &self.shared.compiler)?;
+        let prepared = self.introduce(compiled, models)?;
         if let Some(versions) = &self.shared.versions {
             versions.keep(&version, bytes)?;
         }
@@ -177,19 +222,57 @@ impl Sandbox {
         if let Some(prepared) = self.prepared(version) {
             return Ok(prepared.description.clone());
         }
-        let versions = self.shared.versions.as_ref().ok_or(Refused::UnknownVersion(*version))?;
-        let (_, description) = self.prepare(&versions.read(version, self.shared.limits.wasm_bytes)?)?;
+        let (_, description) = self.prepare_version(&self.kept_version(version)?)?;
         Ok(description)
     }
 
-    /// The file of a version that was prepared before.
+    /// The file of a version that was prepared before, as its author made it.
     ///
     /// # Errors
     ///
     /// [`Refused::UnknownVersion`] when it is not kept, [`Refused::Storage`] when it can't be read.
     pub fn kept_file(&self, version: &ContentHash) -> Result<Vec<u8>, Refused> {
+        models::grant(&self.kept_version(version)?, &Grants::new())
+    }
+
+    /// A version that was prepared before with everything that it needs, for [`Self::prepare_packed`] elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::kept_file`]; [`Refused::UnknownModel`] for a model that is not kept.
+    pub fn packed(&self, version: &ContentHash) -> Result<Vec<u8>, Refused> {
+        let bytes = self.kept_version(version)?;
+        let models = self.shared.models.files(&models::grants_of(&bytes)?)?;
+        Ok(models::pack(&bytes, &models))
+    }
+
+    /// Prepares what [`Self::packed`] gave, with the grants that it had there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::prepare`]; what is wrong with a model.
+    pub fn prepare_packed(&self, packed: &[u8]) -> Result<(ContentHash, Description), Refused> {
+        let (version, models) = models::unpack(packed)?;
+        for model in models {
+            self.load_model(model)?;
+        }
+        self.prepare_version(&version)
+    }
+
+    fn kept_version(&self, version: &ContentHash) -> Result<Vec<u8>, Refused> {
         let versions = self.shared.versions.as_ref().ok_or(Refused::UnknownVersion(*version))?;
-        versions.read(version, self.shared.limits.wasm_bytes)
+        versions.read(version, self.largest_version())
+    }
+
+    /// A file may be as large as its limit, and its grants come on top.
+    fn largest_version(&self) -> u64 {
+        self.shared.limits.wasm_bytes.saturating_add(models::MOST_GRANT_BYTES)
+    }
+
+    /// The models that a prepared version may see; `None` for a version that is not prepared.
+    #[must_use]
+    pub fn grants(&self, version: &ContentHash) -> Option<Grants> {
+        self.prepared(version).map(|prepared| prepared.models.grants())
     }
 
     /// The versions that are kept on disk, in the order of their hashes.
@@ -231,7 +314,7 @@ impl Sandbox {
     pub fn start(&self, version: &ContentHash, config: &InstanceConfig) -> Result<WasmStrategy, Fault> {
         let failed = |fault: Fault| Fault { kind: FaultKind::Start(fault.to_string()) };
         let prepared = self.prepared(version).ok_or_else(|| not_prepared(version))?;
-        let mut instance = self.fresh(&prepared.ready).map_err(failed)?;
+        let mut instance = self.fresh(&prepared.ready, &prepared.models).map_err(failed)?;
         instance.init(config).map_err(failed)?;
         Ok(instance)
     }
@@ -240,8 +323,8 @@ impl Sandbox {
         self.shared.prepared.read().unwrap_or_else(PoisonError::into_inner).get(version).cloned()
     }
 
-    fn fresh(&self, ready: &Ready) -> Result<WasmStrategy, Fault> {
-        WasmStrategy::new(&self.shared.engine, ready, &self.shared.limits)
+    fn fresh(&self, ready: &Ready, models: &GrantedModels) -> Result<WasmStrategy, Fault> {
+        WasmStrategy::new(&self.shared.engine, ready, &self.shared.limits, models.for_instance())
     }
 
     /// A file's way to compiled code.
@@ -265,13 +348,13 @@ impl Sandbox {
     }
 
     /// Asks a version what it is: twice one instance, and once another.
-    fn introduce(&self, compiled: Compiled) -> Result<Prepared, Refused> {
+    fn introduce(&self, compiled: Compiled, models: GrantedModels) -> Result<Prepared, Refused> {
         let ready = Ready::new(&self.shared.linker, &compiled.code)
             .map_err(|error| Refused::from_compiler(&error))?;
-        let mut first = self.fresh(&ready).map_err(Refused::DescribeFailed)?;
+        let mut first = self.fresh(&ready, &models).map_err(Refused::DescribeFailed)?;
         let said = convert::description(first.describe().map_err(Refused::DescribeFailed)?);
         description::validate(&said, &self.shared.limits).map_err(Refused::Description)?;
-        let mut second = self.fresh(&ready).map_err(Refused::DescribeFailed)?;
+        let mut second = self.fresh(&ready, &models).map_err(Refused::DescribeFailed)?;
         for (instance, when) in [(&mut first, "asked again"), (&mut second, "in another instance")] {
             let again = convert::description(instance.describe().map_err(Refused::DescribeFailed)?);
             if again != said {
@@ -279,7 +362,7 @@ impl Sandbox {
             }
         }
         let Compiled { inspection, cached, .. } = compiled;
-        Ok(Prepared { ready, description: said, inspection, cached })
+        Ok(Prepared { ready, models, description: said, inspection, cached })
     }
 }
 

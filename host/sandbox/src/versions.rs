@@ -1,4 +1,4 @@
-//! Every version that ever was prepared, as `<sha256>.wasm`.
+//! Every version that ever was prepared, as `<sha256>.wasm`, and every model, as `<sha256>.onnx`.
 
 use std::fs;
 use std::io;
@@ -9,20 +9,27 @@ use bulkhead_core::identifier::ContentHash;
 use crate::refused::Refused;
 use crate::storage;
 
-/// The directory of kept versions.
+/// A directory of kept files, of one kind of them.
 #[derive(Debug)]
 pub(crate) struct Versions {
     directory: PathBuf,
+    /// Of the files' names, with its dot.
+    ending: &'static str,
 }
 
+/// Of a strategy's file.
+pub(crate) const STRATEGY: &str = ".wasm";
+/// Of a model's.
+pub(crate) const MODEL: &str = ".onnx";
+
 impl Versions {
-    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path, ending: &'static str) -> io::Result<Self> {
         storage::private_directory(directory)?;
-        Ok(Self { directory: directory.to_owned() })
+        Ok(Self { directory: directory.to_owned(), ending })
     }
 
     fn path(&self, version: &ContentHash) -> PathBuf {
-        self.directory.join(format!("{version}.wasm"))
+        self.directory.join(format!("{version}{}", self.ending))
     }
 
     /// Keeps a version; one that is there already stays as it is.
@@ -62,7 +69,7 @@ impl Versions {
         let mut versions = Vec::new();
         for entry in fs::read_dir(&self.directory).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
-            let hash = name.to_str().and_then(|name| name.strip_suffix(".wasm")).map(str::to_owned);
+            let hash = name.to_str().and_then(|name| name.strip_suffix(self.ending)).map(str::to_owned);
             versions.extend(hash.and_then(|hash| ContentHash::try_from(hash).ok()));
         }
         versions.sort_unstable();
@@ -77,7 +84,7 @@ mod tests {
     #[test]
     fn a_version_is_kept_and_read_back() {
         let parent = tempfile::tempdir().unwrap();
-        let versions = Versions::open(&parent.path().join("versions")).unwrap();
+        let versions = Versions::open(&parent.path().join("versions"), STRATEGY).unwrap();
         let version = ContentHash::of(b"content");
         assert!(matches!(versions.read(&version, 100), Err(Refused::UnknownVersion(_))));
         versions.keep(&version, b"content").unwrap();
@@ -89,7 +96,7 @@ mod tests {
     #[test]
     fn a_changed_file_is_not_taken_for_the_version() {
         let parent = tempfile::tempdir().unwrap();
-        let versions = Versions::open(parent.path()).unwrap();
+        let versions = Versions::open(parent.path(), STRATEGY).unwrap();
         let version = ContentHash::of(b"content");
         versions.keep(&version, b"content").unwrap();
         fs::write(versions.path(&version), b"cOntent").unwrap();

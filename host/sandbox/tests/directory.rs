@@ -17,6 +17,7 @@ fn watch(directory: &Path) -> DirectoryWatch {
         debounce: Duration::from_millis(50),
         poll: Duration::from_millis(500),
         largest_bytes: 10_000_000,
+        ..WatchSettings::default()
     };
     DirectoryWatch::start(directory, settings).unwrap()
 }

@@ -2,11 +2,12 @@
 
 #![expect(clippy::panic, reason = "a failure here is the test's")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use bulkhead_sandbox::Limits;
-use bulkhead_sandbox::check::{CheckReport, check};
+use bulkhead_sandbox::check::{CheckReport, check_granted};
 
 /// Reads a built plugin.
 fn plugin(name: &str) -> Vec<u8> {
@@ -19,25 +20,29 @@ fn plugin(name: &str) -> Vec<u8> {
 }
 
 fn checked(name: &str) -> CheckReport {
-    let report = check(&plugin(name), &Limits::default(), None);
+    let model = include_bytes!("../../../plugins/ai/models/ai-ensemble.onnx").to_vec();
+    let models = (Default::default(), BTreeMap::from([("ai-ensemble".to_owned(), model)]));
+    let report = check_granted(&plugin(name), &Limits::default(), None, &models);
     assert!(report.passed(), "{name}: {:?}", report.problems);
     report
 }
 
-/// Each passes `plugin check`, does the same twice, carries its memory over, and imports nothing but the log.
+/// Each passes `plugin check`, does the same twice, carries its memory over, and imports nothing but the log; one asks
+/// models as well.
 #[test]
 fn every_shipped_strategy_passes_the_check() {
-    for name in ["sma-crossover", "momentum", "scalping", "breakout"] {
+    for name in ["sma-crossover", "momentum", "scalping", "ai", "breakout"] {
         let report = checked(name);
         let (file, series) = (report.file.unwrap(), report.series.unwrap());
         println!("{name}: {file:?} {series:?}");
         assert!(series.deterministic, "{name}");
         assert!(series.survives_restart, "{name} forgets something that it needs");
         assert!(series.largest_fuel_percent < 1.0, "{name}: {series:?}");
-        assert!(
-            file.imports.iter().all(|import| import.starts_with("bulkhead:strategy/logging@")),
-            "{file:?}"
-        );
+        let allowed = |import: &String| {
+            import.starts_with("bulkhead:strategy/logging@")
+                || (name == "ai" && import.starts_with("bulkhead:strategy/inference@"))
+        };
+        assert!(file.imports.iter().all(allowed), "{file:?}");
     }
 }
 

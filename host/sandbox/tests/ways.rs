@@ -19,7 +19,7 @@ use bulkhead_core::strategy::{
     OrderUpdate, Parameter, ParameterValue, PositionUpdate, Strategy as _, StrategySource as _,
 };
 use bulkhead_core::time::{Span, Timestamp};
-use bulkhead_sandbox::{Limits, Sandbox, WasmStrategy};
+use bulkhead_sandbox::{Grants, Limits, Sandbox, WasmStrategy};
 use guest::{ACTION, ANSWER, Guest, component, config, sandbox};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -36,8 +36,11 @@ struct Pair {
 impl Pair {
     fn new(module: &[u8]) -> Self {
         let sandbox = sandbox(Limits { orders_per_second: 1_000_000, ..Limits::default() });
-        let (direct, description) = sandbox.prepare(module).unwrap();
-        let (component, same) = sandbox.prepare(&component(module)).unwrap();
+        // Who does not ask for it does not notice.
+        let model = include_bytes!("../../../plugins/ai/models/ai-ensemble.onnx");
+        let grants = Grants::from([("ai-ensemble".to_owned(), sandbox.load_model(model).unwrap())]);
+        let (direct, description) = sandbox.prepare_granted(module, &grants).unwrap();
+        let (component, same) = sandbox.prepare_granted(&component(module), &grants).unwrap();
         assert_eq!(description, same);
         Self { sandbox, versions: [direct, component], description }
     }
@@ -356,6 +359,38 @@ fn shipped_strategies_do_the_same_both_ways() {
         println!("{name}: acted in {acted} of 100 runs, failed in {failed}");
         assert!(acted > 3, "{name} acted in {acted} runs only; this compares too little");
     }
+}
+
+/// It acts only after some hundred bars, and asks models, whose answers go through the guest's memory.
+#[test]
+fn the_ai_strategy_does_the_same_both_ways() {
+    let pair = Pair::new(&plugin("ai"));
+    let mut config = configured(&pair.description, &[0.0], Vec::new());
+    // So that it trades on bars that mean nothing.
+    for (name, value) in [("threshold", 0.5), ("disagreement", 0.0), ("exit_below", 0.45)] {
+        let place = config.settings.iter().position(|(of, _)| of == name).unwrap();
+        config.settings[place].1 = ParameterValue::Number(value);
+    }
+    let events: Vec<Event> = (0_u32..1_500)
+        .map(|minute| {
+            let step = f64::from(minute.wrapping_mul(2_654_435_761) >> 16) / 65_536.0 - 0.5;
+            // Waves of some hours, which a model can tell from noise.
+            let price = 100.0 * (1.0 + 0.03 * (f64::from(minute) / 35.0).sin() + 0.004 * step);
+            Event::Bar(Bar {
+                instrument: InstrumentId(0),
+                interval: Span::MINUTE,
+                open_time: Timestamp::from_seconds(60 * i64::from(minute)),
+                open: price,
+                high: price * 1.001,
+                low: price * 0.999,
+                close: price,
+                volume: 10.0,
+            })
+        })
+        .collect();
+    let did =
+        pair.same(&config, |strategy| (answers(strategy, &events, &[1, 7, 32]), result(strategy.save())));
+    assert!(did.contains("Submit") && did.contains("pays: 0."), "it did not act");
 }
 
 /// Where a raw guest finds what it is to do: pointers to its answers to events, `save` and `describe`, a level, a

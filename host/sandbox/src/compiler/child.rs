@@ -5,7 +5,9 @@ use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 use std::thread;
 
+use bulkhead_inference::Model;
 use rustix::process::{Resource, Rlimit, setrlimit};
+use serde::{Deserialize, Serialize};
 
 use super::STACK_BYTES;
 use crate::compile::Toolchain;
@@ -15,6 +17,19 @@ use crate::refused::Refused;
 
 /// What an answer begins with that is a reason and no code; as long as [`crate::artefact::MAGIC`].
 pub(super) const REFUSAL: &[u8; 16] = b"bulkhead-refusal";
+
+/// The answer that a model is sound; as long as [`crate::artefact::MAGIC`].
+pub(super) const SOUND_MODEL: &[u8; 16] = b"bulkhead-model-1";
+
+/// What is to be done with a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Task {
+    /// Compile it as a strategy.
+    Strategy(Limits),
+    /// Load it as a model, to see whether that can be done.
+    Model(bulkhead_inference::Limits),
+}
 
 /// Address space for the program itself, the compiler's stack and what the allocator reserves beyond what it uses.
 const ROOM_BYTES: u64 = 256 * 1024 * 1024 + STACK_BYTES as u64;
@@ -46,7 +61,7 @@ pub enum CompilerFailure {
     SetUp(String),
 }
 
-/// Compiles the file that comes on standard input and answers on standard output, in what is left of this process.
+/// Compiles the file that comes on standard input, or tries it as a model, and answers on standard output, in what is left of this process.
 /// Called by the program that [`super::CompilerProgram`] names, and before that program does anything else: limits
 /// hold for all of it.
 ///
@@ -56,10 +71,17 @@ pub enum CompilerFailure {
 pub fn serve_as_compiler(memory_bytes: u64, seconds: u64) -> Result<(), CompilerFailure> {
     confine(memory_bytes, seconds)?;
     let failed = |what| move |source| CompilerFailure::Pipe { what, source };
-    let (limits, file) = read_request(&mut io::stdin().lock()).map_err(failed("reading the request"))?;
+    let (task, file) = read_request(&mut io::stdin().lock()).map_err(failed("reading the request"))?;
     let work = move || -> Result<Result<Vec<u8>, Refused>, String> {
-        let engine = engine::compiling_engine().map_err(|error| format!("{error:#}"))?;
-        Ok(Toolchain::new(engine, Arc::new(limits))?.compile(file))
+        match task {
+            Task::Strategy(limits) => {
+                let engine = engine::compiling_engine().map_err(|error| format!("{error:#}"))?;
+                Ok(Toolchain::new(engine, Arc::new(limits))?.compile(file))
+            }
+            Task::Model(limits) => {
+                Ok(Model::load(&file, &limits).map(|_| SOUND_MODEL.to_vec()).map_err(Refused::Model))
+            }
+        }
     };
     let thread = thread::Builder::new().stack_size(STACK_BYTES).spawn(work);
     let compiled = thread
@@ -102,14 +124,14 @@ fn confine(memory_bytes: u64, seconds: u64) -> Result<(), CompilerFailure> {
     at_most("memory", Resource::As, space, space)
 }
 
-/// The limits as JSON and the file, each after its length.
-pub(super) fn request(limits: &Limits, file: &[u8]) -> serde_json::Result<Vec<u8>> {
-    let limits = serde_json::to_vec(limits)?;
+/// The task as JSON and the file, each after its length.
+pub(super) fn request(task: &Task, file: &[u8]) -> serde_json::Result<Vec<u8>> {
+    let task = serde_json::to_vec(task)?;
     let length = |part: &[u8]| (part.len() as u64).to_le_bytes();
-    Ok([&length(&limits)[..], &limits, &length(file), file].concat())
+    Ok([&length(&task)[..], &task, &length(file), file].concat())
 }
 
-fn read_request(input: &mut impl io::Read) -> io::Result<(Limits, Vec<u8>)> {
+fn read_request(input: &mut impl io::Read) -> io::Result<(Task, Vec<u8>)> {
     let mut part = || -> io::Result<Vec<u8>> {
         let mut length = [0; 8];
         input.read_exact(&mut length)?;
@@ -121,8 +143,8 @@ fn read_request(input: &mut impl io::Read) -> io::Result<(Limits, Vec<u8>)> {
         }
         Ok(part)
     };
-    let limits = serde_json::from_slice(&part()?)?;
-    Ok((limits, part()?))
+    let task = serde_json::from_slice(&part()?)?;
+    Ok((task, part()?))
 }
 
 #[cfg(test)]
@@ -131,14 +153,17 @@ mod tests {
 
     #[test]
     fn a_request_is_read_as_it_was_written() {
-        let limits = Limits { functions: 77, ..Limits::default() };
-        let request = request(&limits, b"a file").unwrap();
-        assert_eq!(read_request(&mut request.as_slice()).unwrap(), (limits, b"a file".to_vec()));
+        let strategy = Task::Strategy(Limits { functions: 77, ..Limits::default() });
+        let model = Task::Model(bulkhead_inference::Limits { nodes: 77, ..Default::default() });
+        for task in [strategy, model] {
+            let request = request(&task, b"a file").unwrap();
+            assert_eq!(read_request(&mut request.as_slice()).unwrap(), (task, b"a file".to_vec()));
+        }
     }
 
     #[test]
     fn a_request_that_was_cut_off_is_none() {
-        let request = request(&Limits::default(), b"a file").unwrap();
+        let request = request(&Task::Strategy(Limits::default()), b"a file").unwrap();
         for length in [0, 7, 8, 100, request.len() - 1] {
             assert!(read_request(&mut &request[..length]).is_err(), "{length} bytes");
         }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::child::{REFUSAL, request};
+use super::child::{REFUSAL, SOUND_MODEL, Task, request};
 use super::{LOOK, STACK_BYTES};
 use crate::artefact::MAGIC;
 use crate::limits::Limits;
@@ -55,13 +55,14 @@ enum Killed {
     Stopped,
 }
 
-/// Compiles a file in a process that is gone when this returns.
+/// Does something with a file in a process that is gone when this returns.
 ///
 /// # Errors
 ///
 /// [`Refused`] with what the compiler said, or with what it died of.
 pub(super) fn compile(
     program: &CompilerProgram,
+    task: &Task,
     limits: &Limits,
     file: &[u8],
     stopped: &dyn Fn() -> bool,
@@ -70,7 +71,7 @@ pub(super) fn compile(
         what: format!("starting {} to compile in a process of its own", program.path.display()),
         source,
     };
-    let request = request(limits, file).map_err(|error| unusable(error.into()))?;
+    let request = request(task, file).map_err(|error| unusable(error.into()))?;
     let mut child = Command::new(&program.path)
         .arg0(&program.name)
         .args(&program.arguments)
@@ -86,7 +87,7 @@ pub(super) fn compile(
         .map_err(unusable)?;
     let until = Instant::now() + Duration::from_millis(limits.compile_ms);
     let end = attend(&mut child, &request, limits, until, stopped).map_err(unusable)?;
-    judge(end, limits)
+    judge(end, task, limits)
 }
 
 /// Talks to the process until it has ended or is killed.
@@ -158,7 +159,7 @@ fn read_at_most(pipe: impl Read, bytes: u64) -> Vec<u8> {
 }
 
 /// What an end means for the file.
-fn judge(end: End, limits: &Limits) -> Result<Vec<u8>, Refused> {
+fn judge(end: End, task: &Task, limits: &Limits) -> Result<Vec<u8>, Refused> {
     let End { status, answer, said, killed } = end;
     let limit_ms = limits.compile_ms;
     match killed {
@@ -167,7 +168,11 @@ fn judge(end: End, limits: &Limits) -> Result<Vec<u8>, Refused> {
         None => {}
     }
     if status.success() {
-        if answer.starts_with(MAGIC) {
+        let done = match task {
+            Task::Strategy(_) => MAGIC,
+            Task::Model(_) => SOUND_MODEL,
+        };
+        if answer.starts_with(done) {
             return Ok(answer);
         }
         let text =
@@ -207,7 +212,11 @@ mod tests {
     }
 
     fn refusal(script: &str, limits: &Limits) -> Refused {
-        compile(&shell(script), limits, &[0; 1_000_000], &|| false).unwrap_err()
+        compile(&shell(script), &strategy(), limits, &[0; 1_000_000], &|| false).unwrap_err()
+    }
+
+    fn strategy() -> Task {
+        Task::Strategy(Limits::default())
     }
 
     fn patient() -> Limits {
@@ -216,10 +225,13 @@ mod tests {
 
     #[test]
     fn what_a_compiler_says_is_handed_on() {
-        let told =
-            compile(&shell("cat >/dev/null; printf 'bulkhead-code-02 and so on'"), &patient(), b"x", &|| {
-                false
-            });
+        let told = compile(
+            &shell("cat >/dev/null; printf 'bulkhead-code-02 and so on'"),
+            &strategy(),
+            &patient(),
+            b"x",
+            &|| false,
+        );
         assert_eq!(told.unwrap(), b"bulkhead-code-02 and so on");
         let refused = refusal("printf 'bulkhead-refusalno good\\033[31m'", &patient());
         assert!(matches!(&refused, Refused::ByCompiler(text) if text == "no good[31m"), "{refused}");
@@ -270,7 +282,8 @@ mod tests {
         let limits = Limits { compile_ms: 300, ..Limits::default() };
         let refused = refusal("exec sleep 3600", &limits);
         assert!(matches!(refused, Refused::CompileTime { limit_ms: 300 }), "{refused}");
-        let stopped = compile(&shell("exec sleep 3600"), &patient(), b"x", &|| true).unwrap_err();
+        let stopped =
+            compile(&shell("exec sleep 3600"), &strategy(), &patient(), b"x", &|| true).unwrap_err();
         assert!(matches!(stopped, Refused::Stopped), "{stopped}");
     }
 
@@ -283,7 +296,7 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_named() {
         let program = CompilerProgram { path: "/nowhere/bulkhead".into(), ..shell("") };
-        let refused = compile(&program, &patient(), b"x", &|| false).unwrap_err().to_string();
+        let refused = compile(&program, &strategy(), &patient(), b"x", &|| false).unwrap_err().to_string();
         assert!(refused.contains("starting /nowhere/bulkhead"), "{refused}");
     }
 }

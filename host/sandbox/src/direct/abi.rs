@@ -5,12 +5,12 @@
 
 use std::str;
 
-use wasmtime::{Error, Memory, Store, TypedFunc, bail, format_err};
+use wasmtime::{Error, Memory, StoreContextMut, TypedFunc, bail, format_err};
 
 use crate::guest::{OverBudget, State};
 
 /// The allocator that a guest exports: old pointer and size, both 0, then alignment and size.
-pub(super) type Allocator = TypedFunc<(u32, u32, u32, u32), u32>;
+pub(crate) type Allocator = TypedFunc<(u32, u32, u32, u32), u32>;
 
 /// Size and alignment of a type in a guest's memory.
 pub(super) trait Layout {
@@ -97,7 +97,7 @@ fn too_small() -> Error {
 
 /// The way of values into a guest.
 pub(super) struct Lowering<'s> {
-    pub(super) store: &'s mut Store<State>,
+    pub(super) store: StoreContextMut<'s, State>,
     pub(super) memory: Memory,
     pub(super) allocator: &'s Allocator,
 }
@@ -108,7 +108,7 @@ impl Lowering<'_> {
     pub(super) fn allocate(&mut self, alignment: usize, size: usize) -> Result<(u32, &mut [u8]), Error> {
         let alignment = u32::try_from(alignment)?;
         self.store.data_mut().may_leave = false;
-        let pointer = self.allocator.call(&mut *self.store, (0, 0, alignment, u32::try_from(size)?))?;
+        let pointer = self.allocator.call(&mut self.store, (0, 0, alignment, u32::try_from(size)?))?;
         self.store.data_mut().may_leave = true;
         if !pointer.is_multiple_of(alignment) {
             bail!("realloc return: result not aligned");
@@ -117,7 +117,7 @@ impl Lowering<'_> {
     }
 
     fn place(&mut self, pointer: u32, size: usize) -> Result<&mut [u8], Error> {
-        let memory = self.memory.data_mut(&mut *self.store);
+        let memory = self.memory.data_mut(&mut self.store);
         let place = usize::try_from(pointer).ok().and_then(|at| memory.get_mut(at..)?.get_mut(..size));
         place.ok_or_else(|| format_err!("realloc return: beyond end of memory"))
     }
@@ -176,7 +176,7 @@ impl<'m> Lifting<'m> {
         Ok(())
     }
 
-    fn list<T: Lift>(&mut self, pointer: u32, length: u32) -> Result<Vec<T>, Error> {
+    pub(super) fn list<T: Lift>(&mut self, pointer: u32, length: u32) -> Result<Vec<T>, Error> {
         let (at, length) = (usize::try_from(pointer)?, usize::try_from(length)?);
         let memory = self.memory;
         let bytes = length
@@ -224,7 +224,7 @@ macro_rules! number {
     )+};
 }
 
-number!(u32, i32, f64);
+number!(u32, i32, f32, f64);
 
 impl Layout for u8 {
     const SIZE: usize = 1;
@@ -322,6 +322,16 @@ impl Layout for () {
 impl Lift for () {
     fn lift(_guest: &mut Lifting<'_>, _bytes: &[u8]) -> Result<Self, Error> {
         Ok(())
+    }
+}
+
+impl<T: Lower> Lower for Option<T> {
+    fn lower(&self, guest: &mut Lowering<'_>, bytes: &mut [u8]) -> Result<(), Error> {
+        put(bytes, &[u8::from(self.is_some())])?;
+        match self {
+            None => Ok(()),
+            Some(value) => value.lower(guest, part_mut(bytes, align(1, T::ALIGN), T::SIZE)?),
+        }
     }
 }
 

@@ -5,7 +5,11 @@
 use wasmtime::{Error, bail};
 
 use super::abi::{Layout, Lift, Lifting, Lower, Lowering, align, largest, part, part_mut, put};
-use crate::bindings::bulkhead::strategy::types as wit;
+/// The types of all interfaces together, whose names differ.
+mod wit {
+    pub(super) use crate::bindings::bulkhead::strategy::inference::*;
+    pub(super) use crate::bindings::bulkhead::strategy::types::*;
+}
 
 /// A record's layout, and its way in or out; the fields of a flat one are parameters of a function.
 macro_rules! record {
@@ -323,6 +327,18 @@ record!(out SavedState { schema: u32, bytes: Vec<u8> });
 
 variant!(out LogLevel { 0 Debug, 1 Info, 2 Warn, 3 Error });
 
+record!(in ModelOutput { name: String, width: u32 });
+
+record!(in ModelNote { key: String, text: String });
+
+record!(in Model {
+    hash: String,
+    row: u32,
+    outputs: Vec<wit::ModelOutput>,
+    notes: Vec<wit::ModelNote>,
+    work: f64,
+});
+
 /// The level that a guest passes as a number.
 pub(super) fn log_level(level: u32) -> Result<wit::LogLevel, Error> {
     let Ok(level) = u8::try_from(level) else { bail!("unexpected discriminant: {level}") };
@@ -454,6 +470,9 @@ mod tests {
             Reaction,
             SavedState,
             LogLevel,
+            ModelOutput,
+            ModelNote,
+            Model,
         ];
         let there = there();
         assert_eq!(here.keys().collect::<Vec<_>>(), there.keys().collect::<Vec<_>>());
@@ -478,6 +497,13 @@ mod tests {
             ("restore", of::<Result<(), String>>()),
         ] {
             let answer = strategy.functions[name].result.unwrap();
+            let there = (layout.size(&answer).size_wasm32(), layout.align(&answer).align_wasm32());
+            assert_eq!(here, there, "{name}");
+        }
+        let (_, inference) =
+            resolve.interfaces.iter().find(|(_, each)| each.name.as_deref() == Some("inference")).unwrap();
+        for (name, here) in [("describe", of::<Option<wit::Model>>()), ("run", of::<Vec<f32>>())] {
+            let answer = inference.functions[name].result.unwrap();
             let there = (layout.size(&answer).size_wasm32(), layout.align(&answer).align_wasm32());
             assert_eq!(here, there, "{name}");
         }

@@ -342,11 +342,15 @@ pub(crate) fn prepare(sandbox: &Sandbox, guest: &Guest) -> ContentHash {
 }
 
 pub(crate) fn try_prepare(sandbox: &Sandbox, guest: &Guest) -> Result<ContentHash, Refused> {
-    let file = match FORM.get() {
+    sandbox.prepare(&file(guest)).map(|(version, _)| version)
+}
+
+/// A guest's file, in the form that is being tested.
+pub(crate) fn file(guest: &Guest) -> Vec<u8> {
+    match FORM.get() {
         Form::Module => guest.module(),
         Form::Component => guest.component(),
-    };
-    sandbox.prepare(&file).map(|(version, _)| version)
+    }
 }
 
 pub(crate) fn start(sandbox: &Sandbox, guest: &Guest) -> WasmStrategy {

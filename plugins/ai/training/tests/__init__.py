@@ -1,0 +1,1 @@
+"""Small tests of the trainer: `python -m unittest discover` in its folder."""
