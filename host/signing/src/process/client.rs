@@ -1,0 +1,135 @@
+//! The host's side of the socket.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use alloy_primitives::Address;
+use async_trait::async_trait;
+use tokio::net::UnixStream;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::wire::{self, Answer, FrameError, Request};
+use crate::error::SigningError;
+use crate::policy::Refusal;
+use crate::request::{SignedTransaction, SigningRequest, signing_payload};
+use crate::signer::EvmSigner;
+
+const NAME: &str = "the signer process";
+/// How long an answer may take, waiting for the disk included.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Has transactions signed by a signer process.
+#[derive(Debug)]
+pub struct ProcessSigner {
+    path: PathBuf,
+    address: Address,
+    answer_timeout: Duration,
+    connection: Mutex<Option<UnixStream>>,
+}
+
+impl ProcessSigner {
+    /// Connects to the signer at a path, which must have the key of `address`.
+    ///
+    /// # Errors
+    /// [`SigningError::Unavailable`] when nobody answers there, [`SigningError::Refused`] when it does not have the key.
+    pub async fn connect(path: &Path, address: Address) -> Result<Self, SigningError> {
+        Self::connect_within(path, address, ANSWER_TIMEOUT).await
+    }
+
+    pub(super) async fn connect_within(
+        path: &Path,
+        address: Address,
+        answer_timeout: Duration,
+    ) -> Result<Self, SigningError> {
+        let signer = Self { path: path.to_owned(), address, answer_timeout, connection: Mutex::new(None) };
+        match signer.ask(&Request::Keys {}).await? {
+            Answer::Keys { keys } if keys.iter().any(|key| key.address == address) => Ok(signer),
+            Answer::Keys { .. } => Err(SigningError::Refused(Refusal::UnknownKey { address })),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Answer, SigningError> {
+        let mut connection = self.connection.lock().await;
+        // Taken out: whoever stops waiting leaves no connection behind on which an old answer is still to come.
+        if let Some(stream) = connection.take() {
+            match self.ask_on(stream, request).await {
+                Ok((stream, answer)) => {
+                    *connection = Some(stream);
+                    return Ok(answer);
+                }
+                // The signer was started anew meanwhile, most likely. The same request counts once.
+                Err(FrameError::Ended | FrameError::Io(_)) => {}
+                Err(error) => return Err(failed(&error)),
+            }
+        }
+        let stream = timeout(self.answer_timeout, UnixStream::connect(&self.path)).await;
+        let stream = stream.map_err(|_| SigningError::unavailable(NAME, "it does not accept connections"))?;
+        let stream = stream.map_err(|error| {
+            SigningError::unavailable(
+                NAME,
+                format!("{}: {error}; is `bulkhead signer` running?", self.path.display()),
+            )
+        })?;
+        let (stream, answer) = self.ask_on(stream, request).await.map_err(|error| failed(&error))?;
+        *connection = Some(stream);
+        Ok(answer)
+    }
+
+    async fn ask_on(
+        &self,
+        mut stream: UnixStream,
+        request: &Request,
+    ) -> Result<(UnixStream, Answer), FrameError> {
+        let asked = async {
+            wire::write(&mut stream, request).await?;
+            wire::read(&mut stream).await
+        };
+        let answer = timeout(self.answer_timeout, asked).await.map_err(|_| FrameError::Stalled)??;
+        Ok((stream, answer))
+    }
+}
+
+#[async_trait]
+impl EvmSigner for ProcessSigner {
+    fn address(&self) -> Address {
+        self.address
+    }
+
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    async fn sign(&self, request: SigningRequest) -> Result<SignedTransaction, SigningError> {
+        let payload = signing_payload(&request.transaction).into();
+        let asked = Request::Sign { address: self.address, payload, purpose: request.purpose.clone() };
+        match self.ask(&asked).await? {
+            Answer::Signed { raw, hash } => {
+                SignedTransaction::verified(&raw, hash, &request, self.address, NAME)
+            }
+            Answer::Refused { refusal } => Err(SigningError::Refused(refusal)),
+            other => Err(unexpected(other)),
+        }
+    }
+}
+
+fn unexpected(answer: Answer) -> SigningError {
+    match answer {
+        Answer::Unavailable { why } => SigningError::unavailable(NAME, why),
+        Answer::Wrong { why } => SigningError::wrong_answer(NAME, why),
+        Answer::Malformed { why } => {
+            SigningError::wrong_answer(NAME, format!("it does not understand what is asked: {why}"))
+        }
+        Answer::Keys { .. } | Answer::Signed { .. } | Answer::Refused { .. } => {
+            SigningError::wrong_answer(NAME, "it answers another question")
+        }
+    }
+}
+
+fn failed(error: &FrameError) -> SigningError {
+    match error {
+        FrameError::Ended | FrameError::Stalled | FrameError::Io(_) => SigningError::unavailable(NAME, error),
+        FrameError::TooLong(_) | FrameError::NotUnderstood(_) => SigningError::wrong_answer(NAME, error),
+    }
+}
