@@ -1,0 +1,458 @@
+//! From an order of which nothing is out there to a signed trade, or to an end before that.
+
+use alloy::consensus::TxEip1559;
+use alloy::primitives::{Address, Bytes, TxKind, U256};
+use alloy::rpc::types::TransactionRequest;
+use alloy::sol_types::SolCall as _;
+use bulkhead_core::money::Money;
+use bulkhead_core::order::{Pricing, Side};
+use bulkhead_core::venue::stage::{Attempt, Landing, Purpose, Stage};
+use tokio::time::Instant;
+
+use super::resale::Unsellable;
+use super::sending::Outcome;
+use super::{Left, Pursuit};
+use crate::amounts::{basis_points_of, from_units, to_units, to_units_down};
+use crate::chain::{At, Chain, ChainError, Head, RejectionKind};
+use crate::contracts::Erc20;
+use crate::fees::GasPrice;
+use crate::journal::Journal;
+use crate::revert;
+use crate::route::{self, Quote, Swap, Terms};
+use crate::settings::{Market, Route, Token, TransferFees};
+
+/// How often an order is begun anew after a transaction that could not land.
+const MOST_BEGINNINGS: u32 = 3;
+
+/// How an order ends of which nothing is out there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was wanted back.
+    Cancelled,
+    /// Its time is over.
+    Expired,
+    /// It can't be executed.
+    Refused(String),
+}
+
+/// Why no transaction was made this time.
+enum Stop {
+    /// It is for the order to end.
+    End(End),
+    /// It is to be tried again a little later.
+    Later(String),
+    /// An approval is under way: what comes next follows from it.
+    Approving,
+    /// The order stays as it is.
+    Left(Left),
+}
+
+impl From<Left> for Stop {
+    fn from(left: Left) -> Self {
+        Self::Left(left)
+    }
+}
+
+impl From<ChainError> for Stop {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Unavailable(why) => Self::Later(why),
+            ChainError::Reverted(_)
+            | ChainError::Refused(_)
+            | ChainError::Disagreement(_)
+            | ChainError::Malformed(_) => refused(error.to_string()),
+        }
+    }
+}
+
+impl From<Unsellable> for Stop {
+    fn from(unsellable: Unsellable) -> Self {
+        match unsellable {
+            Unsellable::Found(why) => refused(why),
+            Unsellable::Unknown(why) => Self::Later(why),
+        }
+    }
+}
+
+fn refused(why: impl Into<String>) -> Stop {
+    Stop::End(End::Refused(why.into()))
+}
+
+/// A trade that has passed all checks.
+struct Prepared {
+    swap: Swap,
+    quoted: Instant,
+    deadline: u64,
+    gas_limit: u64,
+    price: GasPrice,
+    /// What must be there of the token that is given, and of native currency.
+    needs: Needs,
+}
+
+struct Needs {
+    given: Token,
+    amount: U256,
+    native: U256,
+}
+
+impl<C: Chain, J: Journal> Pursuit<C, J> {
+    /// Tries until something is out there or the order ends without that.
+    pub(super) async fn trade(&mut self) -> Result<Option<End>, Left> {
+        let mut last = None;
+        loop {
+            if self.cancel_wanted() {
+                return Ok(Some(End::Cancelled));
+            }
+            if self.timed_out() {
+                tracing::info!(order = self.terms.id.0, why = last.as_deref(), "its time is over");
+                return Ok(Some(End::Expired));
+            }
+            if self.given_up >= MOST_BEGINNINGS {
+                let why = last.unwrap_or_else(|| "no transaction could land".to_owned());
+                return Ok(Some(End::Refused(format!("after {MOST_BEGINNINGS} tries: {why}"))));
+            }
+            match self.try_trade().await {
+                Ok(Outcome::Out) | Err(Stop::Approving) => return Ok(None),
+                Ok(Outcome::NotSigned(error)) => return Ok(Some(End::Refused(error.to_string()))),
+                Ok(Outcome::Rejected(rejection)) => {
+                    self.given_up += 1;
+                    last = Some(rejection.message);
+                    // The signer knows the nonce as this order's; something of it must use it up.
+                    if rejection.kind != RejectionKind::NonceTooLow && self.use_up_nonce().await? {
+                        return Ok(None);
+                    }
+                }
+                Err(Stop::End(end)) => return Ok(Some(end)),
+                Err(Stop::Left(left)) => return Err(left),
+                Err(Stop::Later(why)) => {
+                    tracing::debug!(order = self.terms.id.0, why, "not yet");
+                    last = Some(why);
+                    let poll = self.desk.settings.poll;
+                    self.pause(poll).await;
+                }
+            }
+        }
+    }
+
+    async fn try_trade(&mut self) -> Result<Outcome, Stop> {
+        let prepared = self.prepare().await?;
+        let desk = self.desk.clone();
+        let mut lease = desk.lane.lease(&desk.chain).await?;
+        // Others may have been before it for longer than the quote lasts, and have spent what it needs.
+        if prepared.quoted.elapsed() > desk.settings.quote_lasts {
+            return Err(Stop::Later("the quote was too old when its turn came".to_owned()));
+        }
+        if self.cancel_wanted() {
+            return Err(Stop::End(End::Cancelled));
+        }
+        self.check_balances(&prepared.needs).await?;
+        let transaction = self.transaction(&prepared, lease.nonce());
+        let outcome =
+            self.sign_and_send(transaction, Purpose::Trade, prepared.deadline, || lease.signed()).await?;
+        if outcome.says_taken() {
+            lease.taken();
+        }
+        Ok(outcome)
+    }
+
+    fn transaction(&self, prepared: &Prepared, nonce: u64) -> TxEip1559 {
+        TxEip1559 {
+            chain_id: self.desk.settings.chain_id,
+            nonce,
+            gas_limit: prepared.gas_limit,
+            max_fee_per_gas: prepared.price.most,
+            max_priority_fee_per_gas: prepared.price.tip,
+            to: TxKind::Call(prepared.swap.router),
+            value: prepared.swap.value,
+            access_list: Default::default(),
+            input: prepared.swap.data.clone(),
+        }
+    }
+
+    /// Quotes, and looks at all that could go wrong.
+    async fn prepare(&mut self) -> Result<Prepared, Stop> {
+        let desk = self.desk.clone();
+        let market = self.market().cloned();
+        let market = market.ok_or_else(|| refused("its instrument is not traded on this chain"))?;
+        let quantity = to_units(self.terms.quantity.0, market.base.decimals);
+        let quantity = quantity.map_err(|error| refused(error.to_string()))?;
+        let side = self.terms.side;
+        let quoted = Instant::now();
+        let quotes = route::quotes(&desk.chain, &market, side, quantity).await?;
+        let quote = quotes.into_iter().next().ok_or_else(|| refused("no route quotes"))?;
+        let limit = self.limit(&market, &quote)?;
+        let expected = if side == Side::Buy { quote.amount_in } else { quote.amount_out };
+        self.reach(Stage::Quoted {
+            expected: self.money(expected, &market.quote),
+            limit: self.money(limit, &market.quote),
+            route: described(&quote.route),
+        })
+        .await?;
+        let head = desk.chain.head().await?;
+        let price = GasPrice::at(head.base_fee, desk.chain.tip().await?, &desk.settings.fees);
+        let price = price.map_err(|dear| Stop::Later(dear.to_string()))?;
+        let (given, amount) = match side {
+            Side::Buy => (&market.quote, limit),
+            Side::Sell => (&market.base, quantity),
+        };
+        if side == Side::Buy {
+            self.ensure_sellable(&market, &quote.route, quote.amount_in).await?;
+        }
+        let keeps_a_part = matches!(market.transfer_fees, TransferFees::UpTo(_));
+        let deadline = deadline(&head, desk.settings.deadline.as_secs());
+        let terms = Terms {
+            market: &market,
+            side,
+            quantity,
+            limit,
+            account: self.account(),
+            deadline,
+            keeps_a_part,
+            slippage_bps: desk.settings.slippage_bps,
+        };
+        let swap = quote.swap(&terms);
+        if !given.native {
+            self.ensure_approved(given, quote.route.router(), amount, price).await?;
+        }
+        let mut needs = Needs { given: given.clone(), amount, native: swap.value };
+        self.check_balances(&needs).await?;
+        let request = TransactionRequest::default()
+            .from(self.account())
+            .to(swap.router)
+            .input(swap.data.clone().into())
+            .value(swap.value);
+        let gas_limit = self.dry_run(request).await?;
+        if let (Some(probe), false) = (quote.probe(&terms), keeps_a_part) {
+            self.refuse_kept_parts(probe, &market).await?;
+        }
+        let gas_cost = U256::from(gas_limit).saturating_mul(U256::from(price.most));
+        needs.native = swap.value.saturating_add(gas_cost);
+        self.check_balances(&needs).await?;
+        self.reach(Stage::Checked).await?;
+        Ok(Prepared { swap, quoted, deadline, gas_limit, price, needs })
+    }
+
+    /// The most that may be paid, or the least that must come, in units of the quote token.
+    fn limit(&self, market: &Market, quote: &Quote) -> Result<U256, Stop> {
+        let decimals = market.quote.decimals;
+        let slippage = self.desk.settings.slippage_bps;
+        let bound =
+            |money: Money| to_units_down(money.0, decimals).map_err(|error| refused(error.to_string()));
+        let at_limit = match self.terms.pricing {
+            Pricing::Market => None,
+            Pricing::Limit(price) => {
+                Some(price.value_of(self.terms.quantity).map_err(|error| refused(error.to_string()))?)
+            }
+        };
+        match self.terms.side {
+            Side::Buy => {
+                let expected = quote.amount_in;
+                let mut most = expected.saturating_add(basis_points_of(expected, slippage));
+                if let Some(at_limit) = at_limit {
+                    let at_limit = bound(at_limit)?;
+                    if expected > at_limit {
+                        return Err(Stop::Later("the price is above its limit".to_owned()));
+                    }
+                    most = most.min(at_limit);
+                }
+                let budget = bound(self.budget)?;
+                if expected > budget {
+                    let expected = self.money(expected, &market.quote);
+                    let why = format!("it would cost {expected}, and {} is set aside for it", self.budget);
+                    return Err(refused(why));
+                }
+                Ok(most.min(budget))
+            }
+            Side::Sell => {
+                let expected = quote.amount_out;
+                let mut least = expected.saturating_sub(basis_points_of(expected, slippage));
+                if let Some(at_limit) = at_limit {
+                    let at_limit = bound(at_limit)?;
+                    if expected < at_limit {
+                        return Err(Stop::Later("the price is below its limit".to_owned()));
+                    }
+                    least = least.max(at_limit);
+                }
+                if least.is_zero() {
+                    return Err(refused("it would bring nothing"));
+                }
+                Ok(least)
+            }
+        }
+    }
+
+    fn money(&self, units: U256, token: &Token) -> Money {
+        Money(from_units(units, token.decimals).unwrap_or_default())
+    }
+
+    async fn check_balances(&self, needs: &Needs) -> Result<(), Stop> {
+        let (chain, account) = (&self.desk.chain, self.account());
+        if !needs.given.native {
+            let function = Erc20::balanceOfCall { owner: account };
+            let there = route::read(chain, needs.given.address, &function, At::Latest).await?;
+            if there < needs.amount {
+                let (there, needed) = (shown(there, &needs.given), shown(needs.amount, &needs.given));
+                return Err(refused(format!("the account holds {there}, and {needed} is needed")));
+            }
+        }
+        let native = needs.native.saturating_add(U256::from(self.desk.settings.gas_reserve));
+        let there = chain.balance(account).await?;
+        if there < native {
+            let why = format!(
+                "the account holds {there} wei, and {native} are needed with gas; send some native currency to {account}"
+            );
+            return Err(refused(why));
+        }
+        Ok(())
+    }
+
+    /// Tries the call without sending it, and says how much gas to allow it.
+    async fn dry_run(&self, request: TransactionRequest) -> Result<u64, Stop> {
+        let explained = |error| match error {
+            ChainError::Reverted(data) => {
+                let reason = revert::decode(&data);
+                let advice = revert::advice(&reason).map(|advice| format!(" ({advice})")).unwrap_or_default();
+                refused(format!("it would be reverted: {reason}{advice}"))
+            }
+            error => error.into(),
+        };
+        self.desk.chain.call(request.clone(), At::Latest).await.map_err(explained)?;
+        let gas = self.desk.chain.estimate_gas(request).await.map_err(explained)?;
+        Ok(self.desk.settings.gas_limit(gas))
+    }
+
+    /// A purchase of a token that keeps a part of transfers brings less than was paid for.
+    async fn refuse_kept_parts(&self, probe: Swap, market: &Market) -> Result<(), Stop> {
+        let request = TransactionRequest::default()
+            .from(self.account())
+            .to(probe.router)
+            .input(probe.data.into())
+            .value(probe.value);
+        match self.desk.chain.call(request, At::Latest).await {
+            Ok(_) => Ok(()),
+            Err(ChainError::Reverted(data)) => {
+                let reason = revert::decode(&data);
+                Err(refused(format!(
+                    "{} does not arrive whole ({reason}): it keeps a part of each transfer; allow it with \
+                     transfer_fees, up to a bound, if that is wanted",
+                    market.base.symbol
+                )))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lets the router take just what it needs, if it may not yet. A transaction for that is an approval of this order.
+    async fn ensure_approved(
+        &mut self,
+        token: &Token,
+        router: Address,
+        amount: U256,
+        price: GasPrice,
+    ) -> Result<(), Stop> {
+        let desk = self.desk.clone();
+        let function = Erc20::allowanceCall { owner: self.account(), spender: router };
+        let allowed = route::read(&desk.chain, token.address, &function, At::Latest).await?;
+        if allowed >= amount {
+            return Ok(());
+        }
+        let approvals = |attempt: &&Attempt| attempt.transaction.purpose == Purpose::Approval;
+        let done = self.attempts.as_slice().iter().filter(approvals).count();
+        let landed = self.attempts.as_slice().iter().rfind(approvals).map(|last| last.landing);
+        if matches!(landed, Some(Landing::Included(_) | Landing::Succeeded(_) | Landing::Failed(_)))
+            && done >= 2
+        {
+            let why = format!(
+                "the approval of {} changed nothing: {} may be taken, and {} is needed",
+                token.symbol,
+                shown(allowed, token),
+                shown(amount, token)
+            );
+            return Err(refused(why));
+        }
+        let request = |value: U256| {
+            let call = Erc20::approveCall { spender: router, value };
+            let data: Bytes = call.abi_encode().into();
+            TransactionRequest::default().from(self.account()).to(token.address).input(data.into())
+        };
+        // Some tokens change an allowance only from or to nothing.
+        let mut wanted = amount;
+        let mut tried = desk.chain.call(request(amount), At::Latest).await;
+        if matches!(tried, Err(ChainError::Reverted(_))) && !allowed.is_zero() {
+            wanted = U256::ZERO;
+            tried = desk.chain.call(request(U256::ZERO), At::Latest).await;
+        }
+        let failed = |why: String| refused(format!("{} can't be approved: {why}", token.symbol));
+        match tried {
+            Ok(answer) if refuses(&answer) => return Err(failed("its contract answers no".to_owned())),
+            Ok(_) => {}
+            Err(ChainError::Reverted(data)) => return Err(failed(revert::decode(&data))),
+            Err(error) => return Err(error.into()),
+        }
+        let gas = desk.chain.estimate_gas(request(wanted)).await?;
+        let gas_limit = desk.settings.gas_limit(gas);
+        let data = Erc20::approveCall { spender: router, value: wanted }.abi_encode();
+        let native = U256::from(gas_limit).saturating_mul(U256::from(price.most));
+        let needs = Needs { given: Token { native: true, ..token.clone() }, amount: U256::ZERO, native };
+        self.check_balances(&needs).await?;
+        self.reach(Stage::Checked).await?;
+        let mut lease = desk.lane.lease(&desk.chain).await?;
+        let transaction = TxEip1559 {
+            chain_id: desk.settings.chain_id,
+            nonce: lease.nonce(),
+            gas_limit,
+            max_fee_per_gas: price.most,
+            max_priority_fee_per_gas: price.tip,
+            to: TxKind::Call(token.address),
+            value: U256::ZERO,
+            access_list: Default::default(),
+            input: data.into(),
+        };
+        let outcome = self.sign_and_send(transaction, Purpose::Approval, 0, || lease.signed()).await?;
+        match outcome {
+            Outcome::Out => Err(Stop::Approving),
+            Outcome::NotSigned(error) => Err(failed(error.to_string())),
+            Outcome::Rejected(rejection) => {
+                self.given_up += 1;
+                if rejection.kind == RejectionKind::NonceTooLow {
+                    lease.taken();
+                } else {
+                    drop(lease);
+                    if self.use_up_nonce().await? {
+                        return Err(Stop::Approving);
+                    }
+                }
+                Err(Stop::Later(rejection.message))
+            }
+        }
+    }
+}
+
+/// A token may answer nothing when it has approved, but if it answers, it must be yes.
+fn refuses(answer: &Bytes) -> bool {
+    answer.len() >= 32 && answer.iter().take(32).all(|byte| *byte == 0)
+}
+
+/// The clock of the chain counts, which may be behind that of this machine or before it.
+fn deadline(head: &Head, seconds: u64) -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now = now.map_or(0, |since| since.as_secs());
+    head.timestamp.max(now).saturating_add(seconds)
+}
+
+fn shown(units: U256, token: &Token) -> String {
+    match from_units(units, token.decimals) {
+        Ok(amount) => format!("{amount} {}", token.symbol),
+        Err(_) => format!("{units} units of {}", token.symbol),
+    }
+}
+
+fn described(route: &Route) -> String {
+    match route {
+        Route::V2 { path, .. } => format!("V2 over {} pools", path.len().saturating_sub(1)),
+        Route::V3 { fees, .. } => {
+            let fees: Vec<String> = fees.iter().map(u32::to_string).collect();
+            format!("V3 over pools with fees of {}", fees.join(", "))
+        }
+    }
+}

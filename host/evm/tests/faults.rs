@@ -1,0 +1,147 @@
+//! What servers do on bad days: the order still trades once or not at all, and lies halt the account.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on has failed")]
+
+mod support;
+
+use std::time::Duration;
+
+use bulkhead_core::order::Side;
+use bulkhead_evm::executor::StartError;
+use bulkhead_evm_chain::{Fault, Faulty, Options};
+use rust_decimal::Decimal;
+use serde_json::json;
+use support::*;
+
+/// An account that talks to its node through a front with faults.
+async fn behind() -> (Account, Faulty) {
+    let mut account = Account::start(Options::default()).await;
+    let faulty = Faulty::before(account.chain.url()).await;
+    account.urls = vec![faulty.url().to_owned()];
+    (account, faulty)
+}
+
+async fn trades_once(account: &Account, what: &str) {
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    assert_eq!(account.held(), Decimal::from(5), "{what}: {:?}", account.told());
+    assert_eq!(account.nonce().await, 2, "{what}: one approval and one trade");
+    account.books_equal_the_chain().await;
+    assert_eq!(account.halted(), None, "{what}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_was_taken_without_an_answer_lands_once() {
+    for fault in [Fault::CloseAfter, Fault::BadGatewayAfter, Fault::Half] {
+        let (mut account, faulty) = behind().await;
+        account.begin().await;
+        faulty.fail("eth_sendRawTransaction", fault.clone(), 2);
+        trades_once(&account, &format!("{fault:?}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_transaction_that_may_have_arrived_and_did_not_is_sent_again() {
+    for fault in [Fault::CloseBefore, Fault::Unavailable, Fault::Garbage] {
+        let (mut account, faulty) = behind().await;
+        account.begin().await;
+        faulty.fail("eth_sendRawTransaction", fault.clone(), 1);
+        trades_once(&account, &format!("{fault:?}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn questions_are_asked_again_after_every_kind_of_failure() {
+    let methods = [
+        "eth_call",
+        "eth_getTransactionReceipt",
+        "eth_getBlockByNumber",
+        "eth_estimateGas",
+        "eth_getBalance",
+    ];
+    for fault in [
+        Fault::TooManyRequests(Duration::from_secs(1)),
+        Fault::Unavailable,
+        Fault::Stall,
+        Fault::CloseBefore,
+        Fault::Garbage,
+        Fault::Half,
+    ] {
+        let (mut account, faulty) = behind().await;
+        account.begin().await;
+        for method in methods {
+            faulty.fail(method, fault.clone(), 1);
+        }
+        trades_once(&account, &format!("{fault:?}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rejected_transaction_leaves_no_gap() {
+    let (mut account, faulty) = behind().await;
+    account.begin().await;
+    let fault = Fault::Error { code: -32_000, message: "intrinsic gas too low".to_owned() };
+    faulty.fail("eth_sendRawTransaction", fault, 1);
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    assert!(account.told().last().unwrap().contains("intrinsic gas too low"), "{:?}", account.told());
+    assert_eq!(account.nonce().await, 1, "its nonce was used up by nothing");
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    assert_eq!((account.held(), account.nonce().await), (Decimal::from(5), 3));
+    account.books_equal_the_chain().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_of_another_chain_is_never_used() {
+    let (mut account, faulty) = behind().await;
+    faulty.claim_chain(1);
+    let refused = account.begin_dying(None).await;
+    assert!(matches!(refused, Err(StartError::WrongChain { found: 1, wanted: 31_337 })), "{refused:?}");
+    // Beside a right one it is left alone.
+    account.urls.push(account.chain.url().to_owned());
+    account.begin().await;
+    trades_once(&account, "another chain").await;
+    assert!(faulty.requests_of("eth_sendRawTransaction").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_other_server_is_asked_when_one_fails_or_lags() {
+    let (mut account, faulty) = behind().await;
+    account.urls.push(account.chain.url().to_owned());
+    account.begin().await;
+    faulty.fail_all(Fault::Unavailable);
+    trades_once(&account, "one is down").await;
+
+    let (mut account, faulty) = behind().await;
+    account.urls.push(account.chain.url().to_owned());
+    faulty.lag(20);
+    account.begin().await;
+    trades_once(&account, "one lags").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_that_is_not_the_same_everywhere_halts_the_account() {
+    let (mut account, faulty) = behind().await;
+    account.urls.push(account.chain.url().to_owned());
+    account.begin().await;
+    faulty.fail_always("eth_getTransactionReceipt", Fault::Change(vec![("status".to_owned(), json!("0x0"))]));
+    account.order(Side::Buy, "5");
+    account.until("it is halted", |books| books.engine.halted().is_some()).await;
+    assert!(account.halted().unwrap().contains("disagree"), "{:?}", account.halted());
+    assert_eq!(account.held(), Decimal::ZERO, "nothing is booked that is not certain");
+}
+
+/// A secret in the address of a server is in nothing that is said about it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_address_of_a_server_is_not_told() {
+    let (mut account, faulty) = behind().await;
+    account.urls =
+        vec![format!("{}/planted-secret", faulty.url()), "http://127.0.0.1:1/planted-secret".to_owned()];
+    account.begin().await;
+    faulty.fail("eth_sendRawTransaction", Fault::CloseAfter, 1);
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    let said = format!("{:?}", account.told());
+    assert!(!said.contains("planted"), "{said}");
+}
