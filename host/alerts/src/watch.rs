@@ -226,6 +226,8 @@ impl Watch {
             | Output::Charged { .. }
             | Output::StrategyLog { .. }
             | Output::SettingsChanged { .. }
+            | Output::VenueRequested { .. }
+            | Output::StageReached(_)
             | Output::InputRefused { .. } => Vec::new(),
         }
     }

@@ -10,8 +10,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_store::clock::now;
+use bulkhead_store::database::TokenRow;
 
 use crate::api::Api;
+use crate::authority::CredentialKind;
 use crate::problem::{Kind, Problem};
 use crate::sessions::Credential;
 use crate::tokens::{self, Role, Shown};
@@ -33,6 +35,10 @@ pub(crate) struct Caller {
     pub(crate) expires: Option<Timestamp>,
     /// The login, if it came with a cookie.
     pub(crate) login: Option<u64>,
+    /// What was shown, now or at the login.
+    pub(crate) credential: CredentialKind,
+    /// The least role that may ask for this.
+    pub(crate) needed: Role,
 }
 
 impl Caller {
@@ -61,6 +67,7 @@ pub(crate) async fn authorise(
         .map_err(|_| Problem::new(Kind::Unknown, "there is no such thing: the path is no UTF-8"))?;
     let account = parameters.iter().find(|(name, _)| *name == "account").map(|(_, value)| value.to_owned());
     let caller = identify(&api, request.method().clone(), request.headers().clone()).await?;
+    let caller = Caller { needed: needed.role, ..caller };
     api.limits.token(&caller.name)?;
     let Caller { name, role, .. } = &caller;
     if *role < needed.role {
@@ -119,13 +126,34 @@ pub(crate) async fn identify(api: &Api, method: Method, headers: HeaderMap) -> R
     let role = tokens::role(&token, now()).ok_or_else(refused)?;
     let expires = token.expires.map_or(session.expires, |expires| expires.min(session.expires));
     let login = Some(session.login);
-    Ok(Caller { name: token.name, role, account: token.account, expires: Some(expires), login })
+    Ok(Caller { expires: Some(expires), login, ..of_token(token, role) })
+}
+
+/// The holder of a token, who asks for nothing yet.
+fn of_token(token: TokenRow, role: Role) -> Caller {
+    Caller {
+        name: token.name,
+        role,
+        account: token.account,
+        expires: token.expires,
+        login: None,
+        credential: CredentialKind::Token,
+        needed: Role::Viewer,
+    }
 }
 
 /// The holder of a wallet that the configuration knows.
 pub(crate) fn wallet_holder(api: &Api, address: WalletAddress) -> Option<Caller> {
     let WalletHolder { account, role } = api.settings.wallets.get(&address)?.clone();
-    Some(Caller { name: address.to_string(), role, account: Some(account), expires: None, login: None })
+    Some(Caller {
+        name: address.to_string(),
+        role,
+        account: Some(account),
+        expires: None,
+        login: None,
+        credential: CredentialKind::Wallet,
+        needed: Role::Viewer,
+    })
 }
 
 /// Whose secret it is; `None` when it is no valid token.
@@ -134,13 +162,7 @@ pub(crate) async fn holder(api: &Api, secret: &str) -> Result<Option<Caller>, Pr
     let name = shown.name.clone();
     let known = api.access.ask(move |database| Ok(database.token(&name)?)).await?;
     let role = shown.role(known.as_ref(), now());
-    Ok(known.zip(role).map(|(token, role)| Caller {
-        name: token.name,
-        role,
-        account: token.account,
-        expires: token.expires,
-        login: None,
-    }))
+    Ok(known.zip(role).map(|(token, role)| of_token(token, role)))
 }
 
 /// Refuses what a browser sends on behalf of a page that is neither the dashboard nor allowed.

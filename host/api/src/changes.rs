@@ -476,7 +476,8 @@ pub(crate) async fn change(
                 ),
             ));
         }
-        Ok(database.request(names.shard, &caller.name, &command, Some(&key))?)
+        let authority = caller.credential.authority(caller.needed);
+        Ok(database.authorised_request(names.shard, &caller.name, &command, Some(&key), &authority)?)
     };
     let request = api.access.ask(leave).await?;
     (api.poke)();

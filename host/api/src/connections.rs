@@ -11,11 +11,13 @@ use std::time::Duration;
 use axum::Extension;
 use axum::middleware::AddExtension;
 use axum_server::accept::Accept;
+use ipnet::IpNet;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 use tower_layer::Layer as _;
 
+use crate::client_address::is_trusted;
 use crate::first_version::FirstVersion;
 
 /// How long a client may take no byte of what is sent. Without it one that never reads would stay for ever, and with
@@ -81,6 +83,7 @@ pub(crate) struct Room(Arc<Places>);
 struct Places {
     most: usize,
     most_of_address: usize,
+    proxies: Vec<IpNet>,
     taken: Mutex<Taken>,
 }
 
@@ -94,15 +97,15 @@ struct Taken {
 #[derive(Debug)]
 struct Place {
     room: Room,
-    /// Whose; `None` of this machine.
+    /// Whose; `None` of those who may take all.
     address: Option<IpAddr>,
 }
 
 impl Room {
-    /// For so many in all, and so many of each address. This machine's own programs, such as a proxy through which
+    /// For so many in all, and so many of each address. This machine's own programs and these proxies, through which
     /// everybody comes, may take all.
-    pub(crate) fn new(most: usize, most_of_address: usize) -> Self {
-        Self(Arc::new(Places { most, most_of_address, taken: Mutex::default() }))
+    pub(crate) fn new(most: usize, most_of_address: usize, proxies: Vec<IpNet>) -> Self {
+        Self(Arc::new(Places { most, most_of_address, proxies, taken: Mutex::default() }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -111,7 +114,8 @@ impl Room {
 
     /// Takes a place; the setting that is exhausted when there is none.
     fn take(&self, address: IpAddr) -> Result<Place, &'static str> {
-        let address = (!address.to_canonical().is_loopback()).then(|| customer(address));
+        let may_take_all = address.to_canonical().is_loopback() || is_trusted(address, &self.0.proxies);
+        let address = (!may_take_all).then(|| customer(address));
         let mut taken = self.lock();
         if taken.all >= self.0.most {
             return Err("api.connections");
@@ -164,7 +168,7 @@ mod tests {
 
     #[test]
     fn one_address_leaves_room_for_others() {
-        let room = Room::new(5, 2);
+        let room = Room::new(5, 2, Vec::new());
         let mut one =
             vec![room.take(address("192.0.2.1")).unwrap(), room.take(address("192.0.2.1")).unwrap()];
         assert_eq!(room.take(address("192.0.2.1")).unwrap_err(), "api.connections_per_address");
@@ -180,7 +184,7 @@ mod tests {
 
     #[test]
     fn neighbours_in_a_network_of_version_6_are_one() {
-        let room = Room::new(10, 1);
+        let room = Room::new(10, 1, Vec::new());
         let _first = room.take(address("2001:db8:0:1::1")).unwrap();
         assert!(room.take(address("2001:db8:0:1:ffff::2")).is_err());
         let _other = room.take(address("2001:db8:0:2::1")).unwrap();
@@ -188,8 +192,15 @@ mod tests {
 
     #[test]
     fn this_machine_may_take_all() {
-        let room = Room::new(3, 1);
+        let room = Room::new(3, 1, Vec::new());
         let _all = ["127.0.0.1", "127.0.0.1", "::1"].map(|text| room.take(address(text)).unwrap());
         assert_eq!(room.take(address("127.0.0.1")).unwrap_err(), "api.connections");
+    }
+
+    #[test]
+    fn a_trusted_proxy_may_take_all() {
+        let room = Room::new(3, 1, vec!["10.0.0.0/8".parse().unwrap()]);
+        let _all = ["10.0.0.1", "10.0.0.1", "::ffff:10.0.0.1"].map(|text| room.take(address(text)).unwrap());
+        assert_eq!(room.take(address("10.0.0.1")).unwrap_err(), "api.connections");
     }
 }

@@ -11,6 +11,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::addressing::addressed;
 use crate::api::Api;
+use crate::client_address::ClientAddress;
 use crate::observer::ServedRequest;
 use crate::pages;
 use crate::problem::{Kind, Problem};
@@ -41,7 +42,7 @@ pub(crate) fn cross_origin(api: &Api) -> CorsLayer {
 
 /// What is done around every request: it gets a number, a limit and a time; its answer gets the headers that keep
 /// browsers from doing more with it, and is counted.
-pub(crate) async fn around(State(api): State<Api>, request: Request, next: Next) -> Response {
+pub(crate) async fn around(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     const HEADERS: [(HeaderName, &str); 4] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
@@ -57,8 +58,12 @@ pub(crate) async fn around(State(api): State<Api>, request: Request, next: Next)
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let traceparent = api.observer.as_ref().and_then(|_| request.headers().get("traceparent").cloned());
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
-    let allowed = address.map_or(Ok(()), |address| api.limits.address(address));
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip());
+    let client = peer.map(|peer| ClientAddress::of(peer, request.headers(), &api.settings.trusted_proxies));
+    let allowed = client.map_or(Ok(()), |client| api.limits.address(client.0));
+    if let Some(client) = client {
+        request.extensions_mut().insert(client);
+    }
     let allowed =
         allowed.and_then(|()| addressed(&api.settings.hosts, &api.settings.origins, request.headers()));
     let allowed = allowed.and_then(|()| small_enough(&api, request.headers(), route.as_deref()));

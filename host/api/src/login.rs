@@ -1,9 +1,7 @@
 //! Logging in and out of the dashboard: a token is shown once, or a wallet signs once, and a cookie stands for it from
 //! then on.
 
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::{Extension, Json};
@@ -14,6 +12,7 @@ use utoipa::ToSchema;
 use crate::addressing::signs_for;
 use crate::api::{Api, Body};
 use crate::authorisation::{Caller, from_own_page, holder, wallet_holder};
+use crate::client_address::ClientAddress;
 use crate::documents::time;
 use crate::problem::{Kind, Problem};
 use crate::server::Settings;
@@ -69,7 +68,7 @@ impl Login {
 )]
 pub(crate) async fn log_in(
     State(api): State<Api>,
-    from: Option<Extension<ConnectInfo<SocketAddr>>>,
+    from: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
     body: Result<Body<LoginBody>, Problem>,
 ) -> Result<Response, Problem> {
@@ -152,7 +151,7 @@ fn address(text: &str) -> Result<WalletAddress, Problem> {
 )]
 pub(crate) async fn challenge(
     State(api): State<Api>,
-    from: Option<Extension<ConnectInfo<SocketAddr>>>,
+    from: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
     Body(body): Body<ChallengeBody>,
 ) -> Result<Json<ChallengeText>, Problem> {
@@ -185,7 +184,7 @@ pub(crate) async fn challenge(
 )]
 pub(crate) async fn log_in_with_wallet(
     State(api): State<Api>,
-    from: Option<Extension<ConnectInfo<SocketAddr>>>,
+    from: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
     Body(body): Body<AnswerBody>,
 ) -> Result<Response, Problem> {
@@ -204,8 +203,8 @@ pub(crate) async fn log_in_with_wallet(
 }
 
 /// Counts a login from an address.
-fn count(api: &Api, from: Option<Extension<ConnectInfo<SocketAddr>>>) -> Result<(), Problem> {
-    from.map_or(Ok(()), |Extension(ConnectInfo(address))| api.limits.login(address.ip()))
+fn count(api: &Api, from: Option<Extension<ClientAddress>>) -> Result<(), Problem> {
+    from.map_or(Ok(()), |Extension(client)| api.limits.login(client.0))
 }
 
 /// Who is logged in. An old cookie is replaced by a new one.

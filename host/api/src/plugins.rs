@@ -1,5 +1,5 @@
 //! Plugin files: bringing a version into the strategies directory, and putting an earlier one back. The host takes up
-//! what is there just as if an operator had copied it.
+//! what is there just as if an operator had copied it, and names who brought it in as the one who asked.
 
 use std::sync::Arc;
 
@@ -16,19 +16,25 @@ use crate::problem::{Kind, Problem, ProblemDocument};
 
 /// The strategies directory, as the API needs it.
 pub trait PluginDirectory: Send + Sync {
-    /// Verifies a file and puts it into the directory for this slot, whole or not at all.
+    /// Verifies a file and puts it into the directory for this slot, whole or not at all. `by` is who brings it in: what
+    /// comes of it is done in that name.
     ///
     /// # Errors
     ///
     /// [`PluginProblem`]; then the directory is as it was.
-    fn install(&self, slot: &str, file: &[u8]) -> Result<InstalledPlugin, PluginProblem>;
+    fn install(&self, slot: &str, file: &[u8], by: &str) -> Result<InstalledPlugin, PluginProblem>;
 
-    /// Puts a version that ran before back for this slot.
+    /// Puts a version that ran before back for this slot. `by` is who does.
     ///
     /// # Errors
     ///
     /// [`PluginProblem`]; then the directory is as it was.
-    fn roll_back(&self, slot: &str, version: &ContentHash) -> Result<InstalledPlugin, PluginProblem>;
+    fn roll_back(
+        &self,
+        slot: &str,
+        version: &ContentHash,
+        by: &str,
+    ) -> Result<InstalledPlugin, PluginProblem>;
 }
 
 /// A file that is in the directory now.
@@ -61,6 +67,9 @@ pub enum PluginProblem {
     /// The directory can't be written.
     #[error("the strategies directory can't be written: {0}")]
     Directory(String),
+    /// It could not be written down who brings the file in.
+    #[error("it can't be written down who brings the file in: {0}")]
+    Unattributed(String),
 }
 
 impl From<PluginProblem> for Problem {
@@ -73,6 +82,15 @@ impl From<PluginProblem> for Problem {
                 tracing::error!(why, "a plugin could not be put into the strategies directory");
                 let told = "the strategies directory can't be written; the host's log says why";
                 return Self::new(Kind::Internal, told);
+            }
+            PluginProblem::Unattributed(why) => {
+                tracing::warn!(
+                    why,
+                    "a plugin was not put into the strategies directory, as the database did not answer"
+                );
+                let told =
+                    "the database does not answer, so that nobody could be named for it; nothing was changed";
+                return Self::new(Kind::Unavailable, told);
             }
         };
         Self::new(kind, problem.to_string())
@@ -113,8 +131,8 @@ pub(crate) async fn install(
     })?;
     let file = Bytes::from_request(request, &api).await?;
     drop(receiving);
-    let slot = plugin.clone();
-    let installed = in_the_directory(&api, move |directory| directory.install(&slot, &file)).await?;
+    let (slot, by) = (plugin.clone(), caller.name.clone());
+    let installed = in_the_directory(&api, move |directory| directory.install(&slot, &file, &by)).await?;
     tracing::info!(slot = plugin, version = installed.hash, by = caller.name, "a plugin was uploaded");
     Ok(Json(installed))
 }
@@ -143,8 +161,9 @@ pub(crate) async fn roll_back(
         let expected = format!("version = \"{}\": 64 hexadecimal digits are expected", body.version);
         Problem::new(Kind::BadBody, expected)
     })?;
-    let slot = plugin.clone();
-    let installed = in_the_directory(&api, move |directory| directory.roll_back(&slot, &version)).await?;
+    let (slot, by) = (plugin.clone(), caller.name.clone());
+    let installed =
+        in_the_directory(&api, move |directory| directory.roll_back(&slot, &version, &by)).await?;
     tracing::info!(slot = plugin, version = installed.hash, by = caller.name, "a plugin was rolled back");
     Ok(Json(installed))
 }

@@ -167,6 +167,7 @@ async fn elsewhere(method: Method, uri: Uri) -> Result<Response, Problem> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::net::SocketAddr;
     use std::num::NonZeroU32;
     use std::path::Path;
     use std::process::Command;
@@ -174,7 +175,7 @@ mod tests {
     use std::time::Duration;
 
     use axum::body::{Body, to_bytes};
-    use axum::extract::Request;
+    use axum::extract::{ConnectInfo, Request};
     use axum::http::{Method, header};
     use bulkhead_core::identifier::ContentHash;
     use bulkhead_core::time::Span;
@@ -205,11 +206,16 @@ mod tests {
     }
 
     impl PluginDirectory for NoDirectory {
-        fn install(&self, _: &str, _: &[u8]) -> Result<InstalledPlugin, PluginProblem> {
+        fn install(&self, _: &str, _: &[u8], _: &str) -> Result<InstalledPlugin, PluginProblem> {
             Err(PluginProblem::Refused("it is no plugin".to_owned()))
         }
 
-        fn roll_back(&self, _: &str, version: &ContentHash) -> Result<InstalledPlugin, PluginProblem> {
+        fn roll_back(
+            &self,
+            _: &str,
+            version: &ContentHash,
+            _: &str,
+        ) -> Result<InstalledPlugin, PluginProblem> {
             Err(PluginProblem::Unknown(version.to_string()))
         }
     }
@@ -233,6 +239,7 @@ mod tests {
             connections: 10,
             connections_per_address: 10,
             session: Span::from_seconds(3_600),
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
             hosts: Vec::new(),
             origins: vec!["https://desk.example.org".to_owned()],
             certificate: None,
@@ -467,5 +474,48 @@ mod tests {
             found.push(setup.ask("GET", "/api/v1/accounts", Some(viewer), "").0);
         }
         assert_eq!(found, [200, 200, 429]);
+    }
+
+    /// Asks so often, from this peer, as it says for these clients; the statuses.
+    fn ask_from(setup: &Setup, peer: &str, clients: &[&str], path: &str) -> Vec<u16> {
+        let peer = ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 4711));
+        let ask = |client: &&str| {
+            let request = Request::post(path)
+                .header("x-forwarded-for", *client)
+                .header(header::CONTENT_TYPE, "application/json")
+                .extension(peer)
+                .body(Body::from(r#"{"token":"none"}"#));
+            let answer = setup.router.clone().oneshot(request.unwrap());
+            setup.runtime.block_on(answer).unwrap().status().as_u16()
+        };
+        clients.iter().map(ask).collect()
+    }
+
+    #[test]
+    fn clients_behind_a_trusted_proxy_have_limits_of_their_own() {
+        let (ann, bob) = ("192.0.2.1", "2001:db8::1");
+        let path = "/api/v1/session";
+        let many = setup(1);
+        assert_eq!(
+            ask_from(&many, "10.0.0.1", &[ann, ann, ann, ann, ann, bob], path),
+            [401, 401, 401, 401, 429, 401]
+        );
+        // Whatever she says of where she comes from, and through which of the proxies.
+        assert_eq!(ask_from(&many, "10.0.0.2", &["192.0.2.9, 192.0.2.1"], path), [429]);
+        assert_eq!(ask_from(&many, ann, &[bob], path), [429]);
+        // Nobody else is believed: they are one, whomever they name.
+        let made_up = ["192.0.2.2", "192.0.2.3", "192.0.2.4", "10.0.0.1", "192.0.2.5"];
+        assert_eq!(ask_from(&many, "198.51.100.1", &made_up, path), [401, 401, 401, 401, 429]);
+    }
+
+    #[test]
+    fn logins_are_counted_for_each_client_behind_a_trusted_proxy() {
+        let setup = setup(600);
+        let (path, often) = ("/api/v1/session", ["192.0.2.1"; 21]);
+        assert_eq!(ask_from(&setup, "10.0.0.1", &often, path).last(), Some(&429));
+        assert_eq!(ask_from(&setup, "10.0.0.1", &["192.0.2.2"], path), [401]);
+        let made_up: Vec<String> = (1..=21).map(|last| format!("192.0.2.{last}")).collect();
+        let made_up: Vec<&str> = made_up.iter().map(String::as_str).collect();
+        assert_eq!(ask_from(&setup, "198.51.100.1", &made_up, path).last(), Some(&429));
     }
 }

@@ -12,6 +12,7 @@ use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use bulkhead_core::time::Span;
 use bulkhead_store::database::DatabaseUrl;
+use ipnet::IpNet;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -55,10 +56,12 @@ pub struct Settings {
     pub requests_per_minute: NonZeroU32,
     /// Most connections at a time.
     pub connections: usize,
-    /// Most connections of one address at a time; this machine's own may take all.
+    /// Most connections of one address at a time; this machine's own and trusted proxies may take all.
     pub connections_per_address: usize,
     /// How long a login lasts.
     pub session: Span,
+    /// Proxies that are believed when they say whom they ask for.
+    pub trusted_proxies: Vec<IpNet>,
     /// Names by which it is asked for, besides addresses, localhost and those of the origins.
     pub hosts: Vec<String>,
     /// Origins of pages of others that may use it from a browser.
@@ -164,7 +167,8 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
     let service = router(&api).into_make_service_with_connect_info::<SocketAddr>();
     // Who connects from now on waits a moment at most.
     listening(bound);
-    let room = Room::new(settings.connections, settings.connections_per_address);
+    let proxies = settings.trusted_proxies.clone();
+    let room = Room::new(settings.connections, settings.connections_per_address, proxies);
     let serving = runtime.spawn(async move {
         tokio::spawn(api.look_at_tokens());
         let mut server = axum_server::from_tcp(listener)?.first_request_timeout(LONGEST_HEAD);

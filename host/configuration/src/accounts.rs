@@ -1,15 +1,17 @@
 //! Accounts: what each has of its own, laid over what all have in common.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::{Configuration, InvalidConfiguration, Layers, Problem};
+use super::{Configuration, Evm, InvalidConfiguration, Layers, Mode, Problem};
 
 /// The account's name when the configuration names none.
 const ONLY: &str = "main";
 
 /// What an account can have of its own.
-const OWN: [&str; 6] = ["cash", "faults", "paper", "risk", "sizing", "slots"];
+const OWN: [&str; 8] = ["cash", "evm", "faults", "mode", "paper", "risk", "sizing", "slots"];
 
 /// The longest name of an account, in characters.
 const LONGEST_NAME: usize = 64;
@@ -37,8 +39,8 @@ impl Layers {
         }
         for (key, value) in &own.0 {
             if !OWN.contains(&key.as_str()) {
-                let allowed = "an account has cash, slots, risk, sizing, paper and faults of its own; everything \
-                               else is the host's";
+                let allowed = "an account has mode, cash, slots, risk, sizing, paper, faults and evm of its own; \
+                               everything else is the host's";
                 problems.push(problem(&format!("{path}.{key}"), value.to_string(), allowed));
             }
         }
@@ -50,6 +52,30 @@ impl Layers {
             }),
         );
         problems
+    }
+
+    /// Accounts that would spend what another one does.
+    pub(super) fn shared_keys(
+        &self,
+        configuration: &Configuration,
+    ) -> Result<Vec<Problem>, InvalidConfiguration> {
+        let mut owners: BTreeMap<(u64, String), String> = BTreeMap::new();
+        let mut problems = Vec::new();
+        let live = configuration.accounts()?.into_iter().filter(|(_, account)| account.mode == Mode::Live);
+        for (name, account) in live {
+            let Some(Evm { chain_id, key: Some(key), .. }) = account.evm else { continue };
+            let owner = owners.entry((chain_id, key.clone())).or_insert_with(|| name.clone());
+            if *owner != name {
+                let path = format!("accounts.{name}.evm.key");
+                problems.push(Problem {
+                    origin: self.origin(&path).to_owned(),
+                    key: path,
+                    found: key,
+                    allowed: format!("{owner} trades with this key already; an account needs one of its own"),
+                });
+            }
+        }
+        Ok(problems)
     }
 
     /// What is in force for an account.

@@ -1,10 +1,11 @@
 //! The admin API's section of the configuration.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use bulkhead_core::time::Span;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::values::{Limit, Setting, Value};
@@ -28,6 +29,9 @@ pub struct Api {
     pub connections_per_address: Setting<u32>,
     /// How long a login lasts, above 0.
     pub session: Setting<Span>,
+    /// Proxies that are believed when they say whom they ask for, in the header `X-Forwarded-For`: limits by address are
+    /// for that one then.
+    pub trusted_proxies: Vec<Setting<IpNet>>,
     /// Names by which it is reached, besides addresses, localhost and those of `origins`: a proxy's, for instance.
     pub hosts: Vec<String>,
     /// Pages of other origins that may use the API from a browser, such as `https://desk.example.org`.
@@ -75,6 +79,7 @@ impl Default for Api {
             connections: Setting(1_024),
             connections_per_address: Setting(128),
             session: Setting(Span::from_seconds(12 * 3_600)),
+            trusted_proxies: Vec::new(),
             hosts: Vec::new(),
             origins: Vec::new(),
             certificate: None,
@@ -94,6 +99,22 @@ impl Value for SocketAddr {
 
     fn show(&self) -> String {
         self.to_string()
+    }
+}
+
+/// One without a length is the address alone. All addresses there are is none: then anybody could pass for anybody.
+impl Value for IpNet {
+    const ALLOWED: &'static str =
+        "an address or a network smaller than all there are, such as \"10.0.0.2\" or \"172.18.0.0/16\",";
+
+    fn parse(text: &str) -> Option<Self> {
+        let alone = || text.parse::<IpAddr>().ok().map(|address| address.to_canonical().into());
+        let network = || text.parse::<Self>().ok().filter(|network| network.prefix_len() > 0);
+        alone().or_else(network)
+    }
+
+    fn show(&self) -> String {
+        self.trunc().to_string()
     }
 }
 
@@ -146,6 +167,22 @@ impl Api {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proxies_are_addresses_and_networks_but_not_everybody() {
+        for (text, shown) in [
+            ("10.0.0.2", "10.0.0.2/32"),
+            ("::1", "::1/128"),
+            ("::ffff:10.0.0.2", "10.0.0.2/32"),
+            ("172.18.0.5/16", "172.18.0.0/16"),
+            ("fd00::/8", "fd00::/8"),
+        ] {
+            assert_eq!(IpNet::parse(text).map(|network| network.show()), Some(shown.to_owned()), "{text}");
+        }
+        for text in ["", "proxy", "10.0.0", "10.0.0.0/33", "0.0.0.0/0", "::/0", "10.0.0.2:80", "10.0.0.2/"] {
+            assert_eq!(IpNet::parse(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn the_defaults_have_no_problem() {

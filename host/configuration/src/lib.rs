@@ -13,9 +13,11 @@ mod accounts;
 mod alerts;
 mod api;
 mod breakers;
+mod evm;
 mod journal;
 mod layers;
 mod log;
+mod models;
 mod otlp;
 mod sections;
 mod values;
@@ -41,9 +43,14 @@ pub use self::accounts::OwnSettings;
 pub use self::alerts::{Alerts, KINDS, Telegram, Webhook, is_reference, is_safe_address};
 pub use self::api::{Api, Wallet, WalletRole};
 pub use self::breakers::Breakers;
+pub use self::evm::{
+    Evm, EvmExecution, EvmGas, EvmMarket, EvmPool, EvmPrivate, EvmReconciliation, EvmRoute, EvmSigner,
+    EvmToken, EvmVersion,
+};
 pub use self::journal::{Durability, Journal};
 pub use self::layers::Layers;
 pub use self::log::{Log, LogFormat};
+pub use self::models::Models;
 pub use self::otlp::Otlp;
 pub use self::sections::{
     Exits, Faults, Feed, FeedSource, InstrumentTerms, Mode, Paper, Risk, SizingMethod, SizingSection, Slot,
@@ -101,6 +108,9 @@ pub struct Configuration {
     /// What a strategy may use.
     #[serde(default)]
     pub sandbox: Limits,
+    /// Which strategies may see which models.
+    #[serde(default)]
+    pub models: Models,
     /// Where the admin API and the dashboard are served.
     #[serde(default)]
     pub api: Api,
@@ -113,6 +123,9 @@ pub struct Configuration {
     /// Where traces are sent; nowhere when there is no such section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub otlp: Option<Otlp>,
+    /// The EVM chain that accounts trade on, or whose pools they see; none when there is no such section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evm: Option<Evm>,
     /// What accounts have of their own, by their names; one called main when there are none.
     #[serde(default)]
     pub accounts: BTreeMap<String, OwnSettings>,
@@ -235,6 +248,9 @@ impl Layers {
             for (name, own) in &configuration.accounts {
                 problems.extend(self.account_problems(name, own, &common));
             }
+        }
+        if let (Some(configuration), true) = (&configuration, problems.is_empty()) {
+            problems.extend(self.shared_keys(configuration)?);
         }
         match configuration {
             Some(configuration) if problems.is_empty() => Ok(configuration),
@@ -417,6 +433,34 @@ impl Layers {
         {
             check(&key, found, false, &allowed);
         }
+        for (key, found, allowed) in c.evm.iter().flat_map(Evm::problems) {
+            check(&key, found, false, &allowed);
+        }
+        if c.evm.is_none() && (c.mode == Mode::Live || c.feed.source == FeedSource::Pools) {
+            check("evm", String::new(), false, "the section of the chain is missing: see docs/chains.md");
+        } else if c.mode == Mode::Live {
+            let allowed = "real funds are traded on the chain's own prices: \"pools\" is expected";
+            check(
+                "feed.source",
+                c.feed.source.name().to_owned(),
+                c.feed.source == FeedSource::Pools,
+                allowed,
+            );
+            let key = c.evm.as_ref().and_then(|evm| evm.key.as_ref());
+            let needed = c.accounts.is_empty();
+            check(
+                "evm.key",
+                String::new(),
+                key.is_some() || !needed,
+                "the name of a key is expected: see `bulkhead keys new --help`",
+            );
+        }
+        check(
+            "feed.interval",
+            TextValue::show(&c.feed.interval.0),
+            c.feed.interval.0 >= bulkhead_core::time::Span::from_seconds(1),
+            "at least a second is expected",
+        );
         let plan = bulkhead_core::exits::ExitPolicy::from(&c.risk.exits).default_plan;
         if let Err(reason) = plan.validate() {
             check("risk.exits", String::new(), false, &reason);
@@ -435,6 +479,15 @@ impl Layers {
             for problem in listed {
                 let key = format!("{section}.{}", problem.key);
                 check(&key, problem.found, false, &problem.allowed);
+            }
+        }
+        for (key, name) in c.models.odd_names() {
+            let allowed = "names of lower-case letters, digits, \"-\" and \"_\" are expected, at most 64 long, with a letter first";
+            check(&key, format!("{name:?}"), false, allowed);
+        }
+        if let Err(invalid) = c.models.limits.validate() {
+            for problem in invalid.problems {
+                check("models.limits", String::new(), false, &problem);
             }
         }
         if let Err(invalid) = c.sandbox.validate() {
@@ -462,7 +515,12 @@ fn located(error: &serde_path_to_error::Error<toml::de::Error>) -> (String, Stri
 }
 
 fn may_hold_secrets(path: &str) -> bool {
-    ["alerts", "otlp"].contains(&path.split('.').next().unwrap_or_default())
+    let mut parts = path.split(['.', '[']);
+    match parts.next().unwrap_or_default() {
+        "alerts" | "otlp" => true,
+        "evm" => matches!(parts.next(), None | Some("endpoints" | "private")),
+        _ => false,
+    }
 }
 
 fn is_name(key: &str) -> bool {

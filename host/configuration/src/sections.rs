@@ -26,6 +26,8 @@ use super::values::{Limit, Setting};
 pub enum Mode {
     /// Everything but the funds is real.
     Paper,
+    /// Orders are executed on a chain, with what a key holds there.
+    Live,
 }
 
 impl Mode {
@@ -34,6 +36,7 @@ impl Mode {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Paper => "paper",
+            Self::Live => "live",
         }
     }
 }
@@ -84,6 +87,20 @@ pub enum FeedSource {
     Simulator,
     /// Files of bars.
     Csv,
+    /// The pools of the chain's markets, as they are now.
+    Pools,
+}
+
+impl FeedSource {
+    /// As the configuration has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Simulator => "simulator",
+            Self::Csv => "csv",
+            Self::Pools => "pools",
+        }
+    }
 }
 
 /// Market data.
@@ -94,13 +111,20 @@ pub struct Feed {
     pub source: FeedSource,
     /// `FILE` or `SYMBOL=FILE`.
     pub files: Vec<String>,
+    /// The length of the bars that are made of what happens in pools.
+    pub interval: Setting<Span>,
     /// What becomes of data that are unsound.
     pub quality: QualitySettings,
 }
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { source: FeedSource::Simulator, files: Vec::new(), quality: QualitySettings::default() }
+        Self {
+            source: FeedSource::Simulator,
+            files: Vec::new(),
+            interval: Setting(Span::from_seconds(60)),
+            quality: QualitySettings::default(),
+        }
     }
 }
 

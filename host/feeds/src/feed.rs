@@ -12,7 +12,7 @@ use crate::quality::QualityCounters;
 /// neither in a batch nor between batches.
 pub trait Feed {
     /// Appends at most `max` inputs to `out` and returns how many; 0 means that the feed has ended (or that
-    /// `max` is 0).
+    /// `max` is 0), and of a live feed that there is nothing at the moment.
     ///
     /// # Errors
     /// When the source can't be read, or holds something that the quality policy refuses. Inputs appended
@@ -24,6 +24,12 @@ pub trait Feed {
 
     /// How far the feed has come.
     fn progress(&self) -> Progress;
+
+    /// Whether it tells what happens now, instead of what is on record: it has no end, and can't be taken back to where
+    /// a run left off.
+    fn is_live(&self) -> bool {
+        false
+    }
 }
 
 /// How far a feed has come, in the source's own unit (bytes of a file, steps of a simulation).

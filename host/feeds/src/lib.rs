@@ -20,6 +20,12 @@ pub mod quality;
 
 pub mod csv;
 
+/// Bars out of quotes, trades and the passing of time.
+pub mod bars;
+
+/// What happens now, handed in by others.
+pub mod live;
+
 /// Several feeds as one, in the order of time.
 pub mod merge;
 

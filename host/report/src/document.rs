@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use bulkhead_core::identifier::{InstrumentId, StrategyId};
-use bulkhead_core::order::Side;
+use bulkhead_core::order::{OrderTerms, Side};
 use bulkhead_core::output::{ClosedTrade, Consequence, FaultReport, TradingState};
 use bulkhead_core::strategy::FillCause;
 use bulkhead_core::time::Span;
@@ -22,8 +22,8 @@ use crate::recorder::{
 };
 use crate::returns::{self, DailyReturn, MonthlyReturn};
 use crate::rows::{
-    DayRow, DirectionRow, ExitReasonRow, FaultRow, InstrumentRow, MonthRow, Name, OpenPositionRow,
-    StrategyRow, Trade, TradingStateRow,
+    DayRow, DecisionRow, DirectionRow, ExitReasonRow, FaultRow, InstrumentRow, MonthRow, Name,
+    OpenPositionRow, StrategyRow, Trade, TradingStateRow,
 };
 use crate::statistics::TradeStatistics;
 
@@ -62,6 +62,9 @@ pub struct Report {
     pub daily: Vec<DayRow>,
     /// What was still open.
     pub open_positions: Vec<OpenPositionRow>,
+    /// Why strategies ordered what they did, the first thousand orders for which they said so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<DecisionRow>,
     /// Misbehaviour of strategies, the first thousand.
     pub faults: Vec<FaultRow>,
     /// When trading was halted and resumed.
@@ -166,6 +169,7 @@ pub(crate) fn report(recorder: &Recorder, end: Final) -> Report {
         monthly: returns::monthly(initial, days).iter().map(month_row).collect(),
         daily: days.iter().zip(returns::rolling_sharpe(days)).map(day_row).collect(),
         open_positions: end.open_positions.iter().map(|position| open_position(recorder, position)).collect(),
+        decisions: recorder.decisions.iter().map(|order| decision_row(recorder, order)).collect(),
         faults: recorder.faults.iter().map(|fault| fault_row(recorder, fault)).collect(),
         trading_states: recorder.trading_states.iter().map(trading_state_row).collect(),
         notes,
@@ -288,6 +292,17 @@ fn open_position(recorder: &Recorder, position: &OpenPosition) -> OpenPositionRo
         quantity: Amount(position.quantity.0),
         fees: Amount(position.fees.0),
         unrealised_pnl: Amount(position.unrealised_pnl.0),
+    }
+}
+
+fn decision_row(recorder: &Recorder, order: &OrderTerms) -> DecisionRow {
+    DecisionRow {
+        time: Moment(order.created),
+        strategy: recorder.strategy_name(order.strategy),
+        symbol: recorder.symbol(order.instrument),
+        side: order.side.name(),
+        confidence: order.confidence,
+        reason: order.reason.clone(),
     }
 }
 

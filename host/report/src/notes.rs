@@ -3,6 +3,7 @@
 use rust_decimal::Decimal;
 
 use crate::amount::Amount;
+use crate::format::visible;
 use crate::metrics::Metrics;
 use crate::recorder::{Final, LISTED_FAULTS, Recorder};
 
@@ -56,6 +57,15 @@ pub(crate) fn notes(recorder: &Recorder, metrics: &Metrics, end: &Final, no_retu
             "The {} breaker opened {times} and refused new positions meanwhile.",
             breaker.name()
         ));
+    }
+    for slot in recorder.slots.values().filter(|slot| slot.activity.orders == 0) {
+        if let Some(words) = &slot.last_words {
+            notes.push(format!(
+                "{} ordered nothing. The last line of its log: {}",
+                slot.name,
+                visible(words)
+            ));
+        }
     }
     if !recorder.shadow_trades.is_empty() {
         notes.push(

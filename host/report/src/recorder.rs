@@ -8,7 +8,7 @@ use bulkhead_core::identifier::{InstrumentId, StrategyId};
 use bulkhead_core::input::StrategyMode;
 use bulkhead_core::market::Bar;
 use bulkhead_core::money::{Money, Price, Quantity};
-use bulkhead_core::order::{Fill, OrderState, Side};
+use bulkhead_core::order::{Fill, OrderState, OrderTerms, Side};
 use bulkhead_core::output::{ClosedTrade, FaultReport, Output, SlotEvent, TradingState};
 use bulkhead_core::risk::{BreakerKind, BreakerState, RefusalCode};
 use bulkhead_core::strategy::FillCause;
@@ -23,6 +23,9 @@ use crate::statistics::{Sum, TradeStatistics};
 
 /// Faults that are listed one by one; the rest is counted.
 pub(crate) const LISTED_FAULTS: usize = 1_000;
+
+/// So many orders are listed with their reasons.
+pub(crate) const LISTED_DECISIONS: usize = 1_000;
 
 /// Candles of all instruments together.
 const CANDLES: usize = 50_000;
@@ -205,11 +208,13 @@ pub(crate) struct SlotRecord {
     pub(crate) name: Arc<str>,
     pub(crate) mode: StrategyMode,
     pub(crate) activity: Activity,
+    /// The newest line of its log, while it has ordered nothing.
+    pub(crate) last_words: Option<String>,
 }
 
 impl SlotRecord {
     fn new(name: &str, mode: StrategyMode) -> Self {
-        Self { name: name.into(), mode, activity: Activity::default() }
+        Self { name: name.into(), mode, activity: Activity::default(), last_words: None }
     }
 }
 
@@ -233,6 +238,8 @@ pub struct Recorder {
     pub(crate) trades: Vec<ClosedTrade>,
     pub(crate) shadow_trades: Vec<ClosedTrade>,
     pub(crate) exit_reasons: BTreeMap<FillCause, TradeStatistics>,
+    /// The first orders for which a reason was given.
+    pub(crate) decisions: Vec<OrderTerms>,
     pub(crate) faults: Vec<FaultReport>,
     pub(crate) trading_states: Vec<TradingState>,
     /// How often each breaker opened.
@@ -261,6 +268,7 @@ impl Recorder {
             trades: Vec::new(),
             shadow_trades: Vec::new(),
             exit_reasons: BTreeMap::new(),
+            decisions: Vec::new(),
             faults: Vec::new(),
             trading_states: Vec::new(),
             breakers_opened: BTreeMap::new(),
@@ -302,6 +310,9 @@ impl Recorder {
         match output {
             Output::OrderAccepted(terms) => {
                 self.count(terms.strategy, Some(terms.instrument), |activity| activity.orders += 1);
+                if !terms.reason.is_empty() && self.decisions.len() < LISTED_DECISIONS {
+                    self.decisions.push(terms.clone());
+                }
             }
             Output::OrderChanged(change) => {
                 self.count(change.strategy, None, |activity| activity.order_end(change.state));
@@ -339,7 +350,13 @@ impl Recorder {
                 self.refused_inputs += 1;
                 self.first_refused_input.get_or_insert_with(|| reason.clone());
             }
-            Output::SettingsChanged { .. } | Output::StrategyLog { .. } => {}
+            Output::StrategyLog { strategy, line } => {
+                let slot = self.slot_record(*strategy);
+                if slot.activity.orders == 0 {
+                    slot.last_words = Some(line.message.clone());
+                }
+            }
+            Output::SettingsChanged { .. } | Output::VenueRequested { .. } | Output::StageReached(_) => {}
         }
     }
 

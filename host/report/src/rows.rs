@@ -208,6 +208,23 @@ pub struct OpenPositionRow {
     pub unrealised_pnl: Amount,
 }
 
+/// An order that a strategy gave a reason for.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DecisionRow {
+    /// When it passed the gate.
+    pub time: Moment,
+    /// The slot's name.
+    pub strategy: Name,
+    /// The instrument.
+    pub symbol: Name,
+    /// `buy` or `sell`.
+    pub side: &'static str,
+    /// How sure the strategy was, 0 to 1.
+    pub confidence: f64,
+    /// What it said.
+    pub reason: String,
+}
+
 /// A strategy's misbehaviour.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FaultRow {

@@ -8,11 +8,14 @@ mod sample;
 use std::fs;
 use std::path::Path;
 
-use bulkhead_core::identifier::{ContentHash, InstrumentId};
+use bulkhead_core::identifier::{ContentHash, InstrumentId, StrategyId};
+use bulkhead_core::input::StrategyMode;
 use bulkhead_core::market::Bar;
 use bulkhead_core::money::Money;
+use bulkhead_core::output::Output;
+use bulkhead_core::strategy::{LogLevel, LogLine};
 use bulkhead_core::time::{Span, Timestamp};
-use bulkhead_report::{Colours, Final, Performance, Recorder, RecorderSettings, Report};
+use bulkhead_report::{Colours, Final, Performance, Recorder, RecorderSettings, Report, Slot};
 use rust_decimal::Decimal;
 use sample::Sample;
 
@@ -84,6 +87,7 @@ fn the_page_loads_nothing_and_no_text_becomes_markup() {
     let page = report().html().unwrap();
     assert!(!page.contains("</script><b>"));
     assert!(!page.contains("<on_events>"));
+    assert!(!page.contains("<b onclick"));
     // Data, library and the page's own script, and nothing that names a source.
     assert_eq!(page.matches("<script").count(), 3);
     assert_eq!(page.matches("</script>").count(), 3);
@@ -157,6 +161,23 @@ fn a_run_in_which_nothing_happened_has_a_report() {
     assert_eq!(document["schema"], 1);
     assert!(report.terminal(Colours::Off).contains("nothing happened"));
     assert!(report.html().unwrap().contains("No trade was closed."));
+}
+
+/// Who ordered something speaks by orders.
+#[test]
+fn a_strategy_that_ordered_nothing_has_its_last_words_noted() {
+    let mut settings = RecorderSettings::new(Money(Decimal::from(100)));
+    settings.slots = vec![Slot { id: StrategyId(0), name: "quiet".to_owned(), mode: StrategyMode::Live }];
+    let mut recorder = Recorder::new(settings);
+    for message in ["not sure", "not sure <b>yet</b>"] {
+        let line = LogLine { level: LogLevel::Info, message: message.to_owned() };
+        recorder.output(&Output::StrategyLog { strategy: StrategyId(0), line });
+    }
+    let report = recorder.finish(end(100));
+    let note = "quiet ordered nothing. The last line of its log: not sure <b>yet</b>";
+    assert_eq!(report.notes, [note]);
+    assert!(!report.html().unwrap().contains("<b>yet"));
+    assert!(!crate::report().notes.iter().any(|note| note.contains("ordered nothing")));
 }
 
 #[test]

@@ -298,9 +298,21 @@ impl LiveEvent {
         }
     }
 
-    /// An output of the engine in people's names, and its moment where it has one of its own.
-    pub(crate) fn of(output: Output, names: &LiveNames) -> (Self, Option<String>) {
-        match output {
+    /// An output of the engine in people's names, and its moment where it has one of its own. `None` for what only the
+    /// host has to do with.
+    pub(crate) fn of(output: Output, names: &LiveNames) -> Option<(Self, Option<String>)> {
+        Some(match output {
+            Output::VenueRequested { .. } => return None,
+            Output::StageReached(reached) => (
+                Self::OrderChanged {
+                    order: reached.order.0,
+                    strategy: names.strategy(reached.strategy),
+                    status: reached.state.name().to_owned(),
+                    filled: reached.filled.0,
+                    reason: reached.to_string(),
+                },
+                Some(time(reached.time)),
+            ),
             Output::OrderAccepted(terms) => (
                 Self::OrderAccepted {
                     order: terms.id.0,
@@ -428,6 +440,6 @@ impl LiveEvent {
                 Some(time(change.time)),
             ),
             Output::InputRefused { time: at, reason } => (Self::InputRefused { reason }, Some(time(at))),
-        }
+        })
     }
 }

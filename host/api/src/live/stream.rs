@@ -127,7 +127,7 @@ impl Stream {
             Published::Strategies(strategies) => state.strategies = strategies,
             Published::Outputs(outputs) => {
                 for NumberedOutput { sequence: input, output } in outputs {
-                    let (event, time) = LiveEvent::of(output, &state.names);
+                    let Some((event, time)) = LiveEvent::of(output, &state.names) else { continue };
                     if let Some(time) = time {
                         state.time = time;
                     }

@@ -22,7 +22,9 @@ const MOST_DAYS = 366;
 
 export function BacktestPage({ account }: { account: string }): ReactElement {
   const [tick, setTick] = useState(0);
-  const jobs = useResource('backtests', () => get<PageOf<Job>>('backtests'), tick);
+  const hidden = useForbidden('viewer', true);
+  const key = hidden ? null : 'backtests';
+  const jobs = useResource(key, () => get<PageOf<Job>>('backtests'), tick);
   const runs = jobs.data?.items.some(({ state }) => !ENDED.includes(state)) ?? false;
   useEffect(() => {
     if (!runs) return undefined;
@@ -46,6 +48,11 @@ export function BacktestPage({ account }: { account: string }): ReactElement {
             <BacktestForm account={account} onStarted={jobs.reload} />
           </Panel>
           <Panel title="Runs">
+            {hidden && (
+              <Empty title="Runs are for those who may see all accounts" icon="backtest">
+                {hidden}
+              </Empty>
+            )}
             {jobs.loading && <Skeleton lines={5} />}
             {jobs.problem && !jobs.data && <ProblemNote problem={jobs.problem} retry={jobs.reload} />}
             {jobs.data?.items.length === 0 && (
@@ -71,7 +78,7 @@ function BacktestForm({ account, onStarted }: { account: string; onStarted: () =
   const [days, setDays] = useState('30');
   const [seed, setSeed] = useState('1');
   const [busy, setBusy] = useState(false);
-  const forbidden = useForbidden('trader');
+  const forbidden = useForbidden('trader', true);
   const strategy = chosen ?? strategies[0]?.name ?? '';
   const isWhole = (text: string): boolean => /^\d+$/.test(text);
   const ready =
@@ -130,7 +137,7 @@ function BacktestForm({ account, onStarted }: { account: string; onStarted: () =
 }
 
 function Cancel({ job, onCancelled }: { job: Job; onCancelled: () => void }): ReactElement {
-  const forbidden = useForbidden('trader');
+  const forbidden = useForbidden('trader', true);
   const cancel = async (): Promise<void> => {
     try {
       await call('DELETE', path('backtests', job.id));

@@ -6,6 +6,7 @@ use crate::format::{
     Tone, count, duration, exact, money, number, or_missing, percent, signed_money, signed_percent, time,
     visible,
 };
+use crate::recorder::LISTED_DECISIONS;
 use crate::rows::Trade;
 
 /// Trades that the page lists.
@@ -13,6 +14,9 @@ const LISTED_TRADES: usize = 2_000;
 
 /// Faults that the page lists.
 const LISTED_FAULTS: usize = 100;
+
+/// A table of decisions with more rows is folded, so that the trades stay in reach.
+const OPEN_DECISIONS: usize = 10;
 
 /// A table of the page.
 pub(super) struct Table {
@@ -23,6 +27,8 @@ pub(super) struct Table {
     pub(super) wide: bool,
     /// Scrolls and can be sorted.
     pub(super) long: bool,
+    /// Behind this text until a reader asks for it; not folded when it is empty.
+    pub(super) folded: String,
     pub(super) columns: Vec<Column>,
     pub(super) rows: Vec<Vec<Cell>>,
 }
@@ -45,7 +51,8 @@ impl Table {
             .enumerate()
             .map(|(index, title)| Column { title, numeric: index >= texts })
             .collect();
-        Self { id, title, note: String::new(), wide: false, long: false, columns, rows: Vec::new() }
+        let (note, folded) = (String::new(), String::new());
+        Self { id, title, note, wide: false, long: false, folded, columns, rows: Vec::new() }
     }
 
     fn wide(mut self) -> Self {
@@ -96,6 +103,7 @@ pub(super) fn tables(report: &Report) -> Vec<Table> {
         refusals(report),
         open_positions(report),
         faults(report),
+        decisions(report),
     ]);
     tables.retain(|table| !table.rows.is_empty());
     // Two narrow tables share a row; one alone gets it to itself.
@@ -248,6 +256,32 @@ fn faults(report: &Report) -> Table {
             text(&*row.strategy),
             Cell { text: visible(&row.detail), class: "wrap" },
             text(row.consequence),
+        ]
+    }))
+}
+
+/// Only decisions with a reason are in the report.
+fn decisions(report: &Report) -> Table {
+    let columns = ["Time", "Strategy", "Instrument", "Side", "Confidence", "Reason"];
+    let mut table = Table::new("decisions", "Decisions", &columns, columns.len()).wide();
+    table.columns[4].numeric = true;
+    table.long = true;
+    let listed = report.decisions.len();
+    "Why strategies ordered what they did, in their own words.".clone_into(&mut table.note);
+    if listed == LISTED_DECISIONS {
+        table.note = format!("{} The first {} of them are listed.", table.note, count(listed as u64));
+    }
+    if listed > OPEN_DECISIONS {
+        table.folded = format!("Show {} decisions", count(listed as u64));
+    }
+    table.rows(report.decisions.iter().map(|row| {
+        vec![
+            text(time(row.time)),
+            text(&*row.strategy),
+            text(&*row.symbol),
+            text(row.side),
+            figure(percent(row.confidence)),
+            Cell { text: visible(&row.reason), class: "wrap" },
         ]
     }))
 }

@@ -70,6 +70,17 @@ struct Position {
     bars: u32,
 }
 
+/// What the second slot says tries to become markup, and to steer a terminal; the third says nothing.
+fn reason(slot: u32, side: Side) -> String {
+    match (slot, side) {
+        (0, Side::Buy) => "above its average, which rises",
+        (0, Side::Sell) => "below its average",
+        (1, _) => "<b onclick=alert(1)> \u{1b}[31m & \"far\" from </td>",
+        _ => "",
+    }
+    .to_owned()
+}
+
 struct Run {
     recorder: Recorder,
     cash: Decimal,
@@ -108,7 +119,7 @@ impl Run {
             created: time,
             reference_price: Price(price),
             confidence: 0.5,
-            reason: String::new(),
+            reason: if cause == FillCause::Order { reason(slot, side) } else { String::new() },
             exits: None,
         }));
         let changed = |state| {
