@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use support::account::Account;
 use support::client::{Client, halt, named_token, start, token};
 use support::host::Host;
-use support::{bulkhead, plugin};
+use support::{another_version, bulkhead, plugin};
 
 const MAIN: &str = "/api/v1/accounts/main";
 
@@ -352,6 +352,62 @@ fn a_plugin_is_uploaded_refused_and_rolled_back() {
     let stray = std::fs::read_dir(account.directory.join("strategies")).unwrap();
     assert_eq!(stray.count(), 2, "no part of a file is left behind");
     host.stop();
+}
+
+/// Who did this to the slot, newest first.
+fn who(client: &Client, action: &str, slot: &str) -> Vec<String> {
+    let audit = client.get(&at("/audit?limit=1000")).body;
+    let rows = audit["items"].as_array().unwrap().iter();
+    let rows = rows.filter(|row| row["action"] == action && row["subject"] == slot);
+    rows.map(|row| row["actor"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn what_comes_of_an_upload_is_audited_under_the_uploaders_name() {
+    const DIRECTORY: &str = "host: strategies directory";
+
+    let (_parent, account, host, admin) = trading();
+    let ops = Client::new(&admin.address, Some(&named_token(&account, "ops", "operator", &[])));
+    let files = account.directory.join("strategies");
+    let runs = |slot: &str, version: &Value| {
+        admin.wait(&at(&format!("/strategies/{slot}")), |strategy| {
+            strategy["version"] == *version && strategy["status"] == "running"
+        });
+    };
+    let old = admin.get(&at("/strategies/breakout")).body["version"].clone();
+    let new = another_version("breakout");
+
+    let answer = ops.send("PUT", "/api/v1/plugins/breakout", &[], &new);
+    let version = answer.body["hash"].clone();
+    runs("breakout", &version);
+    assert_eq!(who(&admin, "replace", "breakout"), ["ops"]);
+    let back = admin.post("/api/v1/plugins/breakout/rollback", "back", &json!({ "version": old }));
+    assert_eq!(back.status, 200, "{back:?}");
+    runs("breakout", &old);
+    assert_eq!(who(&admin, "replace", "breakout"), ["admin", "ops"]);
+    // What ops uploaded, now copied in by hand.
+    std::fs::write(files.join("breakout.wasm"), &new).unwrap();
+    runs("breakout", &version);
+    assert_eq!(who(&admin, "replace", "breakout"), [DIRECTORY, "admin", "ops"]);
+
+    // A slot that is new begins in the name of who brought it, and stays removed for who removed it.
+    ops.send("PUT", "/api/v1/plugins/second", &[], &new);
+    runs("second", &version);
+    assert_eq!(who(&admin, "deploy", "second"), ["ops"]);
+    let removed = admin.post(&at("/strategies/second/remove"), "remove", &json!({}));
+    assert_eq!(removed.status, 200, "{removed:?}");
+    assert_eq!(who(&admin, "remove", "second"), ["admin"]);
+    std::fs::remove_file(files.join("breakout.wasm")).unwrap();
+    admin.wait(&at("/strategies/breakout"), |strategy| strategy["status"] == "removed");
+    assert_eq!(who(&admin, "remove", "breakout"), [DIRECTORY]);
+    host.stop();
+    let again = named_token(&account, "again", "viewer", &[]);
+    let (host, address) = start(&account, &["--speed", "1"]);
+    let viewer = Client::new(&address, Some(&again));
+    viewer.wait(&at("/strategies/second"), |strategy| strategy["status"] == "removed");
+    assert_eq!(who(&viewer, "deploy", "second"), ["ops"]);
+    host.stop();
+    assert_eq!(account.json(&["replay", "--json"])["agrees"], true);
 }
 
 #[test]

@@ -9,9 +9,12 @@ mod support;
 
 use std::thread;
 
+use bulkhead_store::database::{Database, Options};
+use bulkhead_store::journal::ShardId;
 use serde_json::{Value, json};
 use support::account::Account;
-use support::client::{Client, halt, start, token};
+use support::client::{Client, halt, named_token, start, token};
+use support::{another_version, plugin};
 
 const MAIN: &str = "/api/v1/accounts/main";
 
@@ -22,6 +25,7 @@ fn the_api_reads_and_changes_an_account_on_a_server() {
     let database = cluster.new_database();
     let account =
         Account::new(parent.path(), "server").with(&format!("journal.database={}", cluster.url(&database)));
+    let account = account.with("journal.group_inputs=1");
     account.succeed(&["db", "migrate"]);
     let secret = token(&account, "admin");
     let (mut host, address) = start(&account, &["--speed", "600"]);
@@ -49,12 +53,12 @@ fn the_api_reads_and_changes_an_account_on_a_server() {
     sorted.sort_unstable();
     assert_eq!(sorted, [201, 409, 409, 409, 409, 409, 409, 409], "{made:?}");
 
+    let is_held = "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ExclusiveLock' \
+                   AND relation = 'journal'::regclass";
     // While the journal stands still a change waits, and its caller is told where to look.
     let waiting = thread::scope(|scope| {
         let hold = "BEGIN; LOCK TABLE journal IN EXCLUSIVE MODE; SELECT pg_sleep(12); COMMIT";
         let held = scope.spawn(|| cluster.sql(&database, hold));
-        let is_held = "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ExclusiveLock' \
-                       AND relation = 'journal'::regclass";
         while cluster.sql(&database, is_held) != "1" {
             assert!(!held.is_finished());
         }
@@ -69,14 +73,52 @@ fn the_api_reads_and_changes_an_account_on_a_server() {
     let again = admin.post(&at("/halt"), "one", &halt());
     assert_eq!((again.status, &again.body["sequence"]), (200, &applied["sequence"]), "it is the same halt");
 
+    // One whose token is taken back while it waits for the journal is not carried out.
+    let ops = Client::new(&address, Some(&named_token(&account, "ops", "operator", &[])));
+    let late = thread::scope(|scope| {
+        let hold = "BEGIN; LOCK TABLE journal IN EXCLUSIVE MODE; SELECT pg_sleep(20); COMMIT";
+        let held = scope.spawn(|| cluster.sql(&database, hold));
+        while cluster.sql(&database, is_held) != "1" {
+            assert!(!held.is_finished());
+        }
+        // With one input in a group these fill what there is of room before the journal.
+        let mut asking = Database::open(&cluster.url(&database).parse().unwrap(), Options::reader()).unwrap();
+        for key in ["a", "b", "c", "d"] {
+            asking.request(ShardId(0), "ann", r#"{"resume":{}}"#, Some(key)).unwrap();
+        }
+        host.wait_for(&["a command waits until the journal can be written"]);
+        let late = ops.post(&at("/halt"), "late", &halt());
+        let revoked = admin.send("DELETE", "/api/v1/tokens/ops", &[], &[]);
+        assert!(revoked.status < 300, "{revoked:?}");
+        assert!(!held.is_finished(), "the journal was held too short");
+        late
+    });
+    assert_eq!(late.status, 202, "{late:?}");
+    let late = format!("/api/v1/requests/{}", late.body["request"]);
+    let refused = admin.wait(&late, |state| state["state"] != "waiting");
+    assert_eq!(refused["state"], "refused", "{refused}");
+    assert!(refused["reason"].as_str().unwrap().contains("\"ops\" was taken back"), "{refused}");
+
     // A server that is away is said to be, and is used again when it is back.
     cluster.stop("fast");
     let gone = admin.wait_for_status(&at("/orders?limit=1"), 503);
     assert_eq!(gone.body["type"], "urn:bulkhead:problem:database-unavailable");
     assert_eq!(admin.get("/healthz").status, 200, "the host itself is there");
     assert_eq!(admin.get("/readyz").status, 503);
+    // What is uploaded now could be nobody's; what is copied in waits until the database can say that nobody uploaded it.
+    let upload = admin.send("PUT", "/api/v1/plugins/second", &[], &another_version("breakout"));
+    assert_eq!(upload.status, 503, "{upload:?}");
+    assert!(!account.directory.join("strategies/second.wasm").exists());
+    std::fs::copy(plugin("momentum"), account.directory.join("strategies/momentum.wasm")).unwrap();
+    host.wait_for(&["a plugin waits until the database answers", "momentum"]);
     cluster.start_again("");
     admin.wait_for_status(&at("/orders?limit=1"), 200);
+    admin.wait(&at("/strategies/momentum"), |strategy| strategy["status"] == "running");
+    let audit = admin.wait(&at("/audit?limit=100"), |page| page["items"].is_array());
+    let rows = audit["items"].as_array().unwrap().iter();
+    let deployed = rows.filter(|row| row["action"] == "deploy" && row["subject"] == "momentum");
+    let by: Vec<_> = deployed.map(|row| row["actor"].as_str().unwrap()).collect();
+    assert_eq!(by, ["host: strategies directory"]);
     let resumed = admin.post(&at("/resume"), "two", &Value::Null);
     assert_eq!(resumed.status, 200, "{resumed:?}");
     host.stop();

@@ -113,7 +113,7 @@ fn two_runs_agree_and_other_bars_give_another_digest() {
 #[test]
 fn backtest_and_run_give_the_same_digest_on_the_same_file() {
     let directory = tempfile::tempdir().unwrap();
-    let names = ["breakout", "momentum", "scalping", "sma-crossover"];
+    let names = ["ai", "breakout", "momentum", "scalping", "sma-crossover"];
     strategies(directory.path(), &names);
     let file = directory.path().join("X-USD.csv");
     write_csv(&file, &random_bars(5_000, 11));
@@ -121,8 +121,10 @@ fn backtest_and_run_give_the_same_digest_on_the_same_file() {
     std::fs::write(
         &configuration,
         "[feed]\nsource = \"csv\"\nfiles = [\"X-USD.csv\"]\n[risk]\ncooldown = \"off\"\n\
-         [slots.sma-crossover]\nmode = \"live\"\nweight = 0.5\n[slots.momentum]\nweight = 0.2\n\
-         [slots.scalping]\nweight = 0.1\nparameters = { minimum_volatility = 0.001 }\n[slots.breakout]\nweight = 0.2\n",
+         [slots.sma-crossover]\nmode = \"live\"\nweight = 0.4\n[slots.momentum]\nweight = 0.2\n\
+         [slots.scalping]\nweight = 0.1\nparameters = { minimum_volatility = 0.001 }\n\
+         [slots.breakout]\nmode = \"live\"\nweight = 0.15\n\
+         [slots.ai]\nweight = 0.15\nparameters = { threshold = 0.5, disagreement = 0.0 }\n",
     )
     .unwrap();
     let run = json(directory.path(), &["run", "--config", "bulkhead.toml", "--speed", "max", "--json"]);
@@ -131,12 +133,16 @@ fn backtest_and_run_give_the_same_digest_on_the_same_file() {
     arguments.extend(names);
     let backtest = json(directory.path(), &arguments);
     assert!(backtest["metrics"]["fills"].as_u64().unwrap() > 10, "{}", backtest["metrics"]["fills"]);
+    let decisions = backtest["decisions"].as_array().unwrap();
+    let by_models = decisions.iter().filter(|decision| decision["strategy"] == "ai");
+    let said: Vec<&str> = by_models.map(|decision| decision["reason"].as_str().unwrap()).collect();
+    assert!(said.iter().all(|reason| reason.contains("pays: 0.") && reason.contains("trees 0.")), "{said:?}");
     assert_eq!(run["digest"], backtest["digest"]);
     assert_eq!(run["equity"], backtest["metrics"]["final_equity"]);
 }
 
 #[test]
-fn a_month_like_file_backtests_with_all_four_and_writes_its_reports() {
+fn a_month_like_file_backtests_with_all_five_and_writes_its_reports() {
     let directory = tempfile::tempdir().unwrap();
     let example = root().join("examples/btc-perp-1m.csv");
     let data = format!("BTC-USD={}", example.display());
@@ -145,14 +151,16 @@ fn a_month_like_file_backtests_with_all_four_and_writes_its_reports() {
             .map(str::to_owned)
             .to_vec();
     arguments.extend(
-        ["momentum", "scalping", "breakout", "sma-crossover"].map(|name| plugin(name).display().to_string()),
+        ["momentum", "scalping", "ai", "breakout", "sma-crossover"]
+            .map(|name| plugin(name).display().to_string()),
     );
+    strategies(directory.path(), &["ai"]);
     let text = succeed(directory.path(), &arguments);
     assert!(text.to_lowercase().contains("sharpe"), "{text}");
     let report: Value =
         serde_json::from_str(&std::fs::read_to_string(directory.path().join("r.json")).unwrap()).unwrap();
     assert_eq!(report["schema"], 1);
-    assert_eq!(report["strategies"].as_array().unwrap().len(), 4);
+    assert_eq!(report["strategies"].as_array().unwrap().len(), 5);
     assert!(report["data"][0]["bars"].as_u64().unwrap() > 4_000);
     let page = std::fs::read_to_string(directory.path().join("r.html")).unwrap();
     assert!(page.contains("<html") && !page.contains("src=\"http"), "the page needs no network");

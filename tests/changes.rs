@@ -4,12 +4,15 @@
 
 mod support;
 
-use bulkhead_store::database::{Database, DatabaseUrl, Options};
+use bulkhead_core::identifier::ContentHash;
+use bulkhead_core::time::Timestamp;
+use bulkhead_store::database::{Database, DatabaseUrl, Options, WrittenPlugin};
 use bulkhead_store::journal::ShardId;
 use bulkhead_store::read_models::SlotRow;
-use bulkhead_store::storage::Outcome;
+use bulkhead_store::storage::{Authority, Outcome};
 use support::account::Account;
-use support::host::Host;
+use support::client::{named_token, start};
+use support::host::{Host, PATIENCE};
 use support::{output, plugin};
 
 const SHARD: ShardId = ShardId(0);
@@ -120,12 +123,110 @@ fn a_strategy_that_a_person_removed_stays_so_until_its_file_changes() {
     is(&slot(&account, "sma-crossover"), "0.4", "live", "running");
 }
 
+#[test]
+fn what_was_uploaded_right_before_a_crash_is_deployed_in_the_uploaders_name() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = account(parent.path()).with("slots.sma-crossover.weight=0.4");
+    account.run();
+    let file = account.directory.join("strategies/sma-crossover.wasm");
+    let content = support::another_version("sma-crossover");
+    let written = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(1_700_000_000_123_456_789);
+    let write = |modified| {
+        std::fs::write(&file, &content).unwrap();
+        std::fs::File::options().write(true).open(&file).unwrap().set_modified(modified).unwrap();
+    };
+    let who = |action: &str| {
+        let audit = database(&account).audit(SHARD, None, 10_000).unwrap();
+        let rows = audit.into_iter().filter(|row| row.action == action && row.subject == "sma-crossover");
+        rows.map(|row| row.actor).collect::<Vec<_>>()
+    };
+    // As far as an upload got: it is written down and the file is there.
+    let upload = WrittenPlugin {
+        slot: "sma-crossover".to_owned(),
+        version: ContentHash::of(&content),
+        modified: Timestamp::from_nanos(1_700_000_000_123_456_789),
+    };
+    database(&account).note_upload(&upload, "ann").unwrap();
+    write(written);
+    account.run();
+    assert_eq!(who("replace"), ["ann"]);
+    assert_eq!(who("deploy"), ["host: strategies directory"]);
+
+    // What the configuration asks for of a version that was there before is not her doing.
+    let settings = account.settings.clone();
+    let changed = Account { settings, ..Account::new(parent.path(), "account") };
+    changed.with("slots.sma-crossover.weight=0.3").run();
+    assert_eq!(who("deploy"), ["host: strategies directory", "host: strategies directory"]);
+
+    // The same bytes, copied in by somebody else at another time.
+    std::fs::remove_file(&file).unwrap();
+    account.run();
+    write(written + std::time::Duration::from_nanos(1_000_000));
+    account.run();
+    assert_eq!(who("deploy").first().map(String::as_str), Some("host: strategies directory"));
+    assert_eq!(who("deploy").len(), 3);
+    assert_eq!(account.json(&["replay", "--json"])["agrees"], true);
+}
+
 /// What the command prints as JSON, and whether it succeeded.
 fn by_hand(account: &Account, command: &[&str]) -> (serde_json::Value, bool) {
     let output = output(&account.directory, &account.arguments(&[command, &["--json"]].concat()));
     let answer = serde_json::from_slice(&output.stdout);
     let answer = answer.unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     (answer, output.status.success())
+}
+
+#[test]
+fn what_a_token_asked_for_is_not_done_when_it_is_not_good_for_it_any_more() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = account(parent.path());
+    account.run();
+    for (name, role) in [("ann", "operator"), ("bob", "operator"), ("cat", "trader")] {
+        named_token(&account, name, role, &[]);
+    }
+    let needed = |role: &str| Authority { credential: "token".to_owned(), needed_role: role.to_owned() };
+    let ask = |name: &str, command: &str| {
+        database(&account).authorised_request(SHARD, name, command, None, &needed("operator")).unwrap()
+    };
+    let outcome = |request| database(&account).await_outcome(request, PATIENCE).unwrap().unwrap();
+    let refused = |request| match outcome(request) {
+        Outcome::Refused { sequence: None, reason } => reason,
+        other => panic!("{other:?}"),
+    };
+    // They asked while no host ran.
+    let halt = r#"{"halt":{"reason":"lunch","action":"stop-entries"}}"#;
+    let waiting = [ask("ann", halt), ask("bob", halt), ask("cat", halt)];
+    account.succeed(&["token", "revoke", "bob"]);
+    account.run();
+    assert!(matches!(outcome(waiting[0]), Outcome::Applied { .. }));
+    let reason = refused(waiting[1]);
+    assert!(reason.contains("the token \"bob\" was taken back; nothing was done"), "{reason}");
+    assert!(refused(waiting[2]).contains("\"cat\" has the role trader, and operator is needed"));
+    let halts = database(&account).audit(SHARD, None, 10_000).unwrap().into_iter();
+    let halts: Vec<_> = halts.filter(|row| row.action == "halt").map(|row| row.actor).collect();
+    assert_eq!(halts, ["ann"], "nothing else came to the engine");
+
+    assert_eq!(account.json(&["replay", "--json"])["agrees"], true);
+}
+
+#[test]
+fn a_running_host_does_nothing_for_a_token_that_was_taken_back() {
+    let parent = tempfile::tempdir().unwrap();
+    let account = account(parent.path());
+    named_token(&account, "ann", "operator", &[]);
+    let (mut host, _) = start(&account, &["--speed", "10"]);
+    account.succeed(&["token", "revoke", "ann"]);
+    let halt = r#"{"halt":{"reason":"lunch","action":"stop-entries"}}"#;
+    let authority = Authority { credential: "token".to_owned(), needed_role: "operator".to_owned() };
+    let late = database(&account).authorised_request(SHARD, "ann", halt, None, &authority).unwrap();
+    host.wait_for(&["a request is not carried out", "ann"]);
+    let outcome = |request| database(&account).await_outcome(request, PATIENCE).unwrap().unwrap();
+    let Outcome::Refused { sequence: None, reason } = outcome(late) else { panic!("{:?}", outcome(late)) };
+    assert!(reason.contains("\"ann\" was taken back"), "{reason}");
+    // Who may write to the database needs no token.
+    let by_hand = database(&account).request(SHARD, "ann", halt, None).unwrap();
+    assert!(matches!(outcome(by_hand), Outcome::Applied { .. }));
+    host.stop();
 }
 
 #[test]
@@ -182,7 +283,7 @@ fn people_order_close_and_cancel_while_the_host_runs() {
             break answer;
         }
         assert!(answer["reason"].as_str().unwrap().starts_with("PRICE_UNKNOWN"), "{answer}");
-        assert!(started.elapsed() < support::host::PATIENCE);
+        assert!(started.elapsed() < PATIENCE);
     };
     assert_eq!((&bought["state"], &bought["order"]["side"]), (&"applied".into(), &"buy".into()));
     let (refused, success) = order(&["buy", "--notional", "1000000"]);
@@ -192,7 +293,7 @@ fn people_order_close_and_cancel_while_the_host_runs() {
     // Far from the market, where it waits.
     let held = || database(&account).positions(SHARD).unwrap().pop();
     while held().is_none() {
-        assert!(started.elapsed() < support::host::PATIENCE);
+        assert!(started.elapsed() < PATIENCE);
     }
     let last = database(&account).orders(SHARD, &Default::default(), None, 1).unwrap().remove(0);
     let limit = (last.reference_price.0 * rust_decimal::Decimal::TEN).to_string();

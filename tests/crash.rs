@@ -32,11 +32,15 @@ const SPEED: &str = "120000";
 const LONGEST_LIFE: u64 = 500;
 
 /// Groups and snapshots small and frequent, so that kills fall into every part of their making.
-const SETTINGS: [&str; 4] = [
+const SETTINGS: [&str; 7] = [
     "journal.group_inputs=64",
     "journal.group_delay=1ms",
     "journal.snapshot_inputs=500",
     "risk.cooldown=off",
+    // So that it trades on bars that mean nothing.
+    "slots.ai.parameters.threshold=0.5",
+    "slots.ai.parameters.disagreement=0",
+    "slots.ai.parameters.exit_below=0.4",
 ];
 
 struct Account {
@@ -49,7 +53,7 @@ impl Account {
     fn new(parent: &Path, name: &str, round: u64) -> Self {
         let directory = parent.join(format!("{name}-{round}"));
         std::fs::create_dir_all(&directory).unwrap();
-        let strategies = strategies(&directory, &["breakout", "momentum", "scalping", "sma-crossover"]);
+        let strategies = strategies(&directory, &["ai", "breakout", "momentum", "scalping", "sma-crossover"]);
         for (symbol, seed) in [("A-USD", 11), ("B-USD", 12)] {
             write_csv(&parent.join(format!("{symbol}.csv")), &random_bars(BARS, seed));
         }

@@ -4,18 +4,9 @@
 
 mod support;
 
-use std::path::Path;
-
 use serde_json::Value;
 use support::host::Host;
-use support::{another_version, json, plugin, strategies, succeed};
-
-/// Writes a file so that it appears whole.
-fn replace(path: &Path, bytes: &[u8]) {
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, bytes).unwrap();
-    std::fs::rename(&partial, path).unwrap();
-}
+use support::{another_version, json, plugin, replace, strategies, succeed};
 
 fn strategy<'a>(summary: &'a Value, name: &str) -> &'a Value {
     let strategies = summary["strategies"].as_array().unwrap();
@@ -26,12 +17,12 @@ fn strategy<'a>(summary: &'a Value, name: &str) -> &'a Value {
 }
 
 #[test]
-fn four_strategies_trade_the_default_market() {
+fn five_strategies_trade_the_default_market() {
     let directory = tempfile::tempdir().unwrap();
-    strategies(directory.path(), &["breakout", "momentum", "scalping", "sma-crossover"]);
+    strategies(directory.path(), &["ai", "breakout", "momentum", "scalping", "sma-crossover"]);
     let arguments = ["run", "--speed", "max", "--json", "--set", "simulator.steps=20000"];
     let summary = json(directory.path(), &arguments);
-    for name in ["breakout", "momentum", "scalping", "sma-crossover"] {
+    for name in ["ai", "breakout", "momentum", "scalping", "sma-crossover"] {
         let strategy = strategy(&summary, name);
         assert!(strategy["fills"].as_u64().unwrap() > 0, "{name} does not trade: {summary}");
         assert_eq!(strategy["faults"], 0, "{summary}");

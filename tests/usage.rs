@@ -78,7 +78,9 @@ fn an_unknown_parameter_is_refused_with_those_that_exist() {
 #[test]
 fn a_shipped_plugin_passes_its_check_and_a_foreign_file_does_not() {
     let directory = tempfile::tempdir().unwrap();
-    for name in ["momentum", "scalping", "breakout", "sma-crossover"] {
+    // The models that they are granted are looked for here.
+    strategies(directory.path(), &["ai"]);
+    for name in ["momentum", "scalping", "ai", "breakout", "sma-crossover"] {
         let file = plugin(name);
         let report = json(directory.path(), &["plugin", "check", file.to_str().unwrap(), "--json"]);
         assert!(report.to_string().contains(name), "{report}");

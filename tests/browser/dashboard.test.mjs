@@ -180,6 +180,14 @@ test('a wallet logs in by signing, for its account and role', async () => {
   await show(page, 'strategies');
   const upload = page.getByRole('button', { name: 'Upload a strategy' });
   assert.match(await upload.getAttribute('title'), /needs the role operator; yours is trader/);
+  // A wallet is for one account, and backtests concern all.
+  await show(page, 'backtest');
+  const start = page.getByRole('button', { name: 'Start', exact: true });
+  const bound = /concerns all accounts; you are logged in for main alone/;
+  assert.match(await start.getAttribute('title'), bound);
+  await start.click({ force: true });
+  await page.getByText('Runs are for those who may see all accounts').waitFor();
+  noComplaints();
   await context.close();
 });
 
@@ -299,15 +307,15 @@ test('alerts are listed as they come, and a test says that nobody is told', asyn
 
 test('the mode of a strategy is switched', async () => {
   const page = await opened('strategies');
-  const modes = page.getByRole('group', { name: 'Mode of breakout' });
+  const modes = page.getByRole('group', { name: 'Mode of scalping' });
   await modes.getByRole('button', { name: 'Off' }).click();
-  await page.getByText('breakout is off').waitFor();
+  await page.getByText('scalping is off').waitFor();
   await until(
     async () => (await modes.getByRole('button', { name: 'Off' }).getAttribute('aria-pressed')) === 'true',
     'the live view says so as well',
   );
   await modes.getByRole('button', { name: 'Live' }).click();
-  await page.getByText('breakout is in live mode').waitFor();
+  await page.getByText('scalping is in live mode').waitFor();
   noComplaints();
   await page.context().close();
 });
@@ -487,8 +495,21 @@ test('an order tells its life', async () => {
     async () => (await page.locator('tbody tr .badge').allInnerTexts()).every((text) => text === 'filled'),
     'the filter holds',
   );
+  await page.getByLabel('Origin').selectOption('strategy');
+  await until(
+    async () =>
+      (await page.locator('tbody td[data-title="Origin"]').allInnerTexts()).every(
+        (text) => text === 'strategy',
+      ),
+    'the other filter holds, too',
+  );
   await page.locator('tbody tr').first().click();
   await page.locator('.timeline li').first().waitFor();
+  const why = page
+    .getByRole('dialog')
+    .locator('dt', { hasText: /^Why$/ })
+    .locator('xpath=following-sibling::dd[1]');
+  assert.match(await why.innerText(), /[a-z]{3}/, 'the strategy said why');
   assert.ok((await page.locator('.timeline li').count()) >= 2);
   assert.ok((await page.getByRole('dialog').locator('tbody tr').count()) >= 1, 'its fills are listed');
   await keep(page, 'order-drawer', false);

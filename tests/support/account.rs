@@ -26,7 +26,15 @@ impl Account {
             write_csv(&data, &random_bars(BARS, 5));
         }
         let files = format!("feed.files=[\"A-USD={}\"]", data.display());
-        let settings = ["feed.source=csv", &files, "risk.cooldown=off", "slots.sma-crossover.mode=live"];
+        let settings = [
+            "feed.source=csv",
+            &files,
+            "risk.cooldown=off",
+            "slots.ai.weight=0",
+            "slots.breakout.mode=live",
+            "slots.breakout.weight=0.25",
+            "slots.sma-crossover.mode=live",
+        ];
         Self { directory, settings: settings.map(str::to_owned).to_vec() }
     }
 

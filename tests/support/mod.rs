@@ -21,6 +21,13 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+/// Writes a file so that it appears whole.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) {
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, bytes).unwrap();
+    std::fs::rename(&partial, path).unwrap();
+}
+
 /// A built plugin. The tests' own set-up builds them.
 pub(crate) fn plugin(name: &str) -> PathBuf {
     let directory =
@@ -75,12 +82,20 @@ pub(crate) fn json(directory: &Path, arguments: &[impl AsRef<OsStr>]) -> Value {
     serde_json::from_str(&succeed(directory, arguments)).unwrap()
 }
 
-/// A strategies directory with these plugins.
+/// The model of the AI strategy.
+pub(crate) fn shipped_model() -> PathBuf {
+    root().join("plugins/ai/models/ai-ensemble.onnx")
+}
+
+/// A strategies directory with these plugins, and the model of the AI strategy if that is one of them.
 pub(crate) fn strategies(directory: &Path, names: &[&str]) -> PathBuf {
     let strategies = directory.join("strategies");
     std::fs::create_dir_all(&strategies).unwrap();
     for name in names {
         std::fs::copy(plugin(name), strategies.join(format!("{name}.wasm"))).unwrap();
+    }
+    if names.contains(&"ai") {
+        std::fs::copy(shipped_model(), strategies.join("ai-ensemble.onnx")).unwrap();
     }
     strategies
 }

@@ -11,12 +11,13 @@ use crate::fuzz;
 use crate::process;
 use crate::smoke;
 use crate::test;
+use crate::train;
 use crate::workspace::Workspace;
 
 type Check = fn(&Workspace) -> Result<()>;
 
 /// Cheap ones first.
-const PHASES: [(&str, Check); 8] = [
+const PHASES: [(&str, Check); 9] = [
     ("format", format),
     ("lints", lints),
     ("dependencies", dependencies::check),
@@ -24,6 +25,7 @@ const PHASES: [(&str, Check); 8] = [
     ("demo", smoke::run),
     ("contract", contract::check),
     ("fuzzing", fuzzing),
+    ("training", train::check),
     (TESTS, tests),
 ];
 

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::debian_packages;
 use crate::demo::Demo;
 use crate::dependencies::cache;
 use crate::process;
+use crate::python;
 use crate::workspace::Workspace;
 
 /// Pinned, so that a new release can't change what passes.
@@ -136,15 +136,7 @@ fn find_or_install() -> Result<PathBuf> {
         return Ok(program);
     }
     eprintln!("Installing schemathesis {VERSION} into {}, once.", kept_in.display());
-    let make = || {
-        let mut command = Command::new("python3");
-        command.args(["-m", "venv", "--clear"]).arg(&kept_in);
-        command
-    };
-    if process::run(&mut make()).is_err() {
-        debian_packages::install("a Python environment for schemathesis", &["python3-venv"])?;
-        process::run(&mut make())?;
-    }
+    python::make_environment("schemathesis", Path::new("python3"), &kept_in)?;
     let mut install = Command::new(kept_in.join("bin").join("pip"));
     install.args(["install", "--quiet", "--disable-pip-version-check"]);
     process::run(install.arg(format!("schemathesis=={VERSION}")))?;

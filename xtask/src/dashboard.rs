@@ -1,7 +1,7 @@
 //! The dashboard: built with Node when there is one, checked with its own tools, and driven in a real browser
 //! against a real host.
 //!
-//! Nothing else of the repository needs Node. Without it the host is built without a dashboard and says how to get
+//! Of the rest of the repository only the chain that tests run on needs Node. Without it the host is built without a dashboard and says how to get
 //! one; what is checked here is left out then, loudly.
 
 use std::path::{Path, PathBuf};
@@ -86,14 +86,14 @@ fn folder(workspace: &Workspace) -> PathBuf {
     workspace.root.join("host").join("dashboard")
 }
 
-fn npm(folder: &Path) -> Command {
+pub(crate) fn npm(folder: &Path) -> Command {
     let mut command = Command::new("npm");
     command.current_dir(folder);
     command
 }
 
 /// Gets exactly the packages of the lock file, unless they are there.
-fn install(folder: &Path) -> Result<()> {
+pub(crate) fn install(folder: &Path) -> Result<()> {
     let lock = modified(&folder.join("package-lock.json"))?;
     if is_newer(&folder.join("node_modules").join(".package-lock.json"), lock) {
         return Ok(());
@@ -102,7 +102,7 @@ fn install(folder: &Path) -> Result<()> {
 }
 
 /// Whether there is a Node that is new enough, and npm; else what is wrong.
-fn node() -> Result<()> {
+pub(crate) fn node() -> Result<()> {
     let version = process::capture(Command::new("node").arg("--version"))?;
     check_node(&version)?;
     process::capture(Command::new("npm").arg("--version")).map(|_| ())

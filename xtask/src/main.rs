@@ -17,14 +17,17 @@ mod dashboard;
 mod debian_packages;
 mod demo;
 mod dependencies;
+mod evm_chain;
 mod fuzz;
 mod plugins;
 mod postgres;
 mod process;
 mod promtool;
+mod python;
 mod simulate;
 mod smoke;
 mod test;
+mod train;
 mod wasm_compiler;
 mod workspace;
 
@@ -53,9 +56,15 @@ enum Verb {
     Setup,
     /// Build the plugins into target/plugins
     Plugins,
+    /// Install the node and the contracts that the tests of the EVM executor run on
+    EvmChain {
+        /// Start a chain with pools in which others trade, to try things on, until Ctrl-C
+        #[arg(long)]
+        serve: bool,
+    },
     /// Build the dashboard, which the host takes along when it is built
     Dashboard,
-    /// Build everything and watch four strategies trade paper money
+    /// Build everything and watch five strategies trade paper money
     Demo {
         /// What `bulkhead run` is given besides the strategies, e.g. `-- --duration 60s`
         #[arg(last = true)]
@@ -85,6 +94,9 @@ enum Verb {
     },
     /// Kill the host at random moments and check that nothing is lost
     Crash {
+        /// Where its orders are executed
+        #[arg(long, value_enum, default_value_t = crash::Venue::Paper)]
+        venue: crash::Venue,
         /// How often it is killed
         #[arg(long, default_value_t = 200)]
         rounds: u64,
@@ -103,9 +115,11 @@ enum Verb {
     },
     /// Ask the API thousands of things and check that it answers as it is described
     Contract,
+    /// Train the models of the AI strategy, on the example or on bars of your own
+    Train(train::Options),
     /// Check licences, duplicate versions and sources of the dependencies
     Deny,
-    /// Run the demo for some seconds and check that all four strategies took part
+    /// Run the demo for some seconds and check that all five strategies took part
     Smoke,
     /// Run everything that must pass before a change lands
     Ci {
@@ -137,13 +151,15 @@ fn run(workspace: &Workspace, verb: Verb) -> anyhow::Result<()> {
         }
         Verb::Plugins => plugins::build(workspace).map(|_| ()),
         Verb::Dashboard => dashboard::build(workspace),
+        Verb::EvmChain { serve } => evm_chain::run(workspace, serve),
         Verb::Demo { arguments } => demo::run(workspace, &arguments),
         Verb::Test { filter } => test::run(workspace, filter.as_deref()),
         Verb::Bench { filter, arguments } => bench::run(workspace, filter.as_deref(), &arguments),
         Verb::Simulate { seeds, start } => simulate::run(workspace, seeds, start),
-        Verb::Crash { rounds, seed } => crash::run(workspace, rounds, seed),
+        Verb::Crash { venue, rounds, seed } => crash::run(workspace, venue, rounds, seed),
         Verb::Fuzz { seconds, targets } => fuzz::run(workspace, seconds, &targets),
         Verb::Contract => contract::check(workspace),
+        Verb::Train(options) => train::run(workspace, &options),
         Verb::Deny => dependencies::check(workspace),
         Verb::Smoke => smoke::run(workspace),
         Verb::Ci { without_tests } => ci::run(workspace, without_tests),

@@ -50,6 +50,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
 
     let directory = workspace.target.join("plugins");
     put(&artefacts, workspace.plugins(), &directory)?;
+    put_models(&workspace.root.join("plugins"), &directory)?;
     // Beside the others, so that nobody trades with them by accident.
     put(&artefacts, workspace.test_plugins(), &workspace.target.join("test-plugins"))?;
     Ok(directory)
@@ -71,7 +72,28 @@ fn put<'a>(
         copy_if_changed(&artefact.file, &directory.join(&file_name))?;
         current.push(file_name);
     }
-    remove_other_plugins(directory, &current)
+    remove_others(directory, "wasm", &current)
+}
+
+/// Puts the models that plugins are shipped with beside them.
+fn put_models(plugins: &Path, directory: &Path) -> Result<()> {
+    let mut current = Vec::new();
+    for plugin in fs::read_dir(plugins).with_context(|| format!("cannot read {}", plugins.display()))? {
+        let models = plugin?.path().join("models");
+        if !models.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&models)? {
+            let path = entry?.path();
+            if let Some(name) = path.file_name().and_then(|name| name.to_str())
+                && name.ends_with(".onnx")
+            {
+                copy_if_changed(&path, &directory.join(name))?;
+                current.push(name.to_owned());
+            }
+        }
+    }
+    remove_others(directory, "onnx", &current)
 }
 
 /// A `.wasm` file that cargo made or found fresh.
@@ -112,11 +134,11 @@ pub(crate) fn copy_if_changed(from: &Path, to: &Path) -> Result<()> {
     written.with_context(|| format!("cannot write {}", to.display()))
 }
 
-/// A plugin that was renamed or deleted must not go on being loaded.
-fn remove_other_plugins(directory: &Path, current: &[String]) -> Result<()> {
+/// A plugin or model that was renamed or deleted must not go on being loaded.
+fn remove_others(directory: &Path, ending: &str, current: &[String]) -> Result<()> {
     for entry in fs::read_dir(directory)? {
         let path = entry?.path();
-        let is_plugin = path.extension().is_some_and(|extension| extension == "wasm");
+        let is_plugin = path.extension().is_some_and(|extension| extension == ending);
         let is_current =
             path.file_name().is_some_and(|name| current.iter().any(|kept| name == kept.as_str()));
         if is_plugin && !is_current {
@@ -174,15 +196,15 @@ mod tests {
     #[test]
     fn plugins_that_are_no_more_are_removed_and_nothing_else() {
         let folder = tempfile::tempdir().expect("a folder");
-        for name in ["kept.wasm", "gone.wasm", "notes.txt"] {
+        for name in ["kept.wasm", "gone.wasm", "model.onnx", "notes.txt"] {
             fs::write(folder.path().join(name), "").expect("a file");
         }
-        remove_other_plugins(folder.path(), &["kept.wasm".to_owned()]).expect("removed");
+        remove_others(folder.path(), "wasm", &["kept.wasm".to_owned()]).expect("removed");
         let mut left: Vec<_> = fs::read_dir(folder.path())
             .expect("readable")
             .map(|entry| entry.expect("readable").file_name().into_string().expect("text"))
             .collect();
         left.sort();
-        assert_eq!(left, ["kept.wasm", "notes.txt"]);
+        assert_eq!(left, ["kept.wasm", "model.onnx", "notes.txt"]);
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::dashboard;
 use crate::demo;
+use crate::evm_chain;
 use crate::plugins::{self, PLUGINS_VARIABLE};
 use crate::postgres;
 use crate::process;
@@ -16,7 +17,10 @@ use crate::workspace::Workspace;
 pub(crate) const BINARY_VARIABLE: &str = "BULKHEAD_BIN";
 
 /// What the binary does only where it is asked for. What it needs is built with the workspace anyway.
-pub(crate) const FEATURES: &str = "bulkhead/otlp";
+pub(crate) const FEATURES: &str = "bulkhead/evm,bulkhead/otlp,bulkhead-signing/ledger";
+
+/// The same where there is no chain to test on.
+const FEATURES_WITHOUT_CHAIN: &str = "bulkhead/otlp,bulkhead-signing/ledger";
 
 /// A filter that is part of this runs the dashboard's tests as well.
 const DASHBOARD: &str = "dashboard browser";
@@ -29,6 +33,8 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     postgres::find_or_install()?;
     let plugins = plugins::build(workspace)?;
     dashboard::build(workspace)?;
+    let has_chain = evm_chain::prepare(workspace)?;
+    let features = if has_chain { FEATURES } else { FEATURES_WITHOUT_CHAIN };
     let binary = demo::build_host(workspace)?;
     let with_environment = |command: &mut Command| {
         process::run(command.env(PLUGINS_VARIABLE, &plugins).env(BINARY_VARIABLE, &binary))
@@ -36,7 +42,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
 
     let mut tests = workspace.cargo();
     if process::succeeds(workspace.cargo().args(["nextest", "--version"])) {
-        tests.args(["nextest", "run", "--workspace", "--features", FEATURES]);
+        tests.args(["nextest", "run", "--workspace", "--features", features]);
         if filter.is_some() {
             // What the filter names may be a documentation test.
             tests.arg("--no-tests=warn");
@@ -44,7 +50,10 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     } else {
         eprintln!("cargo-nextest is not installed: the tests run with `cargo test`, which takes longer.");
         tests.args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
-        tests.args(["--features", FEATURES]);
+        tests.args(["--features", features]);
+    }
+    if !has_chain {
+        tests.args(evm_chain::PACKAGES.iter().flat_map(|package| ["--exclude", package]));
     }
     if filter.is_none_or(|filter| OPERATIONS.contains(filter)) {
         promtool::give(workspace, &mut tests)?;

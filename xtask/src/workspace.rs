@@ -152,10 +152,10 @@ mod tests {
     }
 
     #[test]
-    fn this_workspace_has_its_four_strategies() {
+    fn this_workspace_has_its_five_strategies() {
         let workspace = Workspace::load().expect("cargo answers");
         let names: Vec<_> = workspace.plugins().map(|package| package.name.as_str()).collect();
-        for name in ["breakout", "momentum", "scalping", "sma-crossover"] {
+        for name in ["ai", "breakout", "momentum", "scalping", "sma-crossover"] {
             assert!(names.contains(&name), "{name} is missing among {names:?}");
         }
     }

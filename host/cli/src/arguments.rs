@@ -7,6 +7,8 @@ use bulkhead_feeds::pacer::Speed;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rust_decimal::Decimal;
 
+use crate::key_arguments::{KeysCommand, PassphraseArguments, SignerArguments};
+
 /// What this program is called with to compile one file in a process of its own.
 pub(crate) const COMPILE_PLUGIN: &str = "compile-plugin";
 
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Run(RunArguments),
     /// Let strategies trade the past and report how they did.
     Backtest(BacktestArguments),
+    /// Write what the AI strategy's models see at each bar into a Parquet file, to train models on.
+    Features(FeaturesArguments),
     /// Take the steps of the journal again and check that every output is the one that was recorded.
     Replay(ReplayArguments),
     /// Stop trading until it is resumed, also of a host that is not running now.
@@ -77,6 +81,11 @@ pub(crate) enum Command {
     /// Say who may use the dashboard and the admin API.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Make and look after the keys that sign transactions.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Sign transactions in a process of its own, within the policy of each key.
+    Signer(SignerArguments),
     /// See whether people are told what happens.
     #[command(subcommand)]
     Alert(AlertCommand),
@@ -122,6 +131,15 @@ pub(crate) struct RunArguments {
     /// Print log lines even on a terminal, instead of the status view.
     #[arg(long)]
     pub(crate) plain: bool,
+    /// Let real funds move, where the configuration says mode = "live". What with is shown and confirmed before anything
+    /// is traded.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// Confirm what real funds are traded with, where nobody is at a terminal. A run without it says which token that is.
+    #[arg(long, value_name = "TOKEN", requires = "live")]
+    pub(crate) live_token: Option<String>,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArguments,
 }
 
 #[derive(Debug, Args)]
@@ -134,15 +152,8 @@ pub(crate) struct BacktestArguments {
     /// Shares of the capital: one for each strategy in order, or NAME=SHARE. Equal shares by default.
     #[arg(long, num_args = 1.., value_name = "SHARE")]
     pub(crate) weight: Vec<String>,
-    /// CSV files with bars, each with the symbol of its instrument if the file's name does not say it.
-    #[arg(long, required_unless_present = "simulate", num_args = 1.., value_name = "[SYMBOL=]FILE")]
-    pub(crate) data: Vec<String>,
-    /// Trade the simulated market for so long instead of files, such as 30d.
-    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "data")]
-    pub(crate) simulate: Option<Duration>,
-    /// The seed of the simulated market; the configuration's when left out.
-    #[arg(long, value_name = "NUMBER", requires = "simulate")]
-    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) market: PastMarketArguments,
     /// A parameter, for all strategies that have it or as NAME:KEY=VALUE for one; may be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) param: Vec<String>,
@@ -176,6 +187,34 @@ pub(crate) struct BacktestArguments {
     /// End when the process of this number does, which started this one.
     #[arg(long, hide = true, value_name = "PROCESS")]
     pub(crate) ends_with: Option<u32>,
+}
+
+/// A market that has an end.
+#[derive(Debug, Args)]
+pub(crate) struct PastMarketArguments {
+    /// CSV files with bars, each with the symbol of its instrument if the file's name does not say it.
+    #[arg(long, required_unless_present = "simulate", num_args = 1.., value_name = "[SYMBOL=]FILE")]
+    pub(crate) data: Vec<String>,
+    /// Take the simulated market for so long instead of files, such as 30d.
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "data")]
+    pub(crate) simulate: Option<Duration>,
+    /// The seed of the simulated market; the configuration's when left out.
+    #[arg(long, value_name = "NUMBER", requires = "simulate")]
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FeaturesArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    #[command(flatten)]
+    pub(crate) market: PastMarketArguments,
+    /// The Parquet file to write.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// How market orders fill in a backtest.
@@ -509,7 +548,7 @@ mod tests {
         let line = "bulkhead backtest --strategy a b --weight 0.5 0.5 --data X=x.csv y.csv --fill same-close";
         let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
         let Command::Backtest(backtest) = arguments.command else { panic!("a backtest") };
-        assert_eq!((backtest.strategy.len(), backtest.data.len()), (2, 2));
+        assert_eq!((backtest.strategy.len(), backtest.market.data.len()), (2, 2));
         assert_eq!(backtest.fill, Some(Fill::SameClose));
     }
 }

@@ -1,12 +1,12 @@
 //! `bulkhead backtest`: the same engine over the past.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use bulkhead_configuration::{Configuration, Layers, Paper, Risk, Setting, TextValue as _};
+use bulkhead_configuration::{Configuration, Paper, Risk, Setting, TextValue as _};
 use bulkhead_core::engine::{Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Actor, Command, Deployment, Input, InputKind, StrategyMode};
@@ -18,16 +18,14 @@ use bulkhead_core::time::Timestamp;
 use bulkhead_core::venue::paper::PaperSettings;
 use bulkhead_report::recorder::{DataFile, Final, OpenPosition, Performance, Slot, StrategyVersion};
 use bulkhead_report::{Colours, Recorder, RecorderSettings, Report};
-use indicatif::{ProgressBar, ProgressStyle};
 use rust_decimal::Decimal;
 
 use crate::arguments::{BacktestArguments, Fill, WrongUsage};
 use crate::configuration;
-use crate::market_data::{MarketData, read};
+use crate::market_data::{self, MarketData, read};
+use crate::model_files::GrantingSandbox;
+use crate::playing;
 use crate::{memory_use, strategy_files};
-
-/// Inputs that are pulled from the feed at a time.
-const BATCH: usize = 4_096;
 
 /// How much everything else goes first in the background.
 const NICENESS: i32 = 15;
@@ -59,12 +57,13 @@ pub(crate) fn backtest(arguments: &BacktestArguments) -> Result<()> {
         );
     }
     let configuration = configure(arguments)?;
-    let sandbox = strategy_files::sandbox(&configuration)?;
+    let sandbox = GrantingSandbox::new(strategy_files::sandbox(&configuration)?, &configuration);
     let mut candidates = Vec::new();
     for name in &arguments.strategy {
         let (slot, path) = strategy_files::find(&configuration.strategies.directory, name)?;
-        let (version, description) =
-            sandbox.prepare(&read(&path)?).with_context(|| format!("{} is refused", path.display()))?;
+        let (version, description) = sandbox
+            .prepare(&slot, &read(&path)?)
+            .with_context(|| format!("{} is refused", path.display()))?;
         if candidates.iter().any(|other: &Candidate| other.slot == slot) {
             let why =
                 format!("the strategy \"{slot}\" is given twice; copy one of the files to another name");
@@ -98,7 +97,7 @@ pub(crate) fn backtest(arguments: &BacktestArguments) -> Result<()> {
     let mut recorder_settings = RecorderSettings::new(settings.cash);
     recorder_settings.instruments =
         data.instruments.iter().map(|instrument| instrument.symbol.clone()).collect();
-    let engine = Engine::new(settings, Box::new(sandbox))?;
+    let engine = Engine::new(settings, Box::new(sandbox.sandbox().clone()))?;
     let mut run = Backtest {
         engine,
         recorder: Recorder::new(recorder_settings),
@@ -166,34 +165,7 @@ fn configure(arguments: &BacktestArguments) -> Result<Configuration> {
         }
         Some(file) => layers.add_section_file("risk", Path::new(file))?,
     }
-    if let Some(time) = arguments.simulate {
-        return simulated(layers, time, arguments.seed);
-    }
-    let files = arguments.data.iter().map(|file| toml::Value::String(file.clone())).collect();
-    let mut feed = toml::Table::new();
-    feed.insert("source".to_owned(), toml::Value::String("csv".to_owned()));
-    feed.insert("files".to_owned(), toml::Value::Array(files));
-    layers.add(table("feed", feed), "--data");
-    Ok(layers.read()?)
-}
-
-/// The simulated market for so long.
-fn simulated(mut layers: Layers, time: Duration, seed: Option<u64>) -> Result<Configuration> {
-    layers.set("feed.source", "simulator", "--simulate");
-    let mut configuration = layers.read()?;
-    let step = u128::try_from(configuration.simulator.step.nanos()).unwrap_or(0);
-    let steps = time.as_nanos().checked_div(step).and_then(|steps| u64::try_from(steps).ok());
-    let steps = steps.filter(|steps| *steps > 0).ok_or_else(|| {
-        WrongUsage(format!(
-            "--simulate: a time longer than simulator.step, {}, is expected",
-            configuration.simulator.step
-        ))
-    })?;
-    configuration.simulator.steps = Some(steps);
-    if let Some(seed) = seed {
-        configuration.simulator.seed = seed;
-    }
-    Ok(configuration)
+    market_data::past(layers, &arguments.market)
 }
 
 fn set_weights(candidates: &mut [Candidate], weights: &[String]) -> Result<(), WrongUsage> {
@@ -321,38 +293,12 @@ impl Backtest {
     }
 
     fn play(&mut self, data: &MarketData, in_background: bool) -> Result<()> {
-        let mut feed = data.feed()?;
-        let mut lines = ProgressLines::new(in_background);
-        let progress = progress_bar(feed.progress().total);
-        let mut batch: Vec<Input> = Vec::with_capacity(BATCH);
-        loop {
-            batch.clear();
-            if feed.next_batch(&mut batch, BATCH)? == 0 {
-                break;
-            }
+        playing::play(data, "backtest", in_background, |batch| {
             let started = Instant::now();
-            self.take(&batch);
+            self.take(batch);
             self.busy += started.elapsed();
-            let reached = feed.progress();
-            progress.set_position(reached.done);
-            lines.tell(reached.done, reached.total);
-        }
-        progress.finish_and_clear();
-        for (instrument, counters) in feed.quality() {
-            if !counters.is_clean() {
-                let symbol = usize::try_from(instrument.0).ok().and_then(|place| data.instruments.get(place));
-                let symbol = symbol.map_or("?", |instrument| &instrument.symbol);
-                anstream::eprintln!(
-                    "note: {symbol}: {} rows left out, {} mended, {} bars missing in {} gaps; [feed.quality] \
-                     decides what becomes of them",
-                    counters.skipped,
-                    counters.repaired,
-                    counters.missing,
-                    counters.gap
-                );
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     fn take(&mut self, batch: &[Input]) {
@@ -454,42 +400,6 @@ fn settings_of_report(
         "paper": configuration.paper,
         "quality": configuration.feed.quality,
     }))
-}
-
-/// How far it is, in lines, where there is no terminal to draw a bar on.
-struct ProgressLines {
-    every: Option<Duration>,
-    last: Instant,
-}
-
-impl ProgressLines {
-    fn new(in_background: bool) -> Self {
-        let every = match (in_background, std::io::stderr().is_terminal()) {
-            (true, _) => Some(Duration::from_secs(1)),
-            (false, true) => None,
-            (false, false) => Some(Duration::from_secs(10)),
-        };
-        Self { every, last: Instant::now() }
-    }
-
-    fn tell(&mut self, done: u64, total: Option<u64>) {
-        if let (Some(every), Some(total)) = (self.every, total)
-            && self.last.elapsed() >= every
-        {
-            self.last = Instant::now();
-            anstream::eprintln!("backtest: {} %", done.saturating_mul(100).checked_div(total).unwrap_or(0));
-        }
-    }
-}
-
-pub(crate) fn progress_bar(total: Option<u64>) -> ProgressBar {
-    let Some(total) = total.filter(|_| std::io::stderr().is_terminal()) else { return ProgressBar::hidden() };
-    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {elapsed} (left {eta})");
-    let bar = ProgressBar::new(total);
-    if let Ok(style) = style {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn write(report: &Report, arguments: &BacktestArguments) -> Result<()> {

@@ -7,18 +7,30 @@ mod alerts;
 mod arguments;
 mod backtest;
 mod by_hand;
+#[cfg(feature = "evm")]
+mod chain;
 mod configuration;
 mod database;
+mod feature_file;
+mod features;
+mod key_arguments;
+#[cfg(feature = "evm")]
+mod keys;
+mod log_filter;
 mod log_lines;
 mod market_data;
 mod measured;
 mod memory_use;
+mod model_files;
 mod open_files;
 mod operate;
+mod playing;
 mod plugin;
 mod replay;
 mod run;
 mod shard;
+#[cfg(feature = "evm")]
+mod signer;
 mod strategy_files;
 mod token;
 
@@ -36,6 +48,9 @@ use crate::arguments::{Arguments, Colour, Command, WrongUsage};
 
 /// Wrong usage or configuration, as with clap.
 const WRONG_USAGE: u8 = 2;
+
+#[cfg(not(feature = "evm"))]
+const WITHOUT_EVM: &str = "this bulkhead was built without EVM chains; `cargo build --release -p bulkhead --features evm` builds one with them";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -95,6 +110,7 @@ fn execute(command: &Command) -> Result<()> {
     match command {
         Command::Run(arguments) => run::run(arguments),
         Command::Backtest(arguments) => backtest::backtest(arguments),
+        Command::Features(arguments) => features::features(arguments),
         Command::Replay(arguments) => replay::replay(arguments),
         Command::Halt(arguments) => operate::halt(arguments),
         Command::Resume(arguments) => operate::resume(arguments),
@@ -104,6 +120,12 @@ fn execute(command: &Command) -> Result<()> {
         Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Token(command) => token::token(command),
+        #[cfg(feature = "evm")]
+        Command::Keys(command) => keys::keys(command),
+        #[cfg(feature = "evm")]
+        Command::Signer(arguments) => signer::signer(arguments),
+        #[cfg(not(feature = "evm"))]
+        Command::Keys(_) | Command::Signer(_) => Err(WrongUsage(WITHOUT_EVM.to_owned()).into()),
         Command::Alert(command) => alerts::alert(command),
         Command::CompilePlugin { .. } => Ok(()),
         Command::Config(arguments) => {
@@ -146,7 +168,8 @@ fn start_log(format: LogFormat) {
         let lines = fmt::layer().with_writer(log_lines::standard_error).with_target(false).with_ansi(false);
         lines.json().flatten_event(true).with_span_list(false)
     });
-    tracing_subscriber::registry().with(filter).with(text).with(json).with(log_lines::Keep).init();
+    let heard = log_filter::filtered(tracing_subscriber::registry(), filter);
+    heard.with(text).with(json).with(log_lines::Keep).init();
 }
 
 #[cfg(test)]

@@ -1,21 +1,29 @@
 //! From the configuration to the market: its feeds, and the instruments that they speak of.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
-use bulkhead_configuration::{Configuration, FeedSource};
+use bulkhead_configuration::{Configuration, FeedSource, Layers};
 use bulkhead_core::identifier::InstrumentId;
+use bulkhead_core::input::Input;
 use bulkhead_core::instrument::Instrument;
 use bulkhead_feeds::Feed;
 use bulkhead_feeds::csv::{CsvFeed, CsvSettings, Inspection, inspect, symbol_of};
+use bulkhead_feeds::live::{Inlet, LiveFeed};
 use bulkhead_feeds::merge::MergedFeed;
 use bulkhead_feeds::simulator::{Simulator, SimulatorSettings};
+
+use crate::arguments::{PastMarketArguments, WrongUsage};
 
 /// Quantities of files' instruments may have this many decimals, unless the configuration says otherwise.
 const QUANTITY_DECIMALS: u32 = 8;
 
 /// Their prices lie on a grid at least as fine as this many decimals.
 const LEAST_PRICE_DECIMALS: u32 = 2;
+
+/// Prices in pools have no grid; this one is finer than what a trade can be had for.
+const POOL_PRICE_DECIMALS: u32 = 8;
 
 /// What the market is: where its inputs come from, and what they speak of.
 pub(crate) struct MarketData {
@@ -29,6 +37,24 @@ pub(crate) struct MarketData {
 enum Source {
     Simulator(SimulatorSettings),
     Files(Vec<(PathBuf, CsvSettings)>),
+    Pools(Inlets),
+}
+
+/// Those who are told what happens now.
+#[derive(Default)]
+struct Inlets(Mutex<Readers>);
+
+#[derive(Default)]
+struct Readers {
+    inlets: Vec<Inlet>,
+    /// Whether anybody has begun to read. Accounts take a while to open.
+    any: bool,
+}
+
+impl Inlets {
+    fn lock(&self) -> MutexGuard<'_, Readers> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl MarketData {
@@ -42,7 +68,37 @@ impl MarketData {
                 Ok(Self { source: Source::Simulator(settings), instruments, files: Vec::new(), identity })
             }
             FeedSource::Csv => Self::files(configuration),
+            FeedSource::Pools => Self::pools(configuration),
         }
+    }
+
+    /// What is traded on a chain, as its pools are now.
+    fn pools(configuration: &Configuration) -> Result<Self> {
+        let evm = configuration.evm.as_ref().context("the section [evm] is missing")?;
+        let mut instruments = Vec::new();
+        let mut pools = Vec::new();
+        for (symbol, market) in &evm.markets {
+            let base = evm.tokens.get(&market.base).context("the base token is not among evm.tokens")?;
+            let decimals = u32::from(base.decimals).min(QUANTITY_DECIMALS);
+            instruments.push(Instrument::new(symbol, POOL_PRICE_DECIMALS, decimals));
+            pools.push(format!("{symbol} {}", market.pool.address.to_lowercase()));
+        }
+        let identity = format!(
+            "pools on chain {}: {}, bars of {}",
+            evm.chain_id,
+            pools.join(", "),
+            configuration.feed.interval.0
+        );
+        Ok(Self { source: Source::Pools(Inlets::default()), instruments, files: Vec::new(), identity })
+    }
+
+    /// Hands what happened to everybody who reads; whether anybody does, or may begin to.
+    #[cfg_attr(not(feature = "evm"), expect(dead_code, reason = "only chains have pools"))]
+    pub(crate) fn hand_in(&self, inputs: &[Input]) -> bool {
+        let Source::Pools(readers) = &self.source else { return false };
+        let Readers { inlets, any } = &mut *readers.lock();
+        inlets.retain(|inlet| inputs.iter().all(|input| inlet.send(input.clone()).is_ok()));
+        !inlets.is_empty() || !*any
     }
 
     fn files(configuration: &Configuration) -> Result<Self> {
@@ -81,6 +137,13 @@ impl MarketData {
     pub(crate) fn feed(&self) -> Result<Box<dyn Feed + Send>> {
         match &self.source {
             Source::Simulator(settings) => Ok(Box::new(Simulator::new(settings)?)),
+            Source::Pools(readers) => {
+                let (inlet, feed) = LiveFeed::new();
+                let mut readers = readers.lock();
+                readers.inlets.push(inlet);
+                readers.any = true;
+                Ok(Box::new(feed))
+            }
             Source::Files(files) => {
                 let mut feeds: Vec<Box<dyn Feed + Send>> = Vec::new();
                 for (path, settings) in files {
@@ -93,6 +156,51 @@ impl MarketData {
             }
         }
     }
+
+    /// Says what of a feed that has ended was bad.
+    pub(crate) fn tell_of_quality(&self, feed: &dyn Feed) {
+        for (instrument, counters) in feed.quality() {
+            if !counters.is_clean() {
+                let symbol = usize::try_from(instrument.0).ok().and_then(|place| self.instruments.get(place));
+                let symbol = symbol.map_or("?", |instrument| &instrument.symbol);
+                anstream::eprintln!(
+                    "note: {symbol}: {} rows left out, {} mended, {} bars missing in {} gaps; [feed.quality] \
+                     decides what becomes of them",
+                    counters.skipped,
+                    counters.repaired,
+                    counters.missing,
+                    counters.gap
+                );
+            }
+        }
+    }
+}
+
+/// The configuration with a market that has an end: files, or the simulator for so long.
+pub(crate) fn past(mut layers: Layers, market: &PastMarketArguments) -> Result<Configuration> {
+    let Some(time) = market.simulate else {
+        let files = market.data.iter().map(|file| toml::Value::String(file.clone())).collect();
+        let mut feed = toml::Table::new();
+        feed.insert("source".to_owned(), toml::Value::String("csv".to_owned()));
+        feed.insert("files".to_owned(), toml::Value::Array(files));
+        layers.add(toml::Table::from_iter([("feed".to_owned(), toml::Value::Table(feed))]), "--data");
+        return Ok(layers.read()?);
+    };
+    layers.set("feed.source", "simulator", "--simulate");
+    let mut configuration = layers.read()?;
+    let step = u128::try_from(configuration.simulator.step.nanos()).unwrap_or(0);
+    let steps = time.as_nanos().checked_div(step).and_then(|steps| u64::try_from(steps).ok());
+    let steps = steps.filter(|steps| *steps > 0).ok_or_else(|| {
+        WrongUsage(format!(
+            "--simulate: a time longer than simulator.step, {}, is expected",
+            configuration.simulator.step
+        ))
+    })?;
+    configuration.simulator.steps = Some(steps);
+    if let Some(seed) = market.seed {
+        configuration.simulator.seed = seed;
+    }
+    Ok(configuration)
 }
 
 /// `SYMBOL=FILE`, or a file whose name says the symbol. A name with `=` that exists is a file.

@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::arguments::{ConfigurationArguments, PluginCommand};
 use crate::configuration;
 use crate::market_data::read;
+use crate::model_files::{self, GrantingSandbox};
 use crate::strategy_files;
 
 /// Runs one of the plugin commands.
@@ -29,7 +30,10 @@ fn configured(arguments: &ConfigurationArguments) -> Result<Configuration> {
 
 fn check(configuration: &Configuration, file: &std::path::Path, json: bool) -> Result<()> {
     let limits = &configuration.sandbox;
-    let report = bulkhead_sandbox::check::check(&read(file)?, limits, Some(strategy_files::compiler()?));
+    let slot = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let models = model_files::granted(configuration, &slot)?;
+    let compiler = Some(strategy_files::compiler()?);
+    let report = bulkhead_sandbox::check::check_granted(&read(file)?, limits, compiler, &models);
     if json {
         anstream::println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -125,18 +129,17 @@ fn describe(report: &CheckReport) -> String {
 }
 
 fn list(configuration: &Configuration, json: bool) -> Result<()> {
-    let sandbox = strategy_files::sandbox(configuration)?;
+    let sandbox = GrantingSandbox::new(strategy_files::sandbox(configuration)?, configuration);
     let mut rows = Vec::new();
     for (slot, path) in strategy_files::list(&configuration.strategies.directory)? {
         let bytes = read(&path)?;
-        let hash = ContentHash::of(&bytes);
-        let (version, state) = match sandbox.prepare(&bytes) {
-            Ok((_, description)) => (description.version, "ok".to_owned()),
-            Err(refused) => (String::new(), format!("refused: {refused}")),
+        let (hash, version, state) = match sandbox.prepare(&slot, &bytes) {
+            Ok((hash, description)) => (hash, description.version, "ok".to_owned()),
+            Err(refused) => (ContentHash::of(&bytes), String::new(), format!("refused: {refused:#}")),
         };
         rows.push((slot, version, hash, bytes.len(), state));
     }
-    let kept = sandbox.kept_versions()?;
+    let kept = sandbox.sandbox().kept_versions()?;
     if json {
         let files: Vec<_> = rows
             .iter()
@@ -179,7 +182,7 @@ fn rollback(configuration: &Configuration, slot: &str, version: &str) -> Result<
         _ => bail!("{} kept versions begin with \"{version}\"; give more digits", found.len()),
     };
     let bytes = sandbox.kept_file(&hash)?;
-    let target = strategy_files::put(&configuration.strategies.directory, slot, &bytes)?;
+    let target = strategy_files::put(&configuration.strategies.directory, slot, &bytes, |_| Ok(()))?;
     anstream::println!("{} is version {} again; a running host takes it up", target.display(), hash.short());
     Ok(())
 }

@@ -17,8 +17,8 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 
 use crate::arguments::ReplayArguments;
-use crate::backtest::progress_bar;
 use crate::configuration;
+use crate::playing::progress_bar;
 use crate::shard::{self, KeptVersions, database_url};
 use crate::strategy_files;
 

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bulkhead_api::HostFigures;
-use bulkhead_configuration::Configuration;
+use bulkhead_configuration::{Configuration, Mode};
 use bulkhead_core::engine::{ChangeableSettings, Engine, EngineSettings};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::strategy::StrategySource;
+use bulkhead_core::venue::Execution;
 use bulkhead_feeds::Feed;
 use bulkhead_sandbox::Sandbox;
 use bulkhead_sequencer::recovery::{Recovered, RecoveryReport, begin, recover};
@@ -64,7 +65,7 @@ impl KeptVersions {
     fn prepare_from_database(&self, version: &ContentHash) -> Result<()> {
         let row = Database::open(&self.url, Options::reader())?.plugin_version(version)?;
         let row = row.context("it is not in the database either")?;
-        self.sandbox.prepare(&row.wasm)?;
+        self.sandbox.prepare_packed(&row.wasm)?;
         Ok(())
     }
 }
@@ -98,7 +99,7 @@ pub(crate) fn version_row(
         version: description.version,
         shard,
         first_sequence: sequence,
-        wasm: sandbox.kept_file(version)?,
+        wasm: sandbox.packed(version)?,
     }))
 }
 
@@ -177,13 +178,15 @@ pub(crate) fn open(
     let (position, recovery) = match recovered {
         Some(Recovered { position, opening, report }) => {
             check_market(&url, &opening, data)?;
+            check_execution(&url, &opening, execution(configuration))?;
             go_on(feed.as_mut(), &position)?;
             changed = changed_settings(&position.engine, &settings)?;
             (position, Some((report, started.elapsed().as_secs_f64())))
         }
         None => {
             let made_by = this_program();
-            let opening = Opening { settings, feed: data.identity.clone(), made_by };
+            let execution = execution(configuration);
+            let opening = Opening { settings, feed: data.identity.clone(), made_by, execution };
             (begin(&mut database, *shard, &opening, &versions)?, None)
         }
     };
@@ -230,6 +233,30 @@ fn check_market(url: &DatabaseUrl, opening: &Opening, data: &MarketData) -> Resu
     Ok(())
 }
 
+/// Where an account's orders are executed.
+const fn execution(configuration: &Configuration) -> Execution {
+    match configuration.mode {
+        Mode::Paper => Execution::Paper,
+        Mode::Live => Execution::Outside,
+    }
+}
+
+/// Books of paper money say nothing of real funds, and the other way round.
+fn check_execution(url: &DatabaseUrl, opening: &Opening, wanted: Execution) -> Result<()> {
+    let name = |execution| match execution {
+        Execution::Paper => "paper",
+        Execution::Outside => "real funds",
+    };
+    ensure!(
+        opening.execution == wanted,
+        "the account in {url} trades {}, and the configuration says {}; give this run a database of its own: \
+         --set journal.database=sqlite:FILE",
+        name(opening.execution),
+        name(wanted)
+    );
+    Ok(())
+}
+
 /// What the configuration changes of an account that exists. What people changed while it ran stays until then, and
 /// is replaced as a whole with the rest.
 fn changed_settings(engine: &Engine, configured: &EngineSettings) -> Result<Option<ChangeableSettings>> {
@@ -255,8 +282,11 @@ fn changed_settings(engine: &Engine, configured: &EngineSettings) -> Result<Opti
     Ok(Some(wanted))
 }
 
-/// Takes a feed that begins at its beginning to the first input that is not in the journal.
+/// Takes a feed that begins at its beginning to the first input that is not in the journal. What is live goes on from now.
 fn go_on(feed: &mut dyn Feed, position: &Position) -> Result<()> {
+    if feed.is_live() {
+        return Ok(());
+    }
     let mut left = position.feed_inputs;
     let mut skipped = Vec::with_capacity(SKIPPED_AT_ONCE);
     while left > 0 {

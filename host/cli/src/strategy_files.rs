@@ -1,24 +1,30 @@
 //! Finding plugins by name or file, and setting up the sandbox that runs them.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use bulkhead_configuration::Configuration;
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::strategy::Description;
+use bulkhead_core::time::Timestamp;
 use bulkhead_sandbox::{CompilerProgram, Sandbox, Settings};
 
 use crate::arguments::COMPILE_PLUGIN;
 use crate::market_data::read;
+use crate::model_files::GrantingSandbox;
+use crate::run::Origin;
 
 /// Where plugins are looked for by name, after the strategies directory: where `cargo xtask plugins` puts
 /// them.
-const BUILT_PLUGINS: &str = "target/plugins";
+pub(crate) const BUILT_PLUGINS: &str = "target/plugins";
 
 /// A sandbox with the configuration's limits and storage.
 pub(crate) fn sandbox(configuration: &Configuration) -> Result<Sandbox> {
     let settings = Settings {
         limits: configuration.sandbox.clone(),
+        models: configuration.models.limits.clone(),
         artefacts: Some(configuration.storage.join("compiled")),
         versions: Some(configuration.storage.join("versions")),
         compiler: Some(compiler()?),
@@ -72,8 +78,14 @@ pub(crate) fn is_slot_name(name: &str) -> bool {
     !name.is_empty() && !name.starts_with('.') && !name.contains(std::path::is_separator)
 }
 
-/// Writes a slot's file into the directory, whole or not at all; where it is.
-pub(crate) fn put(directory: &Path, slot: &str, file: &[u8]) -> Result<PathBuf> {
+/// Writes a slot's file into the directory, whole or not at all; where it is. `before` is told the time of the file that
+/// will be there, and can keep it from being there.
+pub(crate) fn put(
+    directory: &Path,
+    slot: &str,
+    file: &[u8],
+    before: impl FnOnce(Option<Timestamp>) -> Result<()>,
+) -> Result<PathBuf> {
     ensure!(
         directory.is_dir(),
         "{} is no directory; give the one with the strategies by --strategies or strategies.directory",
@@ -81,23 +93,37 @@ pub(crate) fn put(directory: &Path, slot: &str, file: &[u8]) -> Result<PathBuf> 
     );
     let target = directory.join(format!("{slot}.wasm"));
     let partial = directory.join(format!(".{slot}.wasm.partial"));
-    std::fs::write(&partial, file)
-        .and_then(|()| std::fs::rename(&partial, &target))
-        .with_context(|| format!("{} can't be written", target.display()))?;
+    let unwritable = || format!("{} can't be written", target.display());
+    let metadata = std::fs::write(&partial, file).and_then(|()| std::fs::metadata(&partial));
+    if let Err(error) = before(modified(&metadata.with_context(unwritable)?)) {
+        // What is left of it is in nobody's way: it is hidden, and the next one takes its place.
+        drop(std::fs::remove_file(&partial));
+        return Err(error);
+    }
+    std::fs::rename(&partial, &target).with_context(unwritable)?;
     Ok(target)
 }
 
-/// Prepares a file on a thread of its own.
-pub(crate) fn prepare_file(sandbox: &Sandbox, file: &[u8]) -> Result<(ContentHash, Description)> {
+/// When a file was written, as its file system says.
+pub(crate) fn modified(metadata: &Metadata) -> Option<Timestamp> {
+    let since = metadata.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_nanos()).ok().map(Timestamp::from_nanos)
+}
+
+/// Prepares a file for a slot, on a thread of its own.
+pub(crate) fn prepare_file(
+    sandbox: &GrantingSandbox,
+    slot: &str,
+    file: &[u8],
+) -> Result<(ContentHash, Description)> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("prepare".to_owned())
             // It asks the strategy what it is.
             .stack_size(bulkhead_sandbox::THREAD_STACK_BYTES)
-            .spawn_scoped(scope, || sandbox.prepare(file))
+            .spawn_scoped(scope, || sandbox.prepare(slot, file))
             .context("no thread can be started to prepare it on")?;
-        let prepared = thread.join().map_err(|_| anyhow!("preparing it panicked; please report this"))?;
-        Ok(prepared?)
+        thread.join().map_err(|_| anyhow!("preparing it panicked; please report this"))?
     })
 }
 
@@ -133,30 +159,34 @@ pub(crate) struct PluginFile {
     pub(crate) path: PathBuf,
     /// The hash of what is in it, if it could be read.
     content: Option<ContentHash>,
+    /// What runs of it: the code with the models that it was granted.
+    version: Option<ContentHash>,
     /// Why it can't run.
     pub(crate) refused: Option<String>,
+    /// How it came here, once that was looked up.
+    pub(crate) origin: Origin,
 }
 
 impl PluginFile {
     /// The version that is in it and can run.
     pub(crate) fn version(&self) -> Option<ContentHash> {
-        self.content.filter(|_| self.refused.is_none())
+        self.version
     }
 
-    /// The version that is in it and can't run.
-    pub(crate) fn refused_version(&self) -> Option<ContentHash> {
+    /// The hash of what is in it and can't run.
+    pub(crate) fn refused_content(&self) -> Option<ContentHash> {
         self.content.filter(|_| self.refused.is_some())
     }
 }
 
 /// Prepares the plugin files of a directory side by side, as compiling takes most of a first start; in the order of
 /// their names.
-pub(crate) fn prepare(sandbox: &Sandbox, directory: &Path) -> Result<Vec<PluginFile>> {
+pub(crate) fn prepare(sandbox: &GrantingSandbox, directory: &Path) -> Result<Vec<PluginFile>> {
     let files = list(directory)?;
-    let look = |path: &Path| -> (Option<ContentHash>, Result<()>) {
+    let look = |slot: &str, path: &Path| -> (Option<ContentHash>, Result<ContentHash>) {
         match read(path) {
             Ok(bytes) => {
-                (Some(ContentHash::of(&bytes)), sandbox.prepare(&bytes).map(drop).map_err(Into::into))
+                (Some(ContentHash::of(&bytes)), sandbox.prepare(slot, &bytes).map(|(version, _)| version))
             }
             Err(error) => (None, Err(error)),
         }
@@ -165,12 +195,12 @@ pub(crate) fn prepare(sandbox: &Sandbox, directory: &Path) -> Result<Vec<PluginF
         let started: Vec<_> = files
             .into_iter()
             .map(|(slot, path)| {
-                let of_thread = path.clone();
+                let of_thread = (slot.clone(), path.clone());
                 let thread = std::thread::Builder::new()
                     .name("prepare".to_owned())
                     // It asks strategies what they are.
                     .stack_size(bulkhead_sandbox::THREAD_STACK_BYTES)
-                    .spawn_scoped(scope, move || look(&of_thread));
+                    .spawn_scoped(scope, move || look(&of_thread.0, &of_thread.1));
                 (slot, path, thread)
             })
             .collect();
@@ -180,7 +210,11 @@ pub(crate) fn prepare(sandbox: &Sandbox, directory: &Path) -> Result<Vec<PluginF
                 Ok(Err(_)) => (None, Err(anyhow!("preparing it panicked; please report this"))),
                 Err(error) => (None, Err(error).context("no thread can be started to prepare it on")),
             };
-            PluginFile { slot, path, content, refused: taken.err().map(|error| format!("{error:#}")) }
+            let (version, refused) = match taken {
+                Ok(version) => (Some(version), None),
+                Err(error) => (None, Some(format!("{error:#}"))),
+            };
+            PluginFile { slot, path, content, version, refused, origin: Origin::Unknown }
         });
         Ok(finished.collect())
     })

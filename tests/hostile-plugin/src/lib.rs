@@ -1,10 +1,15 @@
 //! A strategy that misbehaves in the way that its parameter names, written with the SDK as a careless or evil
 //! author would. It trades like others until then.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "misbehaving is what it is for")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "misbehaving is what it is for"
+)]
 
-use bulkhead_sdk::log;
 use bulkhead_sdk::prelude::*;
+use bulkhead_sdk::{log, models};
 
 /// What the tests set.
 #[derive(Parameters)]
@@ -38,6 +43,11 @@ impl Strategy for Hostile {
 
     fn on_bar(&mut self, bar: &Bar, context: &mut Context) {
         self.bars += 1;
+        if self.misdeed == "nothing but asking" {
+            // A price that a model can be asked about without harm.
+            let answer = models::run("answer", &[1.0, (bar.close / bar.open - 1.0) as f32]);
+            log::debug!("the model says {}", answer[0]);
+        }
         if self.bars >= self.from {
             self.misbehave(bar, context);
         }
@@ -92,6 +102,14 @@ impl Hostile {
             "negative" => {
                 context.sell().quantity(-1.0);
             }
+            "model-not-granted" => drop(models::run("secret", &[1.0, 2.0])),
+            "model-row" => drop(models::run("answer", &[1.0, 2.0, 3.0])),
+            "model-nan" => drop(models::run("answer", &[f32::NAN, 2.0])),
+            // The logarithm of something negative, where the model is one.
+            "model-answer" => drop(models::run("answer", &[-9.0, 1.0])),
+            "model-often" => loop {
+                let _ = models::run("answer", &[1.0, 2.0].repeat(1_000));
+            },
             "confidence" => {
                 context.buy().confidence(2.0);
             }

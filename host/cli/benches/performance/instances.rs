@@ -1,13 +1,15 @@
 //! Thousands of strategies in one process.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use bulkhead_core::engine::Engine;
 use bulkhead_core::identifier::InstrumentId;
-use bulkhead_core::input::Input;
+use bulkhead_core::input::{Input, InputKind};
 use bulkhead_core::instrument::Instrument;
-use bulkhead_core::strategy::{InstanceConfig, StrategySource as _};
+use bulkhead_core::strategy::{Event, InstanceConfig, Strategy as _, StrategySource as _};
+use bulkhead_sandbox::Grants;
 use rust_decimal::Decimal;
 
 use crate::Suite;
@@ -26,6 +28,8 @@ const FIRST_BARS: usize = 60;
 
 pub(crate) fn measure(suite: &Suite, figures: &mut Figures) -> Result<()> {
     let count = suite.extent.instances;
+    // Before others have taken memory that instances could use again.
+    instances_with_a_model(suite, count / 10, figures)?;
     instances_alone(suite, count, figures)?;
 
     let mut costs = Vec::new();
@@ -76,6 +80,52 @@ fn instances_alone(suite: &Suite, count: usize, figures: &mut Figures) -> Result
     kilobytes.truncate(1);
     figures.add(PART, format!("start one of {count}"), "µs", &micros, None);
     figures.add(PART, format!("memory of one of {count}"), "kB", &kilobytes, None);
+    Ok(())
+}
+
+/// The AI strategy with the shipped model, once all windows are full and the model was asked.
+fn instances_with_a_model(suite: &Suite, count: usize, figures: &mut Figures) -> Result<()> {
+    const MODEL: &str = "ai-ensemble";
+    // Its windows are not full yet.
+    const WITHOUT_MODEL: usize = 200;
+    let read = |path: &Path| std::fs::read(path).with_context(|| format!("{} can't be read", path.display()));
+    let model =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/ai/models").join(format!("{MODEL}.onnx"));
+    let grants = Grants::from([(MODEL.to_owned(), suite.sandbox.load_model(&read(&model)?)?)]);
+    let file = read(&suite.plugin.with_file_name("ai.wasm"))?;
+    let (version, description) = suite.sandbox.prepare_granted(&file, &grants)?;
+    let config = InstanceConfig {
+        instruments: vec![(InstrumentId(0), Instrument::new(SYMBOL, 2, 8))],
+        settings: description.settings(&BTreeMap::new()).unwrap_or_default(),
+        signals: Vec::new(),
+        history: Vec::new(),
+    };
+    let bars: Vec<Event> = RandomWalk::new()
+        .filter_map(|input| match input.kind {
+            InputKind::Bar(bar) => Some(Event::Bar(bar)),
+            _ => None,
+        })
+        .take(BARS)
+        .collect();
+    let mut instances = Vec::with_capacity(count);
+    let mut actions = Vec::new();
+    let before = resident_bytes()?;
+    for _ in 0..count {
+        let mut instance = suite.sandbox.start(&version, &config)?;
+        let (mut unasked, mut asked) = (0, 0);
+        for (number, bar) in bars.iter().enumerate() {
+            instance.on_events(std::slice::from_ref(bar), &mut actions)?;
+            asked = instance.last_fuel();
+            if number == WITHOUT_MODEL {
+                unasked = asked;
+            }
+        }
+        // A row of the model alone is paid with more.
+        ensure!(asked > unasked + 40_000, "the model was not asked, so this measures too little");
+        instances.push(instance);
+    }
+    let kilobytes = (resident_bytes()? - before) / 1e3 / number(count);
+    figures.add(PART, format!("memory of one of {count} with the shipped model"), "kB", &[kilobytes], None);
     Ok(())
 }
 

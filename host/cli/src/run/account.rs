@@ -4,13 +4,17 @@
 //! its other accounts meanwhile.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use bulkhead_api::Rights;
 use bulkhead_configuration::Slot;
 use bulkhead_core::engine::{self, Engine, SlotStatus};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::input::{Actor, Command, Deployment, HaltAction, Input, InputKind, SettingsChange};
+use bulkhead_core::output::Output;
+use bulkhead_core::time::Timestamp;
 use bulkhead_core::venue::inquiry::Resolution;
 use bulkhead_feeds::Feed;
 use bulkhead_feeds::pacer::{Pacer, Speed};
@@ -23,10 +27,12 @@ use bulkhead_store::journal::{NumberedOutput, Sequence};
 use bulkhead_store::storage::{Request, Storage as _};
 
 use super::log;
-use super::messages::Message;
+use super::messages::{HandedOver, Message, Origin};
+use super::outside::{Outside, StartOutside};
+use super::requests;
 use super::summary::{AccountSummary, RecoverySummary, Tally};
 use super::watchers::Watchers;
-use crate::market_data::MarketData;
+use super::worker::Terms;
 use crate::shard::{self, Account, Shard};
 use crate::strategy_files::PluginFile;
 
@@ -44,6 +50,9 @@ const LONGEST_STALL: Duration = Duration::from_millis(20);
 
 /// How long an order by hand may wait, in seconds, before it is carried out or not at all.
 const LONGEST_ORDER_WAIT: i64 = 60;
+
+/// For how long it is believed that somebody may still do what they asked for.
+const STANDING_LASTS: Duration = Duration::from_secs(5);
 
 /// The parts of the host that command something, as the audit names them.
 const CONFIGURATION: &str = "configuration";
@@ -64,6 +73,8 @@ pub(super) struct AccountHost {
     account: Account,
     sequencer: Sequencer,
     sandbox: Sandbox,
+    /// What executes its orders outside; `None` where it trades on paper.
+    outside: Option<Box<dyn Outside>>,
     feed: Box<dyn Feed + Send>,
     pacer: Pacer,
     started: Instant,
@@ -78,6 +89,7 @@ pub(super) struct AccountHost {
     held_back: VecDeque<Message>,
     /// Requests that were carried out, durable or not: each is, once.
     taken_up: BTreeSet<i64>,
+    handed_over: HandedOver,
     tally: Tally,
     recovery: Option<RecoverySummary>,
     watchers: Watchers,
@@ -89,19 +101,22 @@ impl AccountHost {
     pub(super) fn open(
         account: Account,
         database: Database,
-        sandbox: &Sandbox,
-        files: &[PluginFile],
-        data: &MarketData,
+        terms: &Terms,
         watchers: Watchers,
-        wake: impl Fn() + Send + 'static,
+        outside: Option<StartOutside>,
+        wake: Arc<dyn Fn() + Send + Sync>,
     ) -> Result<Self> {
+        let told = Arc::clone(&wake);
         let Shard { sequencer, feed, recovery, settings } =
-            shard::open(&account, database, sandbox, data, &watchers.figures, wake)?;
+            shard::open(&account, database, &terms.sandbox, &terms.data, &watchers.figures, move || told())?;
+        // Before anything is asked of it: what is on its way by then was asked for by an earlier run.
+        let outside = outside.map(|start| start(sequencer.engine(), wake)).transpose()?;
         let speed = account.configuration.speed;
         let mut host = Self {
             account,
             sequencer,
-            sandbox: sandbox.clone(),
+            sandbox: terms.sandbox.clone(),
+            outside,
             feed,
             pacer: Pacer::new(speed),
             started: Instant::now(),
@@ -111,6 +126,7 @@ impl AccountHost {
             released: Vec::new(),
             held_back: VecDeque::new(),
             taken_up: BTreeSet::new(),
+            handed_over: terms.handed_over.clone(),
             tally: Tally::default(),
             recovery: recovery.as_ref().map(|(report, seconds)| RecoverySummary::of(report, *seconds)),
             watchers,
@@ -126,12 +142,12 @@ impl AccountHost {
             host.command(CONFIGURATION, change)?;
         }
         // By what the configuration says now, and with nothing opened after a contradiction.
-        host.answer_waiting()?;
+        host.answer_waiting(&terms.rights)?;
         if host.engine().halt().is_none() {
             // Who asked for trading to go on could not have looked at what was found only now.
             host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
         }
-        host.load_directory(files)?;
+        host.load_directory(&terms.files)?;
         Ok(host)
     }
 
@@ -162,17 +178,21 @@ impl AccountHost {
         for file in files {
             self.show(Instant::now());
             if let Some(version) = file.version() {
-                self.load(file.slot.clone(), version)?;
+                self.load(file.slot.clone(), version, file.origin.clone())?;
             }
         }
         Ok(())
     }
 
     /// Carries out what was asked of the host while it did not run, before anything is traded.
-    fn answer_waiting(&mut self) -> Result<()> {
-        let url = shard::database_url(&self.account.configuration)?;
-        for request in Database::open(&url, Options::reader())?.requests(self.account.shard)? {
-            self.answer(&request)?;
+    fn answer_waiting(&mut self, rights: &Rights) -> Result<()> {
+        let (url, shard) = (shard::database_url(&self.account.configuration)?, self.account.shard);
+        let mut database = Database::open(&url, Options::reader())?;
+        for request in database.requests(shard)? {
+            // It may take long, and then it is to be known who may what afterwards.
+            self.wait_for_room()?;
+            let standing = requests::standing(&mut database, rights, shard, &request)?;
+            self.answer(&request, standing.lapsed)?;
         }
         Ok(())
     }
@@ -193,9 +213,17 @@ impl AccountHost {
     }
 
     /// Has a file's version run, if it does not yet. What people changed about the slot at run time stays until
-    /// the configuration of the slot changes.
-    fn load(&mut self, slot: String, version: ContentHash) -> Result<()> {
-        let command = match self.engine().slot(&slot) {
+    /// the configuration of the slot changes. Who brought the file in is the one who asks, unless it is the
+    /// configuration that asks for a version which was there before.
+    fn load(&mut self, slot: String, version: ContentHash, origin: Origin) -> Result<()> {
+        let there = self.engine().slot(&slot);
+        let is_other =
+            there.is_none_or(|there| there.deployment().version != version || there.configured().is_none());
+        let actor = match origin {
+            Origin::BroughtBy(person) if is_other => Actor::Person(person),
+            _ => Actor::Host(DIRECTORY.to_owned()),
+        };
+        let command = match there {
             Some(there) if self.is_configured(there) => {
                 // A person may have stopped it.
                 if there.deployment().version == version {
@@ -209,7 +237,7 @@ impl AccountHost {
         let next = Sequence(self.sequencer.sequence().0 + 1);
         let row = shard::version_row(&self.sandbox, &version, self.account.shard, next)?;
         self.sequencer.note(row);
-        self.command(DIRECTORY, command)
+        self.step(actor, command)
     }
 
     /// Whether the slot runs just this version already.
@@ -224,7 +252,7 @@ impl AccountHost {
         let name = slot.name();
         match slot.configured() {
             Some(before) => *before == self.deployment(name.to_owned(), before.version),
-            // A person deployed it, and the configuration does not speak of it.
+            // An earlier version of bulkhead let persons deploy what the configuration does not speak of.
             None => {
                 slot.status() != SlotStatus::Removed && !self.account.configuration.slots.contains_key(name)
             }
@@ -254,9 +282,14 @@ impl AccountHost {
 
     /// A command of a part of the host.
     fn command(&mut self, part: &str, command: Command) -> Result<()> {
+        self.step(Actor::Host(part.to_owned()), command)
+    }
+
+    /// A command that nobody waits for an answer to.
+    fn step(&mut self, actor: Actor, command: Command) -> Result<()> {
         self.wait_for_room()?;
-        let kind = InputKind::command(Actor::Host(part.to_owned()), command);
-        let input = Input { time: self.engine().now(), kind };
+        let kind = InputKind::command(actor, command);
+        let input = Input { time: self.moment(), kind };
         let began = self.watchers.moment();
         let sequence = self.sequencer.step(input);
         self.watchers.took(sequence, began);
@@ -264,12 +297,17 @@ impl AccountHost {
     }
 
     /// A command that somebody left in the database.
-    fn answer(&mut self, request: &Request) -> Result<()> {
+    fn answer(&mut self, request: &Request, lapsed: Option<String>) -> Result<()> {
         // It is handed over again until its answer is durable.
         if !self.taken_up.insert(request.id) {
             return Ok(());
         }
         self.wait_for_room()?;
+        if let Some(why) = lapsed {
+            tracing::warn!(request = request.id, actor = request.actor, why, "a request is not carried out");
+            self.sequencer.refuse(request.id, why);
+            return self.hand_out();
+        }
         match serde_json::from_str(&request.command) {
             Ok(Command::PlaceOrder(_)) if let Some(waited) = too_late(request) => {
                 tracing::warn!(
@@ -303,6 +341,28 @@ impl AccountHost {
         self.hand_out()
     }
 
+    /// The moment by the market's clock, which is the wall clock where the market is live.
+    fn moment(&self) -> Timestamp {
+        let newest = self.engine().now();
+        if self.feed.is_live() { newest.max(now()) } else { newest }
+    }
+
+    /// Takes what the venue outside has to say, as far as the journal has room.
+    fn hear_outside(&mut self) -> Result<()> {
+        while self.sequencer.has_room()
+            && let Some(kind) = self.outside.as_mut().and_then(|outside| outside.next())
+        {
+            let input = Input { time: self.moment(), kind };
+            let began = self.watchers.moment();
+            let (sequence, refused) = self.sequencer.step_answering(input);
+            self.watchers.took(sequence, began);
+            if let Some(outside) = &mut self.outside {
+                outside.stepped(sequence, refused);
+            }
+        }
+        self.hand_out()
+    }
+
     fn wait_for_room(&mut self) -> Result<()> {
         while !self.sequencer.has_room() {
             self.sequencer.wait(LONGEST_STALL, &mut self.released)?;
@@ -325,6 +385,14 @@ impl AccountHost {
         for took in self.sequencer.commit_times() {
             self.watchers.figures.committed(&self.account.name, took);
         }
+        if let Some(outside) = &mut self.outside {
+            outside.durable(self.sequencer.durable());
+            for numbered in &self.released {
+                if let Output::VenueRequested { order, request } = &numbered.output {
+                    outside.requested(self.sequencer.engine(), *order, request);
+                }
+            }
+        }
         self.watchers.outputs(&self.sequencer, &mut self.released, &mut self.tally);
     }
 
@@ -334,12 +402,15 @@ impl AccountHost {
 
     /// Has everything written, without waiting for it; then [`Self::close`] does not take long.
     pub(super) fn begin_close(&mut self) {
+        // Nothing more is asked of it, and what it says from now on is asked again by the next run.
+        self.outside = None;
         self.sequencer.begin_close();
     }
 
     /// Makes everything durable until then, and sums up.
     pub(super) fn close(mut self, until: Instant) -> Result<AccountSummary> {
         let elapsed = self.started.elapsed();
+        self.outside = None;
         let mut released = std::mem::take(&mut self.released);
         let closed = self.sequencer.close_until(until, &mut released);
         self.watchers.view = None;
@@ -378,14 +449,18 @@ impl AccountHost {
             return Ok(Progress::Ended("the duration is over"));
         }
         self.show(now);
-        self.hand_out()?;
+        self.hear_outside()?;
         self.handle_held_back()?;
         for _ in 0..INPUTS_IN_ONE_GO {
             self.read_on()?;
             let Some(input) = self.inputs.get(self.next) else {
-                return Ok(Progress::Ended("the data ended"));
+                if !self.feed.is_live() {
+                    return Ok(Progress::Ended("the data ended"));
+                }
+                let look = self.sequencer.next_look().unwrap_or(LONGEST_WAIT);
+                return Ok(Progress::Waits(look.min(left.unwrap_or(LONGEST_WAIT)).min(LONGEST_WAIT)));
             };
-            let due_in = self.pacer.wait(input.time);
+            let due_in = if self.feed.is_live() { Duration::ZERO } else { self.pacer.wait(input.time) };
             if !due_in.is_zero() || !self.sequencer.has_room() {
                 // The journal wakes this thread when it has room again.
                 let wait = if due_in.is_zero() { LONGEST_WAIT } else { due_in };
@@ -393,8 +468,10 @@ impl AccountHost {
                 let look = self.sequencer.next_look().unwrap_or(LONGEST_WAIT);
                 return Ok(Progress::Waits(wait.min(look).min(left.unwrap_or(LONGEST_WAIT))));
             }
-            let input = input.clone();
+            let mut input = input.clone();
             self.next += 1;
+            // Commands and the venue's news have moved the clock meanwhile.
+            input.time = input.time.max(self.engine().now());
             if matches!(input.kind, InputKind::Bar(_)) {
                 self.tally.bars += 1;
             }
@@ -444,11 +521,21 @@ impl AccountHost {
     fn handle(&mut self, message: Message) -> Result<()> {
         match message {
             // What was loaded at the start is reported again.
-            Message::Prepared { slot, version } if !self.runs(&slot, &version) => self.load(slot, version),
+            Message::Prepared { origin: Origin::Unknown, .. } => Ok(()),
+            Message::Prepared { slot, version, origin } if !self.runs(&slot, &version) => {
+                self.load(slot, version, origin)
+            }
             Message::Removed { slot } if self.engine().slot(&slot).is_some() => {
                 self.command(DIRECTORY, Command::Remove { slot })
             }
-            Message::Request { request, .. } => self.answer(&request),
+            // It waited here for the journal, so it is looked at again.
+            Message::Request { request, standing, .. }
+                if standing.as_of.is_some_and(|as_of| as_of.elapsed() > STANDING_LASTS) =>
+            {
+                self.handed_over.give_back(request.id);
+                Ok(())
+            }
+            Message::Request { request, standing, .. } => self.answer(&request, standing.lapsed),
             Message::Prepared { .. } | Message::Removed { .. } | Message::Tick | Message::Stop => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! The admin API beside the accounts: a task that may fail, be flooded or be slow without their noticing.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -16,11 +17,14 @@ use bulkhead_api::{
 };
 use bulkhead_configuration::{Configuration, Wallet, WalletRole};
 use bulkhead_core::identifier::ContentHash;
-use bulkhead_sandbox::Sandbox;
-use bulkhead_store::database::{Database, Options};
+use bulkhead_core::time::Timestamp;
+
+use bulkhead_store::database::{Database, DatabaseUrl, Options, WrittenPlugin};
+use bulkhead_store::storage::StoreError;
 
 use super::alerts::Desk;
 use crate::arguments::ConfigurationArguments;
+use crate::model_files::GrantingSandbox;
 use crate::shard::database_url;
 use crate::strategy_files;
 
@@ -31,7 +35,7 @@ const LONGEST_SLOT: usize = 64;
 pub(super) fn prepare(
     (arguments, configuration): (&ConfigurationArguments, &Configuration),
     accounts: &[String],
-    sandbox: &Sandbox,
+    sandbox: &GrantingSandbox,
     alerts: Option<History>,
     figures: HostFigures,
     observer: Option<Arc<dyn RequestObserver>>,
@@ -39,11 +43,7 @@ pub(super) fn prepare(
 ) -> Result<Option<(Settings, Host, Vec<Publisher>)>> {
     let api = &configuration.api;
     let Some(listen) = api.listen.0 else { return Ok(None) };
-    let wallets = api
-        .wallets
-        .iter()
-        .map(|(address, wallet)| holder(address, wallet, accounts))
-        .collect::<Result<_>>()?;
+    let wallets = wallets(configuration, accounts)?;
     let (hub, publishers) = Hub::start(accounts).context("the live updates can't be started")?;
     let settings = Settings {
         mode: configuration.mode.name().to_owned(),
@@ -53,6 +53,7 @@ pub(super) fn prepare(
         connections: usize::try_from(api.connections.0).unwrap_or(usize::MAX),
         connections_per_address: usize::try_from(api.connections_per_address.0).unwrap_or(usize::MAX),
         session: api.session.0,
+        trusted_proxies: api.trusted_proxies.iter().map(|network| network.0).collect(),
         hosts: api.hosts.clone(),
         origins: api.origins.clone(),
         certificate: api.certificate.clone().zip(api.certificate_key.clone()),
@@ -60,6 +61,7 @@ pub(super) fn prepare(
         largest_upload: usize::try_from(api.largest_upload.0).unwrap_or(usize::MAX),
     };
     let directory = StrategiesDirectory {
+        url: database_url(configuration)?,
         sandbox: sandbox.clone(),
         directory: configuration.strategies.directory.clone(),
     };
@@ -75,6 +77,14 @@ pub(super) fn prepare(
         observer,
     };
     Ok(Some((settings, host, publishers)))
+}
+
+/// The wallets whose holders may do something.
+pub(super) fn wallets(
+    configuration: &Configuration,
+    accounts: &[String],
+) -> Result<BTreeMap<WalletAddress, WalletHolder>> {
+    configuration.api.wallets.iter().map(|(address, wallet)| holder(address, wallet, accounts)).collect()
 }
 
 /// A wallet of the configuration.
@@ -146,22 +156,33 @@ impl BacktestProgram for OwnProgram {
 
 /// The strategies directory, for those who upload.
 struct StrategiesDirectory {
-    sandbox: Sandbox,
+    /// Where it is written down who uploads.
+    url: DatabaseUrl,
+    sandbox: GrantingSandbox,
     directory: PathBuf,
 }
 
 impl StrategiesDirectory {
-    fn put(&self, slot: &str, file: &[u8]) -> Result<InstalledPlugin, PluginProblem> {
+    fn put(&self, slot: &str, file: &[u8], by: &str) -> Result<InstalledPlugin, PluginProblem> {
         // Stricter than what an operator may call a file: this came from far away.
         let legible = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         if !strategy_files::is_slot_name(slot) || slot.len() > LONGEST_SLOT || !slot.bytes().all(legible) {
             return Err(PluginProblem::Slot(slot.to_owned()));
         }
         // Looked into before it is where the host takes it up: a file that can't run changes nothing.
-        let (hash, description) = strategy_files::prepare_file(&self.sandbox, file)
+        let (hash, description) = strategy_files::prepare_file(&self.sandbox, slot, file)
             .map_err(|error| PluginProblem::Refused(format!("{error:#}")))?;
-        strategy_files::put(&self.directory, slot, file)
-            .map_err(|error| PluginProblem::Directory(format!("{error:#}")))?;
+        let note = |modified: Option<Timestamp>| {
+            let modified = modified.context("the file system does not say when a file was written")?;
+            let file = WrittenPlugin { slot: slot.to_owned(), version: hash, modified };
+            Ok(Database::open(&self.url, Options::reader())?.note_upload(&file, by)?)
+        };
+        strategy_files::put(&self.directory, slot, file, note).map_err(|error| {
+            match error.downcast::<StoreError>() {
+                Ok(error) => PluginProblem::Unattributed(error.to_string()),
+                Err(error) => PluginProblem::Directory(format!("{error:#}")),
+            }
+        })?;
         Ok(InstalledPlugin {
             slot: slot.to_owned(),
             name: description.name,
@@ -172,13 +193,21 @@ impl StrategiesDirectory {
 }
 
 impl PluginDirectory for StrategiesDirectory {
-    fn install(&self, slot: &str, file: &[u8]) -> Result<InstalledPlugin, PluginProblem> {
-        self.put(slot, file)
+    fn install(&self, slot: &str, file: &[u8], by: &str) -> Result<InstalledPlugin, PluginProblem> {
+        self.put(slot, file, by)
     }
 
-    fn roll_back(&self, slot: &str, version: &ContentHash) -> Result<InstalledPlugin, PluginProblem> {
-        let file =
-            self.sandbox.kept_file(version).map_err(|_| PluginProblem::Unknown(version.to_string()))?;
-        self.put(slot, &file)
+    fn roll_back(
+        &self,
+        slot: &str,
+        version: &ContentHash,
+        by: &str,
+    ) -> Result<InstalledPlugin, PluginProblem> {
+        let file = self
+            .sandbox
+            .sandbox()
+            .kept_file(version)
+            .map_err(|_| PluginProblem::Unknown(version.to_string()))?;
+        self.put(slot, &file, by)
     }
 }

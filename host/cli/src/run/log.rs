@@ -6,6 +6,7 @@ use bulkhead_core::identifier::{InstrumentId, StrategyId};
 use bulkhead_core::output::{Consequence, Output, SlotEvent};
 use bulkhead_core::risk::BreakerState;
 use bulkhead_core::strategy::LogLevel;
+use bulkhead_core::venue::outside::Request;
 use bulkhead_sequencer::recovery::RecoveryReport;
 use bulkhead_sequencer::sequencer::JournalEvent;
 use bulkhead_store::journal::NumberedOutput;
@@ -130,6 +131,21 @@ pub(super) fn output(engine: &Engine, numbered: &NumberedOutput) {
             }
         }
         Output::InputRefused { reason, .. } => tracing::warn!(input, reason, "input refused"),
+        Output::VenueRequested { order, request } => {
+            let request = match request {
+                Request::Execute { .. } => "execute",
+                Request::Cancel => "cancel",
+            };
+            tracing::debug!(input, order = order.0, request, "asked of the venue");
+        }
+        Output::StageReached(reached) => tracing::info!(
+            input,
+            slot = slot(engine, reached.strategy),
+            order = reached.order.0,
+            stage = reached.stage.name(),
+            details = reached.stage.details(),
+            "order at the venue"
+        ),
     }
 }
 

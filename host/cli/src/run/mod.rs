@@ -4,32 +4,41 @@
 mod account;
 mod alerts;
 mod api;
+#[cfg_attr(not(feature = "evm"), path = "without_chains.rs")]
+mod chains;
 mod live;
 mod log;
 mod messages;
+mod outside;
 mod plugin_watch;
 mod requests;
 mod status;
 mod summary;
 mod supervision;
 mod traces;
+mod uploads;
 mod watchers;
 mod worker;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::mpsc::{channel, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use bulkhead_alerts::{Alerts, Notices, Work};
-use bulkhead_api::{Host, HostFigures, Settings};
-use bulkhead_configuration::{Configuration, FeedSource};
+use bulkhead_api::{Host, HostFigures, Rights, Settings};
+use bulkhead_configuration::Configuration;
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::Sandbox;
 
+use self::chains::Chains;
 use self::live::LiveUpdates;
-use self::messages::{Message, Messages};
+pub(crate) use self::messages::Origin;
+use self::messages::{HandedOver, Message, Messages};
+#[cfg(feature = "evm")]
+pub(crate) use self::outside::Outside;
+pub(crate) use self::outside::StartOutside;
 use self::status::StatusView;
 use self::summary::Summary;
 use self::supervision::{Task, TaskFailure, supervise};
@@ -38,6 +47,7 @@ use self::worker::{Assignment, End, Terms, Worker};
 use crate::arguments::RunArguments;
 use crate::configuration;
 use crate::market_data::MarketData;
+use crate::model_files::GrantingSandbox;
 use crate::open_files;
 use crate::shard;
 use crate::strategy_files::{self, PluginFile};
@@ -48,9 +58,11 @@ const LONGEST_END: Duration = Duration::from_millis(4_800);
 /// Runs until the duration, the data or a signal ends it.
 pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let configuration = configuration::layers(&arguments.configuration, None)?.read()?;
-    let sandbox = strategy_files::sandbox(&configuration)?;
+    let granting = GrantingSandbox::new(strategy_files::sandbox(&configuration)?, &configuration);
+    let sandbox = granting.sandbox().clone();
     let data = Arc::new(MarketData::open(&configuration)?);
     let (database, accounts) = shard::open_database(&configuration)?;
+    let mut chains = Chains::start(&configuration, &accounts, arguments)?;
     let speed = arguments.speed.unwrap_or(configuration.speed);
     let several = accounts.len() > 1;
     let names: Vec<String> = accounts.iter().map(|account| account.name.clone()).collect();
@@ -72,7 +84,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let served = api::prepare(
         (&arguments.configuration, &configuration),
         &names,
-        &sandbox,
+        &granting,
         history.clone(),
         figures.clone(),
         traces.as_ref().map(|traces| traces.requests()),
@@ -87,16 +99,13 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let threads = configuration.threads.0.count().min(accounts.len()).max(1);
     let mut shares: Vec<Vec<Assignment>> = (0..threads).map(|_| Vec::new()).collect();
     let mut keep = Some(database);
-    for (number, account) in accounts.into_iter().enumerate() {
+    for (number, (account, outside)) in accounts.into_iter().zip(chains.venues()).enumerate() {
         let database = match &keep {
             // Keeps other processes out until all accounts have ended.
             Some(database) if several => database.share(account.shard)?,
             _ => keep.take().context("an account has no connection to the database")?,
         };
-        let source = match configuration.feed.source {
-            FeedSource::Simulator => "simulator",
-            FeedSource::Csv => "csv",
-        };
+        let source = configuration.feed.source.name();
         let live = publishers.pop().map(|publisher| {
             let name = account.name.clone();
             LiveUpdates::new(publisher, name, figures.clone(), history.clone(), source.to_owned())
@@ -108,7 +117,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
             figures: figures.clone(),
             traces: traces.as_ref().map(|traces| traces.inputs(&account.name)),
         };
-        shares[number % threads].push(Assignment { account, database, watchers });
+        shares[number % threads].push(Assignment { account, database, watchers, outside });
     }
     let (senders, receivers): (Vec<_>, Vec<_>) = shares.iter().map(|_| channel()).unzip();
     let messages = Messages::to(senders.iter().cloned());
@@ -116,15 +125,33 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let reports = Reports { messages: messages.clone(), notices, figures };
     start_alerts(alert_work, &reports)?;
     stop_on_signals(messages, sandbox.clone())?;
-    let files = prepare_directory(&configuration, &sandbox)?;
-    let refused = files.iter().filter_map(PluginFile::refused_version).collect();
-    let terms = Terms { sandbox: sandbox.clone(), files, data, speed, duration: arguments.duration, several };
+    let files = prepare_directory(&configuration, &granting)?;
+    let refused = files.iter().filter_map(PluginFile::refused_content).collect();
+    let rights = Rights::new(api::wallets(&configuration, &names)?);
+    let handed_over = HandedOver::default();
+    let terms = Terms {
+        sandbox: sandbox.clone(),
+        files,
+        data: data.clone(),
+        rights: rights.clone(),
+        handed_over: handed_over.clone(),
+        speed,
+        duration: arguments.duration,
+        several,
+    };
     let started = Instant::now();
     let mut workers = Vec::new();
     for ((share, waker), receiver) in shares.into_iter().zip(senders).zip(receivers) {
         workers.push(Worker::start(share, terms.clone(), waker, receiver)?);
     }
-    start_tasks(&configuration, &sandbox, refused, pokes, &reports)?;
+    chains.follow(&configuration, &data, &reports)?;
+    start_plugin_watch(&configuration, &granting, refused, &reports)?;
+    let (url, messages) = (shard::database_url(&configuration)?, reports.messages.clone());
+    start_task(
+        Task { name: "requests".into(), degrades: "what operators ask for is not noticed" },
+        move || requests::look(&url, &rights, &handed_over, &pokes, &messages),
+        &reports,
+    )?;
     if let Some((settings, host)) = serving {
         open_files::make_room(settings.connections);
         start_api(settings, host, &reports)?;
@@ -132,6 +159,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     drop(reports);
 
     let mut ends: Vec<End> = workers.into_iter().flat_map(Worker::join).collect();
+    chains.end();
     drop(keep);
     if let Some(alerts) = alerts {
         alerts.close(alerts::LONGEST_END);
@@ -144,10 +172,11 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
 }
 
 /// Looks into what is in the strategies directory at the start, once for all accounts.
-fn prepare_directory(configuration: &Configuration, sandbox: &Sandbox) -> Result<Arc<[PluginFile]>> {
+fn prepare_directory(configuration: &Configuration, sandbox: &GrantingSandbox) -> Result<Arc<[PluginFile]>> {
     let directory = &configuration.strategies.directory;
     tracing::info!(directory = %directory.display(), "preparing the strategies");
-    let files = strategy_files::prepare(sandbox, directory)?;
+    let mut files = strategy_files::prepare(sandbox, directory)?;
+    uploads::attribute(&shard::database_url(configuration)?, &mut files)?;
     if files.is_empty() {
         tracing::warn!(
             directory = %directory.display(),
@@ -203,25 +232,18 @@ fn start_alerts(work: Vec<Work>, reports: &Reports) -> Result<()> {
     Ok(())
 }
 
-/// Starts what works beside the engines.
-fn start_tasks(
+/// Starts what looks at the strategies directory.
+fn start_plugin_watch(
     configuration: &Configuration,
-    sandbox: &Sandbox,
+    sandbox: &GrantingSandbox,
     refused: BTreeSet<ContentHash>,
-    pokes: Receiver<()>,
     reports: &Reports,
 ) -> Result<()> {
     let (directory, sandbox) = (configuration.strategies.directory.clone(), sandbox.clone());
-    let plugins = reports.messages.clone();
+    let (database, plugins) = (shard::database_url(configuration)?, reports.messages.clone());
     start_task(
         Task { name: "plugin-watch".into(), degrades: "changes in the strategies directory are not noticed" },
-        move || plugin_watch::watch(&directory, &sandbox, refused.clone(), &plugins),
-        reports,
-    )?;
-    let (url, requests) = (shard::database_url(configuration)?, reports.messages.clone());
-    start_task(
-        Task { name: "requests".into(), degrades: "what operators ask for is not noticed" },
-        move || requests::look(&url, &pokes, &requests),
+        move || plugin_watch::watch(&directory, &sandbox, refused.clone(), &database, &plugins),
         reports,
     )
 }

@@ -1,29 +1,45 @@
-//! Looking for commands that somebody left in the database, such as `bulkhead halt`.
+//! Looking for commands that somebody left in the database, such as `bulkhead halt`, and whether they may still have
+//! them carried out.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use bulkhead_api::Rights;
+use bulkhead_store::clock::now;
 use bulkhead_store::database::{Database, DatabaseUrl, Options};
+use bulkhead_store::journal::ShardId;
+use bulkhead_store::storage::{Request, StoreError};
 
-use super::messages::{Message, Messages};
+use super::messages::{HandedOver, Message, Messages, Standing};
 
 /// How often it is looked.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Looks until the host is gone: every now and then, and at once when it is poked.
-pub(super) fn look(url: &DatabaseUrl, pokes: &Receiver<()>, messages: &Messages) -> Result<()> {
+pub(super) fn look(
+    url: &DatabaseUrl,
+    rights: &Rights,
+    handed_over: &HandedOver,
+    pokes: &Receiver<()>,
+    messages: &Messages,
+) -> Result<()> {
     let mut database = Database::open(url, Options::reader())?;
-    // Handed over, but perhaps not answered yet.
-    let mut handed_over = BTreeSet::new();
     loop {
         let waiting = database.waiting_requests()?;
         let still: BTreeSet<i64> = waiting.iter().map(|(_, request)| request.id).collect();
-        handed_over.retain(|id| still.contains(id));
+        handed_over.retain(&still);
         for (shard, request) in waiting {
             if handed_over.insert(request.id) {
-                messages.send(&Message::Request { shard, request });
+                let standing = match standing(&mut database, rights, shard, &request) {
+                    Ok(standing) => standing,
+                    Err(error) => {
+                        handed_over.give_back(request.id);
+                        return Err(error.into());
+                    }
+                };
+                messages.send(&Message::Request { shard, request, standing });
             }
         }
         if !messages.send(&Message::Tick) {
@@ -37,4 +53,15 @@ pub(super) fn look(url: &DatabaseUrl, pokes: &Receiver<()>, messages: &Messages)
             Err(RecvTimeoutError::Disconnected) => std::thread::sleep(INTERVAL),
         }
     }
+}
+
+/// Whether whoever asked may have it carried out now.
+pub(super) fn standing(
+    database: &mut Database,
+    rights: &Rights,
+    shard: ShardId,
+    request: &Request,
+) -> Result<Standing, StoreError> {
+    let as_of = request.authority.is_some().then(Instant::now);
+    Ok(Standing { lapsed: rights.lapsed(database, shard, request, now())?, as_of })
 }

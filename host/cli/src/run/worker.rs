@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Error, Result};
+use bulkhead_api::Rights;
 use bulkhead_feeds::pacer::Speed;
 use bulkhead_sandbox::Sandbox;
 use bulkhead_store::database::Database;
@@ -16,7 +17,8 @@ use bulkhead_store::journal::ShardId;
 use tracing::Span;
 
 use super::account::{AccountHost, LONGEST_WAIT, Progress};
-use super::messages::Message;
+use super::messages::{HandedOver, Message};
+use super::outside::StartOutside;
 use super::summary::AccountSummary;
 use super::watchers::Watchers;
 use crate::market_data::MarketData;
@@ -31,6 +33,8 @@ pub(super) struct Assignment {
     pub(super) account: Account,
     pub(super) database: Database,
     pub(super) watchers: Watchers,
+    /// What executes its orders outside; `None` where it trades on paper.
+    pub(super) outside: Option<StartOutside>,
 }
 
 /// What all accounts have in common.
@@ -40,6 +44,9 @@ pub(super) struct Terms {
     /// What was in the strategies directory at the start.
     pub(super) files: Arc<[PluginFile]>,
     pub(super) data: Arc<MarketData>,
+    /// Who may still have done what they asked for while no host ran.
+    pub(super) rights: Rights,
+    pub(super) handed_over: HandedOver,
     pub(super) speed: Speed,
     pub(super) duration: Option<Duration>,
     /// Whether log lines say which account they are of.
@@ -110,7 +117,7 @@ fn trade(
     let mut running = Vec::new();
     // What was told before all accounts were there to hear it.
     let mut early = VecDeque::new();
-    for Assignment { account, database, watchers } in assignments {
+    for Assignment { account, database, watchers, outside } in assignments {
         early.extend(messages.try_iter());
         let (shard, name) = (account.shard, account.name.clone());
         let span = match terms.several {
@@ -125,10 +132,8 @@ fn trade(
         }
         let waker = waker.clone();
         // Nobody waits any more when it can't be told.
-        let wake = move || drop(waker.send(Message::Tick));
-        let open = || {
-            AccountHost::open(account, database, &terms.sandbox, &terms.files, &terms.data, watchers, wake)
-        };
+        let wake = Arc::new(move || drop(waker.send(Message::Tick)));
+        let open = || AccountHost::open(account, database, terms, watchers, outside, wake);
         match guarded(open) {
             Ok(host) => running.push(Running { host, span: entered.exit() }),
             Err(error) => ends.push(failed(shard, &name, error, terms.several)),

@@ -1,0 +1,162 @@
+//! What all accounts on chains have in common: the threads that wait for servers, and the ways to these.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bulkhead_configuration::{Evm, FeedSource, Mode};
+use bulkhead_evm::rpc::Endpoints;
+use bulkhead_evm::rpc::private::PrivateFirst;
+use bulkhead_evm::settings::ChainSettings;
+use bulkhead_signing::EvmSigner;
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::watch;
+
+use super::settings;
+use super::signer::Signers;
+use super::venue::ChainVenue;
+use crate::key_arguments::PassphraseArguments;
+use crate::run::{Outside, StartOutside};
+use crate::shard::Account;
+
+/// Threads for what waits most of its time.
+const THREADS: usize = 2;
+
+/// How long what still waits for a server may take at the end.
+const LONGEST_END: Duration = Duration::from_millis(500);
+
+/// The ways to chains.
+pub(crate) struct ChainHost {
+    runtime: Runtime,
+    /// By what the configuration says of the chain and its servers, which is the same for most accounts.
+    endpoints: Vec<(u64, Vec<String>, Arc<Endpoints>)>,
+    /// Says to what runs beside the accounts that it is over.
+    over: watch::Sender<bool>,
+    /// Closed when all of that has ended.
+    guests: (Sender<()>, Receiver<()>),
+}
+
+/// What runs beside the accounts holds one: it is told when it is over, and waited for.
+pub(crate) struct Guest {
+    over: watch::Receiver<bool>,
+    _stays: Sender<()>,
+}
+
+impl Guest {
+    /// Does something until it is done or over.
+    pub(crate) async fn until_over(&self, work: impl Future<Output = ()>) {
+        let mut over = self.over.clone();
+        tokio::select! {
+            () = work => {}
+            // Whoever says so is gone: it is over as well.
+            _ = over.wait_for(|over| *over) => {}
+        }
+    }
+}
+
+impl ChainHost {
+    /// `None` when no account has anything to do with a chain.
+    pub(crate) fn start(accounts: &[Account]) -> Result<Option<Self>> {
+        let concerned = |account: &Account| {
+            let configuration = &account.configuration;
+            configuration.mode == Mode::Live || configuration.feed.source == FeedSource::Pools
+        };
+        if !accounts.iter().any(concerned) {
+            return Ok(None);
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("chain")
+            .enable_all()
+            .build()
+            .context("the threads for chains can't be started")?;
+        let over = watch::Sender::new(false);
+        Ok(Some(Self { runtime, endpoints: Vec::new(), over, guests: channel() }))
+    }
+
+    /// Who waits for servers.
+    pub(crate) fn handle(&self) -> &Handle {
+        self.runtime.handle()
+    }
+
+    /// For something that runs beside the accounts.
+    pub(crate) fn guest(&self) -> Guest {
+        Guest { over: self.over.subscribe(), _stays: self.guests.0.clone() }
+    }
+
+    /// The servers that a section names.
+    pub(crate) fn endpoints(&mut self, evm: &Evm) -> Result<Arc<Endpoints>> {
+        let known = self
+            .endpoints
+            .iter()
+            .find(|(chain, addresses, _)| (*chain, addresses) == (evm.chain_id, &evm.endpoints));
+        if let Some((.., endpoints)) = known {
+            return Ok(Arc::clone(endpoints));
+        }
+        let endpoints = Arc::new(Endpoints::new(evm.chain_id, &settings::endpoints(evm)?)?);
+        self.endpoints.push((evm.chain_id, evm.endpoints.clone(), Arc::clone(&endpoints)));
+        Ok(endpoints)
+    }
+
+    /// How each account's orders are executed outside; `None` for those that trade on paper.
+    pub(crate) fn venues(
+        &mut self,
+        accounts: &[Account],
+        passphrase: &PassphraseArguments,
+    ) -> Result<Vec<Option<StartOutside>>> {
+        let mut signers = Signers::new(passphrase);
+        let mut venues = Vec::new();
+        for account in accounts {
+            let configuration = &account.configuration;
+            if configuration.mode != Mode::Live {
+                venues.push(None);
+                continue;
+            }
+            let evm = configuration.evm.as_ref().context("the section [evm] is missing")?;
+            let chain_settings = settings::chain_settings(evm)?;
+            let private = settings::private(evm)?;
+            let endpoints = self.endpoints(evm)?;
+            let signer = self
+                .runtime
+                .block_on(signers.open(configuration))
+                .with_context(|| format!("account {}", account.name))?;
+            tracing::info!(account = account.name, address = %signer.address(), chain = evm.chain_id, "trades real funds");
+            let parts =
+                Parts { handle: self.handle().clone(), name: account.name.clone(), chain_settings, signer };
+            venues.push(Some(match private {
+                None => parts.start_on(endpoints),
+                Some(private) => parts.start_on(PrivateFirst::new(endpoints, &private)?),
+            }));
+        }
+        Ok(venues)
+    }
+
+    /// Ends what still waits.
+    pub(crate) fn end(self) {
+        self.over.send_replace(true);
+        let (ours, guests) = self.guests;
+        drop(ours);
+        // Nobody sends: it ends when the last guest has gone.
+        let _ = guests.recv_timeout(LONGEST_END);
+        self.runtime.shutdown_timeout(LONGEST_END);
+    }
+}
+
+/// What an account's executor is made of, but its engine.
+struct Parts {
+    handle: Handle,
+    name: String,
+    chain_settings: ChainSettings,
+    signer: Arc<dyn EvmSigner>,
+}
+
+impl Parts {
+    fn start_on<C: bulkhead_evm::chain::Chain>(self, chain: C) -> StartOutside {
+        Box::new(move |engine, wake| {
+            let Self { handle, name, chain_settings, signer } = self;
+            let venue = ChainVenue::start(&handle, &name, chain_settings, chain, signer, wake, engine)?;
+            Ok(Box::new(venue) as Box<dyn Outside>)
+        })
+    }
+}

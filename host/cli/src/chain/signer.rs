@@ -1,0 +1,67 @@
+//! Who signs for an account: a process of its own, or the host.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use alloy_primitives::Address;
+use anyhow::{Context as _, Result, bail};
+use bulkhead_configuration::{Configuration, Evm, EvmSigner as Place};
+use bulkhead_signing::keystore::{KeyName, Unlocked};
+use bulkhead_signing::process::ProcessSigner;
+use bulkhead_signing::{EvmSigner, LocalSigner};
+
+use crate::key_arguments::PassphraseArguments;
+use crate::keys::{keystore_in, protect_memory, unlock};
+
+/// Where the signer's process listens.
+pub(crate) fn socket(storage: &Path, configured: Option<&PathBuf>) -> PathBuf {
+    configured.cloned().unwrap_or_else(|| storage.join("signer").join("socket"))
+}
+
+/// The address of an account's key, which is no secret.
+pub(crate) fn address(configuration: &Configuration) -> Result<Address> {
+    let (_, name) = key(configuration)?;
+    let info = keystore_in(&configuration.storage).info(&name)?;
+    info.evm_address().with_context(|| format!("evm.key: {name} is no key for EVM chains"))
+}
+
+/// Opens signers, and asks for the passphrase of the keystore at most once.
+pub(crate) struct Signers<'a> {
+    passphrase: &'a PassphraseArguments,
+    unlocked: Option<Unlocked>,
+}
+
+impl<'a> Signers<'a> {
+    pub(crate) const fn new(passphrase: &'a PassphraseArguments) -> Self {
+        Self { passphrase, unlocked: None }
+    }
+
+    /// Who signs for an account.
+    pub(crate) async fn open(&mut self, configuration: &Configuration) -> Result<Arc<dyn EvmSigner>> {
+        let (evm, name) = key(configuration)?;
+        let storage = &configuration.storage;
+        match evm.signer {
+            Place::Process => {
+                let (socket, address) = (socket(storage, evm.socket.as_ref()), address(configuration)?);
+                let signer = ProcessSigner::connect(&socket, address).await.context(
+                    "the signer does not answer; start `bulkhead signer` with the same configuration, and leave it running",
+                )?;
+                Ok(Arc::new(signer))
+            }
+            Place::Local => {
+                if self.unlocked.is_none() {
+                    protect_memory();
+                    self.unlocked = Some(unlock(&keystore_in(storage), self.passphrase)?);
+                }
+                let Some(unlocked) = &self.unlocked else { bail!("the keystore is locked") };
+                Ok(Arc::new(LocalSigner::open(unlocked, &name, &storage.join("spending"))?))
+            }
+        }
+    }
+}
+
+fn key(configuration: &Configuration) -> Result<(&Evm, KeyName)> {
+    let evm = configuration.evm.as_ref().context("the section [evm] is missing")?;
+    let name = evm.key.as_deref().context("evm.key is missing")?;
+    Ok((evm, name.parse().context("evm.key")?))
+}
