@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Close(CloseArguments),
     /// Take a working order back, a strategy's too.
     Cancel(CancelArguments),
+    /// Hold what an account executed against another one: a chain against paper, as a rule.
+    Compare(CompareArguments),
     /// Look after the database.
     #[command(subcommand)]
     Db(DatabaseCommand),
@@ -379,6 +381,28 @@ pub(crate) struct CancelArguments {
     pub(crate) order: u64,
     #[command(flatten)]
     pub(crate) request: RequestArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// The account to compare with, one on paper as a rule.
+    pub(crate) with: String,
+    /// The account that is looked at.
+    pub(crate) account: String,
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// Only what this strategy did.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) strategy: Option<String>,
+    /// Only what was executed at this moment or later, such as 2026-03-01T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<jiff::Timestamp>,
+    /// Only what was executed before this moment.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<jiff::Timestamp>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,6 +9,7 @@ mod backtest;
 mod by_hand;
 #[cfg(feature = "evm")]
 mod chain;
+mod compare;
 mod configuration;
 mod database;
 mod feature_file;
@@ -117,6 +118,7 @@ fn execute(command: &Command) -> Result<()> {
         Command::Order(command) => by_hand::order(command),
         Command::Close(arguments) => by_hand::close(arguments),
         Command::Cancel(arguments) => by_hand::cancel(arguments),
+        Command::Compare(arguments) => compare::compare(arguments),
         Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Token(command) => token::token(command),

@@ -1,10 +1,11 @@
 //! What all accounts on chains have in common: the threads that wait for servers, and the ways to these.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bulkhead_configuration::{Evm, FeedSource, Mode};
 use bulkhead_evm::rpc::Endpoints;
 use bulkhead_evm::rpc::private::PrivateFirst;
@@ -106,7 +107,7 @@ impl ChainHost {
         passphrase: &PassphraseArguments,
     ) -> Result<Vec<Option<StartOutside>>> {
         let mut signers = Signers::new(passphrase);
-        let mut venues = Vec::new();
+        let (mut venues, mut owners) = (Vec::new(), BTreeMap::new());
         for account in accounts {
             let configuration = &account.configuration;
             if configuration.mode != Mode::Live {
@@ -121,6 +122,15 @@ impl ChainHost {
                 .runtime
                 .block_on(signers.open(configuration))
                 .with_context(|| format!("account {}", account.name))?;
+            let place = (evm.chain_id, signer.address());
+            if let Some(other) = owners.insert(place, account.name.clone()) {
+                // Each would give out nonces, and spend, as if the other was not there.
+                bail!(
+                    "accounts {other} and {} trade with the same address, {}; each needs a key of its own",
+                    account.name,
+                    signer.address()
+                );
+            }
             tracing::info!(account = account.name, address = %signer.address(), chain = evm.chain_id, "trades real funds");
             let parts =
                 Parts { handle: self.handle().clone(), name: account.name.clone(), chain_settings, signer };

@@ -270,22 +270,38 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
     }
 
     /// Uses up the nonce of the last transaction, which nobody took: else those after it would wait for ever. Whether
-    /// something for that is out there.
+    /// something for that is out there; if not, the lane gives the nonce out again before any other.
     pub(super) async fn use_up_nonce(&mut self) -> Result<bool, Left> {
         let last = self.attempts.as_slice().last().filter(|last| last.landing == Landing::Gone);
-        let Some(before) = last.map(|last| unpacked(&last.transaction)).transpose()? else {
-            return Ok(false);
-        };
+        let Some(nonce) = last.and_then(|last| nonce_of(&last.transaction)) else { return Ok(false) };
+        match self.send_nothing(nonce, || {}).await? {
+            Some(Outcome::Out) => return Ok(true),
+            // Somebody was quicker.
+            Some(outcome) if outcome.says_taken() => {
+                self.desk.lane.is_over(nonce).await;
+                self.desk.lane.ask_again().await;
+            }
+            _ => self.desk.lane.is_free(nonce).await,
+        }
+        Ok(false)
+    }
+
+    /// Sends what does nothing but use up a nonce. Nothing when the chain doesn't say what that may cost, or asks too
+    /// much.
+    pub(super) async fn send_nothing(
+        &mut self,
+        nonce: u64,
+        signed: impl FnOnce() + Send,
+    ) -> Result<Option<Outcome>, Left> {
         let desk = self.desk.clone();
-        let (Ok(head), Ok(tip)) = (desk.chain.head().await, desk.chain.tip().await) else { return Ok(false) };
-        let Ok(price) = GasPrice::at(head.base_fee, tip, &desk.settings.fees) else { return Ok(false) };
+        let (Ok(head), Ok(tip)) = (desk.chain.head().await, desk.chain.tip().await) else { return Ok(None) };
+        let Ok(price) = GasPrice::at(head.base_fee, tip, &desk.settings.fees) else { return Ok(None) };
         let transaction = TxEip1559 {
             max_fee_per_gas: price.most,
             max_priority_fee_per_gas: price.tip,
-            ..self.nothing(before.nonce)
+            ..self.nothing(nonce)
         };
-        let outcome = self.sign_and_send(transaction, Purpose::Cancellation, 0, || {}).await?;
-        Ok(matches!(outcome, Outcome::Out))
+        self.sign_and_send(transaction, Purpose::Cancellation, 0, signed).await.map(Some)
     }
 }
 

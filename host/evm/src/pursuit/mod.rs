@@ -169,10 +169,21 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         }
         let last = attempts.iter().rev().find(|attempt| landed(attempt.landing));
         match last.map(|attempt| (attempt.transaction.purpose, attempt)) {
-            Some((Purpose::Cancellation, _)) => Situation::Cancelled,
+            Some((Purpose::Cancellation, cancellation)) if self.took_a_place(cancellation) => {
+                Situation::Cancelled
+            }
             Some((Purpose::Trade, attempt)) => Situation::Failed(attempt.transaction.id.clone()),
             _ => Situation::Fresh,
         }
+    }
+
+    /// Whether a cancellation took the place of something that was signed for this order, and not of what others left
+    /// behind.
+    fn took_a_place(&self, cancellation: &Attempt) -> bool {
+        let nonce = nonce_of(&cancellation.transaction);
+        self.attempts.as_slice().iter().any(|attempt| {
+            attempt.transaction.purpose != Purpose::Cancellation && nonce_of(&attempt.transaction) == nonce
+        })
     }
 
     /// Writes a stage down.

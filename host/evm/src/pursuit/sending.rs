@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use alloy::consensus::TxEip1559;
 use bulkhead_core::venue::stage::{Purpose, SignedTransaction, Stage, TransactionId, Uniqueness};
+use bulkhead_signing::policy::Refusal;
 use bulkhead_signing::{OrderName, Purpose as SigningPurpose, SigningError, SigningRequest, Step};
 use tokio::time::Instant;
 
-use super::{FIRST_PAUSE, LONGEST_PAUSE, Left, Pursuit};
+use super::{FIRST_PAUSE, LONGEST_PAUSE, Left, Pursuit, unpacked};
 use crate::chain::{Chain, Rejection, RejectionKind, Sent};
 use crate::journal::Journal;
+use crate::lane::Lease;
 
 /// How long a signer that can't be reached is asked again while a nonce is held for it.
 const SIGNER_PATIENCE: Duration = Duration::from_secs(5);
@@ -24,10 +26,27 @@ pub(super) enum Outcome {
     NotSigned(SigningError),
 }
 
+/// What became of what was to be sent with a leased nonce.
+pub(super) enum Sending {
+    /// It is out there, or may be.
+    Out,
+    /// Something that uses up the nonce is out there in its stead: what comes next follows from that.
+    First,
+    /// Nobody took it.
+    Later(String),
+    /// It was not signed.
+    NotSigned(SigningError),
+}
+
 impl Outcome {
     /// Whether the chain says that somebody else has used the nonce.
     pub(super) fn says_taken(&self) -> bool {
         matches!(self, Self::Rejected(rejection) if rejection.kind == RejectionKind::NonceTooLow)
+    }
+
+    /// Whether the signer keeps the nonce for something else that it signed before.
+    fn says_kept(&self) -> bool {
+        matches!(self, Self::NotSigned(SigningError::Refused(Refusal::NonceTaken { .. })))
     }
 }
 
@@ -40,6 +59,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         deadline: u64,
         signed: impl FnOnce(),
     ) -> Result<Outcome, Left> {
+        let transaction = self.unlike_those_before(transaction)?;
         let nonce = transaction.nonce;
         let order = self.order_name()?;
         let step = match purpose {
@@ -91,6 +111,44 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         }
     }
 
+    /// Signs and sends with the nonce that was leased. A nonce that the signer keeps for something that never went out is
+    /// used up first, as everything behind it would wait for it: the order then begins anew.
+    pub(super) async fn sign_and_send_leased(
+        &mut self,
+        transaction: TxEip1559,
+        purpose: Purpose,
+        deadline: u64,
+        mut lease: Lease<'_>,
+    ) -> Result<Sending, Left> {
+        let nonce = lease.nonce();
+        let mut outcome = self.sign_and_send(transaction, purpose, deadline, || lease.signed()).await?;
+        let kept = outcome.says_kept();
+        if kept {
+            tracing::warn!(order = self.terms.id.0, nonce, "its transaction never went out; it is used up");
+            match self.send_nothing(nonce, || lease.signed()).await? {
+                Some(of_nothing) => outcome = of_nothing,
+                None => return Ok(Sending::Later("what uses up a nonce can't be sent".to_owned())),
+            }
+        }
+        if outcome.says_taken() {
+            lease.taken();
+        } else {
+            drop(lease);
+        }
+        match outcome {
+            Outcome::Out => Ok(if kept { Sending::First } else { Sending::Out }),
+            Outcome::NotSigned(error) => Ok(Sending::NotSigned(error)),
+            Outcome::Rejected(rejection) => {
+                self.given_up += 1;
+                // The signer keeps the nonce for what was rejected; something must use it up.
+                if rejection.kind == RejectionKind::NonceTooLow || !self.use_up_nonce().await? {
+                    return Ok(Sending::Later(rejection.message));
+                }
+                Ok(Sending::First)
+            }
+        }
+    }
+
     async fn signed(
         &self,
         request: SigningRequest,
@@ -106,6 +164,16 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
                 answer => return answer,
             }
         }
+    }
+
+    /// The same transaction has the same hash, and one that is over can't come again. A little more gas is another.
+    fn unlike_those_before(&self, mut transaction: TxEip1559) -> Result<TxEip1559, Left> {
+        let before = self.attempts.as_slice().iter().map(|attempt| unpacked(&attempt.transaction));
+        let before: Vec<TxEip1559> = before.collect::<Result<_, Left>>()?;
+        while before.contains(&transaction) {
+            transaction.gas_limit = transaction.gas_limit.saturating_add(1);
+        }
+        Ok(transaction)
     }
 
     fn order_name(&self) -> Result<OrderName, Left> {

@@ -10,10 +10,10 @@ use bulkhead_core::venue::stage::{Attempt, Landing, Purpose, Stage};
 use tokio::time::Instant;
 
 use super::resale::Unsellable;
-use super::sending::Outcome;
+use super::sending::Sending;
 use super::{Left, Pursuit};
 use crate::amounts::{basis_points_of, from_units, to_units, to_units_down};
-use crate::chain::{At, Chain, ChainError, Head, RejectionKind};
+use crate::chain::{At, Chain, ChainError, Head};
 use crate::contracts::Erc20;
 use crate::fees::GasPrice;
 use crate::journal::Journal;
@@ -41,8 +41,8 @@ enum Stop {
     End(End),
     /// It is to be tried again a little later.
     Later(String),
-    /// An approval is under way: what comes next follows from it.
-    Approving,
+    /// Something else must land first, an approval as a rule: what comes next follows from it.
+    First,
     /// The order stays as it is.
     Left(Left),
 }
@@ -112,16 +112,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
                 return Ok(Some(End::Refused(format!("after {MOST_BEGINNINGS} tries: {why}"))));
             }
             match self.try_trade().await {
-                Ok(Outcome::Out) | Err(Stop::Approving) => return Ok(None),
-                Ok(Outcome::NotSigned(error)) => return Ok(Some(End::Refused(error.to_string()))),
-                Ok(Outcome::Rejected(rejection)) => {
-                    self.given_up += 1;
-                    last = Some(rejection.message);
-                    // The signer knows the nonce as this order's; something of it must use it up.
-                    if rejection.kind != RejectionKind::NonceTooLow && self.use_up_nonce().await? {
-                        return Ok(None);
-                    }
-                }
+                Ok(()) | Err(Stop::First) => return Ok(None),
                 Err(Stop::End(end)) => return Ok(Some(end)),
                 Err(Stop::Left(left)) => return Err(left),
                 Err(Stop::Later(why)) => {
@@ -134,10 +125,10 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         }
     }
 
-    async fn try_trade(&mut self) -> Result<Outcome, Stop> {
+    async fn try_trade(&mut self) -> Result<(), Stop> {
         let prepared = self.prepare().await?;
         let desk = self.desk.clone();
-        let mut lease = desk.lane.lease(&desk.chain).await?;
+        let lease = desk.lane.lease(&desk.chain).await?;
         // Others may have been before it for longer than the quote lasts, and have spent what it needs.
         if prepared.quoted.elapsed() > desk.settings.quote_lasts {
             return Err(Stop::Later("the quote was too old when its turn came".to_owned()));
@@ -147,12 +138,12 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         }
         self.check_balances(&prepared.needs).await?;
         let transaction = self.transaction(&prepared, lease.nonce());
-        let outcome =
-            self.sign_and_send(transaction, Purpose::Trade, prepared.deadline, || lease.signed()).await?;
-        if outcome.says_taken() {
-            lease.taken();
+        match self.sign_and_send_leased(transaction, Purpose::Trade, prepared.deadline, lease).await? {
+            Sending::Out => Ok(()),
+            Sending::First => Err(Stop::First),
+            Sending::Later(why) => Err(Stop::Later(why)),
+            Sending::NotSigned(error) => Err(refused(error.to_string())),
         }
-        Ok(outcome)
     }
 
     fn transaction(&self, prepared: &Prepared, nonce: u64) -> TxEip1559 {
@@ -396,7 +387,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         let needs = Needs { given: Token { native: true, ..token.clone() }, amount: U256::ZERO, native };
         self.check_balances(&needs).await?;
         self.reach(Stage::Checked).await?;
-        let mut lease = desk.lane.lease(&desk.chain).await?;
+        let lease = desk.lane.lease(&desk.chain).await?;
         let transaction = TxEip1559 {
             chain_id: desk.settings.chain_id,
             nonce: lease.nonce(),
@@ -408,22 +399,10 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             access_list: Default::default(),
             input: data.into(),
         };
-        let outcome = self.sign_and_send(transaction, Purpose::Approval, 0, || lease.signed()).await?;
-        match outcome {
-            Outcome::Out => Err(Stop::Approving),
-            Outcome::NotSigned(error) => Err(failed(error.to_string())),
-            Outcome::Rejected(rejection) => {
-                self.given_up += 1;
-                if rejection.kind == RejectionKind::NonceTooLow {
-                    lease.taken();
-                } else {
-                    drop(lease);
-                    if self.use_up_nonce().await? {
-                        return Err(Stop::Approving);
-                    }
-                }
-                Err(Stop::Later(rejection.message))
-            }
+        match self.sign_and_send_leased(transaction, Purpose::Approval, 0, lease).await? {
+            Sending::Out | Sending::First => Err(Stop::First),
+            Sending::Later(why) => Err(Stop::Later(why)),
+            Sending::NotSigned(error) => Err(failed(error.to_string())),
         }
     }
 }
