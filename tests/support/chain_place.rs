@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bulkhead_core::order::Side;
-use bulkhead_evm_chain::market::{LocalMarket, TRADER_DOLLARS};
+use bulkhead_evm_chain::market::LocalMarket;
 use bulkhead_evm_chain::{Chain, Deployed};
 use bulkhead_store::database::{Database, DatabaseUrl, Options};
 use bulkhead_store::journal::ShardId;

@@ -41,7 +41,7 @@ fn executions(
 ) -> Result<Vec<Execution>> {
     let shard = shard::find(database, Some(account))?;
     let symbols: BTreeMap<InstrumentId, String> =
-        database.instruments(shard)?.into_iter().map(|row| (row.id, row.symbol)).collect();
+        database.instruments(shard)?.into_iter().map(|row| (row.instrument, row.symbol)).collect();
     let filter = FillFilter {
         strategy: arguments.strategy.as_deref().map(|name| strategy(database, shard, name)).transpose()?,
         from: arguments.from.map(moment).transpose()?,
@@ -62,7 +62,7 @@ fn executions(
 fn strategy(database: &mut Database, shard: ShardId, name: &str) -> Result<StrategyId> {
     let slots = database.slots(shard)?;
     match slots.iter().find(|row| row.name == name) {
-        Some(row) => Ok(row.id),
+        Some(row) => Ok(row.strategy),
         None => {
             let names: Vec<&str> = slots.iter().map(|row| row.name.as_str()).collect();
             bail!("the account has no strategy \"{name}\"; it has: {}", names.join(", "))
