@@ -1,9 +1,9 @@
 //! The one place that gives out nonces of an address on a chain.
 //!
 //! A nonce is given out under a lease that is held until its transaction was sent: no later one can be out there
-//! before it, so a rejected transaction leaves no gap. A nonce whose transaction nobody took and that could not be used
-//! up either is given back and goes out again first. After a restart the lane begins behind everything that the journal
-//! says was signed and everything that the chain has seen.
+//! before it. Whatever was signed with a nonce, its order does not end before the nonce is used up, so none is left behind
+//! that those after it would wait for. After a restart the lane begins behind everything that the journal says was signed
+//! and everything that the chain has seen.
 
 use std::collections::BTreeSet;
 
@@ -25,8 +25,6 @@ struct State {
     next: Option<u64>,
     /// Those that are signed for something, and not known to be used up.
     signed: BTreeSet<u64>,
-    /// Those below `next` that nothing out there uses: what is sent behind them waits until something does.
-    gaps: BTreeSet<u64>,
 }
 
 /// The right to use one nonce. Dropped without [`Lease::signed`], it goes to the next who asks.
@@ -40,7 +38,7 @@ impl Lane {
     /// The nonces of this address, but those that the journal says were signed and may still land.
     #[must_use]
     pub fn new(address: Address, signed: impl IntoIterator<Item = u64>) -> Self {
-        let state = State { next: None, signed: signed.into_iter().collect(), gaps: BTreeSet::new() };
+        let state = State { next: None, signed: signed.into_iter().collect() };
         Self { address, state: Mutex::new(state) }
     }
 
@@ -57,21 +55,20 @@ impl Lane {
     /// [`ChainError`] when the chain must be asked and can't be.
     pub async fn lease<C: Chain>(&self, chain: &C) -> Result<Lease<'_>, ChainError> {
         let mut state = self.state.lock().await;
-        if state.next.is_none() {
-            state.next = Some(chain.nonce(self.address, true).await?);
+        let mut nonce = match state.next {
+            Some(next) => next,
+            None => chain.nonce(self.address, true).await?,
+        };
+        while state.signed.contains(&nonce) {
+            nonce = nonce.saturating_add(1);
         }
-        let nonce = state.turn();
+        state.next = Some(nonce);
         Ok(Lease { state, nonce })
     }
 
     /// The chain knows better: somebody else uses the address too.
     pub async fn ask_again(&self) {
-        self.state.lock().await.forget();
-    }
-
-    /// Nothing with this nonce is out there, and nothing could be sent to use it up.
-    pub async fn is_free(&self, nonce: u64) {
-        self.state.lock().await.is_free(nonce);
+        self.state.lock().await.next = None;
     }
 
     /// What was signed with this nonce is over.
@@ -89,65 +86,7 @@ impl Lease<'_> {
 
     /// Something was signed with it, and the lane is held until this is dropped.
     pub fn signed(&mut self) {
-        self.state.is_signed(self.nonce);
-    }
-
-    /// The chain says that somebody else has used it.
-    pub fn taken(mut self) {
-        self.state.signed.remove(&self.nonce);
-        self.state.forget();
-    }
-}
-
-impl State {
-    /// Whose turn it is: gaps first, as all others wait for them. 0 when the chain must be asked.
-    fn turn(&mut self) -> u64 {
-        if let Some(&gap) = self.gaps.first() {
-            return gap;
-        }
-        let mut nonce = self.next.unwrap_or_default();
-        while self.signed.contains(&nonce) {
-            nonce = nonce.saturating_add(1);
-        }
-        self.next = Some(nonce);
-        nonce
-    }
-
-    fn is_signed(&mut self, nonce: u64) {
-        self.signed.insert(nonce);
-        self.gaps.remove(&nonce);
-        let behind = nonce.saturating_add(1);
-        self.next = Some(self.next.map_or(behind, |next| next.max(behind)));
-    }
-
-    fn is_free(&mut self, nonce: u64) {
-        self.signed.remove(&nonce);
-        if self.next.is_some_and(|next| nonce < next) {
-            self.gaps.insert(nonce);
-        }
-    }
-
-    fn forget(&mut self) {
-        self.next = None;
-        self.gaps.clear();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_nonce_that_nothing_uses_is_given_out_before_any_other() {
-        let mut state = State { next: Some(5), signed: [6].into(), gaps: BTreeSet::new() };
-        let mut next = |freed: Option<u64>| {
-            freed.into_iter().for_each(|nonce| state.is_free(nonce));
-            let turn = state.turn();
-            state.is_signed(turn);
-            turn
-        };
-        assert_eq!([next(None), next(None)], [5, 7], "6 is signed");
-        assert_eq!([next(Some(6)), next(None)], [6, 8]);
-        assert_eq!([next(Some(20)), next(None)], [9, 10], "20 was never given out");
+        self.state.signed.insert(self.nonce);
+        self.state.next = Some(self.nonce.saturating_add(1));
     }
 }

@@ -4,8 +4,11 @@
 
 mod support;
 
+use std::time::Duration;
+
+use alloy::primitives::U256;
 use bulkhead_core::order::Side;
-use bulkhead_evm_chain::{Fault, Faulty, Options};
+use bulkhead_evm_chain::{Fault, Faulty, Mining, Options};
 use bulkhead_signing::{Purpose, Step};
 use rust_decimal::Decimal;
 use support::*;
@@ -46,47 +49,67 @@ async fn a_nonce_that_the_signer_keeps_for_another_order_is_used_up_first() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_nonce_that_could_not_be_used_up_is_the_orders_next() {
+async fn what_no_server_takes_at_first_is_sent_again() {
     let (account, faulty) = behind().await;
-    // The approval, and what was to use up its nonce.
-    reject(&faulty, 2);
+    reject(&faulty, 1);
     account.order(Side::Buy, "5");
     account.all_ended().await;
     has_traded(&account, 2).await;
 }
 
-/// Everything of an order was rejected and it is refused; the next one must not wait behind its nonce.
+/// No server takes anything of an order. It stays open, as what was signed may be out there, until something of it lands;
+/// those who come after it are let go on by what uses up its nonce.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_nonce_that_a_refused_order_left_is_used_up_by_the_next() {
+async fn what_no_server_takes_for_long_is_given_up_and_holds_nobody_up() {
     for dies in [false, true] {
         let (mut account, faulty) = behind().await;
+        approve_everything(&account).await;
         reject(&faulty, 1_000);
-        account.order(Side::Buy, "5");
-        account.all_ended().await;
-        assert!(account.told().last().unwrap().contains(REJECTION), "{:?}", account.told());
-        assert_eq!(account.nonce().await, 0);
-        faulty.recover();
+        let first = account.order(Side::Buy, "4");
+        // The trade, and what is to use up its nonce.
+        account.until("it was given up", |books| count(books, "signed") >= 2).await;
+        assert_eq!(account.books.lock().unwrap().engine.orders().count(), 1);
         if dies {
             account.die().await;
             account.begin().await;
         }
-        account.order(Side::Buy, "5");
+        let second = account.order(Side::Buy, "5");
+        faulty.recover();
         account.all_ended().await;
-        has_traded(&account, 3).await;
+        assert!(first < second);
+        assert_eq!(account.halted(), None);
+        let told = account.told();
+        assert!(account.nonce().await <= 4, "an approval, and each order's: {told:?}");
+        account.books_equal_the_chain().await;
+        assert!(
+            account.held() >= Decimal::from(5) || told.iter().any(|line| line.contains(REJECTION)),
+            "{told:?}"
+        );
     }
 }
 
-/// Those who come later are out there already when it shows that a nonce before theirs is used by nothing.
+fn count(books: &Books, stage: &str) -> usize {
+    books.told.iter().filter(|told| *told == stage).count()
+}
+
+async fn approve_everything(account: &Account) {
+    let deployed = account.chain.deployed();
+    let (dollar, router) = (deployed.tokens.dollar, deployed.v2_router);
+    account.chain.approve(dollar, &account.key, router, U256::MAX).await.unwrap();
+}
+
+/// An approval replaces the one before it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orders_that_wait_behind_a_gap_are_let_go_on() {
-    let (account, faulty) = behind().await;
-    account.order(Side::Buy, "5");
-    account.all_ended().await;
-    reject(&faulty, 2);
-    for _ in 0..4 {
-        account.order(Side::Buy, "1");
+async fn orders_side_by_side_leave_each_other_what_they_may_take() {
+    for mining in [Mining::Automatic, Mining::Every(Duration::from_secs(1))] {
+        let mut account = Account::start(Options { mining, ..Options::default() }).await;
+        account.begin().await;
+        for quantity in ["1", "2", "3", "4"] {
+            account.order(Side::Buy, quantity);
+        }
+        account.all_ended().await;
+        assert_eq!(account.held(), Decimal::from(10), "{:?}", account.told());
+        account.books_equal_the_chain().await;
+        assert_eq!(account.halted(), None);
     }
-    account.all_ended().await;
-    assert_eq!(account.held(), Decimal::from(9), "{:?}", account.told());
-    account.books_equal_the_chain().await;
 }

@@ -81,8 +81,15 @@ impl Engine {
                         format!("{id} is said to have ended, but transaction {transaction} may still land");
                     return self.contradict(&what, outputs);
                 }
-                let report = Report { order: *id, time: self.now, event: event.clone() };
-                self.apply_report(report, outputs)
+                let (time, booked) = (self.now, matches!(event, ReportedEvent::Settled { .. }));
+                self.apply_report(Report { order: *id, time, event: event.clone() }, outputs)?;
+                if booked && self.orders.contains_key(id) {
+                    // The rest will not come, and is known not to in the same step: a crash between the two would have
+                    // the same execution reported again.
+                    let event = ReportedEvent::Cancelled { gas: Money::ZERO };
+                    self.apply_report(Report { order: *id, time, event }, outputs)?;
+                }
+                Ok(())
             }
         }
     }
@@ -107,7 +114,10 @@ impl Engine {
         let terms = order.terms();
         let (id, strategy, instrument, side) = (terms.id, terms.strategy, terms.instrument, terms.side);
         let (before, remaining) = (order.clone(), order.remaining());
-        let possible = quantity.is_positive() && quantity <= remaining && !value.is_negative();
+        // A purchase may bring a little more than was asked for, as routers round and prices move in one's favour. More than
+        // was held can't have been sold.
+        let fits = side == Side::Buy || quantity <= remaining;
+        let possible = quantity.is_positive() && fits && !value.is_negative();
         let price = value.0.checked_div(quantity.0).map(Price);
         let (Some(price), true) = (price, possible) else {
             self.orders.insert(id, before);
@@ -120,7 +130,7 @@ impl Engine {
         };
         let payable = self.payable(&order, value)?.min(fee.rounded_up());
         let settlement = Settlement { strategy, instrument, quantity, value, fee: payable, time };
-        let complete = quantity == remaining;
+        let complete = quantity >= remaining;
         let settled = match side {
             Side::Buy => self.settle_buy(&mut order, &settlement, complete).map(|()| None),
             Side::Sell => self.settle_sell(&mut order, &settlement).map(Some),
@@ -184,5 +194,11 @@ pub(super) fn requested(order: &Order) -> Output {
 
 /// Whether an order ends with this, whatever was executed.
 const fn ends(event: &ReportedEvent) -> bool {
-    matches!(event, ReportedEvent::Rejected { .. } | ReportedEvent::Expired | ReportedEvent::Cancelled { .. })
+    matches!(
+        event,
+        ReportedEvent::Rejected { .. }
+            | ReportedEvent::Expired
+            | ReportedEvent::Settled { .. }
+            | ReportedEvent::Cancelled { .. }
+    )
 }

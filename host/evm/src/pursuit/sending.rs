@@ -9,7 +9,7 @@ use bulkhead_signing::{OrderName, Purpose as SigningPurpose, SigningError, Signi
 use tokio::time::Instant;
 
 use super::{FIRST_PAUSE, LONGEST_PAUSE, Left, Pursuit, unpacked};
-use crate::chain::{Chain, Rejection, RejectionKind, Sent};
+use crate::chain::{Chain, RejectionKind, Sent};
 use crate::journal::Journal;
 use crate::lane::Lease;
 
@@ -18,10 +18,10 @@ const SIGNER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What became of a transaction that was to be signed and sent.
 pub(super) enum Outcome {
-    /// It is out there, or may be.
+    /// It is out there, or may be: from now on the chain says what becomes of it, whatever servers said.
     Out,
-    /// It was signed, nobody took it, and nobody will get it.
-    Rejected(Rejection),
+    /// The chain uses the nonce for something else, as a server says.
+    Taken,
     /// It was not signed.
     NotSigned(SigningError),
 }
@@ -32,18 +32,13 @@ pub(super) enum Sending {
     Out,
     /// Something that uses up the nonce is out there in its stead: what comes next follows from that.
     First,
-    /// Nobody took it.
+    /// What must come first can't be sent at the moment.
     Later(String),
     /// It was not signed.
     NotSigned(SigningError),
 }
 
 impl Outcome {
-    /// Whether the chain says that somebody else has used the nonce.
-    pub(super) fn says_taken(&self) -> bool {
-        matches!(self, Self::Rejected(rejection) if rejection.kind == RejectionKind::NonceTooLow)
-    }
-
     /// Whether the signer keeps the nonce for something else that it signed before.
     fn says_kept(&self) -> bool {
         matches!(self, Self::NotSigned(SigningError::Refused(Refusal::NonceTaken { .. })))
@@ -51,13 +46,14 @@ impl Outcome {
 }
 
 impl<C: Chain, J: Journal> Pursuit<C, J> {
-    /// Signs, writes down, sends. The nonce must be leased, and `signed` is called when it is used.
+    /// Signs, writes down, sends. The nonce must be leased or the order's own; `written` is called when it is in the journal
+    /// that it is used.
     pub(super) async fn sign_and_send(
         &mut self,
         transaction: TxEip1559,
         purpose: Purpose,
         deadline: u64,
-        signed: impl FnOnce(),
+        written: impl FnOnce() + Send,
     ) -> Result<Outcome, Left> {
         let transaction = self.unlike_those_before(transaction)?;
         let nonce = transaction.nonce;
@@ -74,7 +70,6 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             Err(error) => return Ok(Outcome::NotSigned(error)),
         };
         let id = TransactionId(answer.hash.to_string());
-        signed();
         self.reach(Stage::Signed(SignedTransaction {
             id: id.clone(),
             purpose,
@@ -84,31 +79,29 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             raw: answer.raw.to_vec(),
         }))
         .await?;
+        written();
         let sent = self.desk.chain.send(&answer.raw).await;
         self.sent = Some(Instant::now());
-        match sent {
-            Sent::Taken(by) => {
-                if purpose != Purpose::Cancellation {
-                    self.not_taken = None;
-                }
-                self.reach(Stage::Submitted { id, to: by }).await?;
-                Ok(Outcome::Out)
-            }
+        self.not_taken = None;
+        let mut outcome = Outcome::Out;
+        let to = match sent {
+            Sent::Taken(by) => by,
             Sent::Unknown(why) => {
                 tracing::warn!(order = self.terms.id.0, %id, why, "nobody knows whether it arrived; it is asked for");
-                self.reach(Stage::Submitted { id, to: format!("nobody knows: {why}") }).await?;
-                Ok(Outcome::Out)
+                format!("nobody knows: {why}")
             }
             Sent::Rejected(rejection) => {
-                let why = format!("no node took it: {}", rejection.message);
-                tracing::warn!(order = self.terms.id.0, %id, why, "not sent");
-                self.reach(Stage::Gone { id, why }).await?;
-                if purpose != Purpose::Cancellation {
+                tracing::warn!(order = self.terms.id.0, %id, why = rejection.message, "no node took it");
+                if rejection.kind == RejectionKind::NonceTooLow {
+                    outcome = Outcome::Taken;
+                } else if purpose != Purpose::Cancellation {
                     self.not_taken = Some(rejection.message.clone());
                 }
-                Ok(Outcome::Rejected(rejection))
+                format!("no node took it: {}", rejection.message)
             }
-        }
+        };
+        self.reach(Stage::Submitted { id, to }).await?;
+        Ok(outcome)
     }
 
     /// Signs and sends with the nonce that was leased. A nonce that the signer keeps for something that never went out is
@@ -130,23 +123,16 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
                 None => return Ok(Sending::Later("what uses up a nonce can't be sent".to_owned())),
             }
         }
-        if outcome.says_taken() {
-            lease.taken();
-        } else {
-            drop(lease);
+        drop(lease);
+        if matches!(outcome, Outcome::Taken) {
+            // Those who come next need not run into the same.
+            self.desk.lane.ask_again().await;
         }
-        match outcome {
-            Outcome::Out => Ok(if kept { Sending::First } else { Sending::Out }),
-            Outcome::NotSigned(error) => Ok(Sending::NotSigned(error)),
-            Outcome::Rejected(rejection) => {
-                self.given_up += 1;
-                // The signer keeps the nonce for what was rejected; something must use it up.
-                if rejection.kind == RejectionKind::NonceTooLow || !self.use_up_nonce().await? {
-                    return Ok(Sending::Later(rejection.message));
-                }
-                Ok(Sending::First)
-            }
-        }
+        Ok(match outcome {
+            Outcome::NotSigned(error) => Sending::NotSigned(error),
+            Outcome::Out | Outcome::Taken if kept => Sending::First,
+            Outcome::Out | Outcome::Taken => Sending::Out,
+        })
     }
 
     async fn signed(

@@ -1,12 +1,11 @@
 //! From an order of which nothing is out there to a signed trade, or to an end before that.
 
 use alloy::consensus::TxEip1559;
-use alloy::primitives::{Address, Bytes, TxKind, U256};
+use alloy::primitives::{TxKind, U256};
 use alloy::rpc::types::TransactionRequest;
-use alloy::sol_types::SolCall as _;
 use bulkhead_core::money::Money;
 use bulkhead_core::order::{Pricing, Side};
-use bulkhead_core::venue::stage::{Attempt, Landing, Purpose, Stage};
+use bulkhead_core::venue::stage::{Purpose, Stage};
 use tokio::time::Instant;
 
 use super::resale::Unsellable;
@@ -36,7 +35,7 @@ pub(super) enum End {
 }
 
 /// Why no transaction was made this time.
-enum Stop {
+pub(super) enum Stop {
     /// It is for the order to end.
     End(End),
     /// It is to be tried again a little later.
@@ -74,7 +73,7 @@ impl From<Unsellable> for Stop {
     }
 }
 
-fn refused(why: impl Into<String>) -> Stop {
+pub(super) fn refused(why: impl Into<String>) -> Stop {
     Stop::End(End::Refused(why.into()))
 }
 
@@ -89,10 +88,10 @@ struct Prepared {
     needs: Needs,
 }
 
-struct Needs {
-    given: Token,
-    amount: U256,
-    native: U256,
+pub(super) struct Needs {
+    pub(super) given: Token,
+    pub(super) amount: U256,
+    pub(super) native: U256,
 }
 
 impl<C: Chain, J: Journal> Pursuit<C, J> {
@@ -139,7 +138,12 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         self.check_balances(&prepared.needs).await?;
         let transaction = self.transaction(&prepared, lease.nonce());
         match self.sign_and_send_leased(transaction, Purpose::Trade, prepared.deadline, lease).await? {
-            Sending::Out => Ok(()),
+            Sending::Out => {
+                if let Some(claimed) = &self.claimed {
+                    claimed.sent();
+                }
+                Ok(())
+            }
             Sending::First => Err(Stop::First),
             Sending::Later(why) => Err(Stop::Later(why)),
             Sending::NotSigned(error) => Err(refused(error.to_string())),
@@ -230,7 +234,10 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         let bound =
             |money: Money| to_units_down(money.0, decimals).map_err(|error| refused(error.to_string()));
         let at_limit = match self.terms.pricing {
-            Pricing::Market => None,
+            Pricing::Market => {
+                self.must_be_near_reference(market, quote)?;
+                None
+            }
             Pricing::Limit(price) => {
                 Some(price.value_of(self.terms.quantity).map_err(|error| refused(error.to_string()))?)
             }
@@ -272,11 +279,34 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         }
     }
 
+    /// What a server says of a price may be wrong, and a price may have run away since the order was made: a market order is
+    /// not executed at one that is far from what the gate reckoned with.
+    fn must_be_near_reference(&self, market: &Market, quote: &Quote) -> Result<(), Stop> {
+        let Some(most) = self.desk.settings.most_off_reference_bps else { return Ok(()) };
+        let reference = self.terms.reference_price;
+        let worth = reference.value_of(self.terms.quantity).map_err(|error| refused(error.to_string()))?;
+        let worth =
+            to_units_down(worth.0, market.quote.decimals).map_err(|error| refused(error.to_string()))?;
+        let bound = basis_points_of(worth, most);
+        let (is_far, quoted) = match self.terms.side {
+            Side::Buy => (quote.amount_in > worth.saturating_add(bound), quote.amount_in),
+            Side::Sell => (quote.amount_out < worth.saturating_sub(bound), quote.amount_out),
+        };
+        if !is_far {
+            return Ok(());
+        }
+        let (quoted, worth) = (self.money(quoted, &market.quote), self.money(worth, &market.quote));
+        Err(Stop::Later(format!(
+            "the pools offer {quoted}, and {worth} was reckoned with; evm.execution.most_off_reference_bps allows {most} \
+             basis points"
+        )))
+    }
+
     fn money(&self, units: U256, token: &Token) -> Money {
         Money(from_units(units, token.decimals).unwrap_or_default())
     }
 
-    async fn check_balances(&self, needs: &Needs) -> Result<(), Stop> {
+    pub(super) async fn check_balances(&self, needs: &Needs) -> Result<(), Stop> {
         let (chain, account) = (&self.desk.chain, self.account());
         if !needs.given.native {
             let function = Erc20::balanceOfCall { owner: account };
@@ -332,84 +362,6 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// Lets the router take just what it needs, if it may not yet. A transaction for that is an approval of this order.
-    async fn ensure_approved(
-        &mut self,
-        token: &Token,
-        router: Address,
-        amount: U256,
-        price: GasPrice,
-    ) -> Result<(), Stop> {
-        let desk = self.desk.clone();
-        let function = Erc20::allowanceCall { owner: self.account(), spender: router };
-        let allowed = route::read(&desk.chain, token.address, &function, At::Latest).await?;
-        if allowed >= amount {
-            return Ok(());
-        }
-        let approvals = |attempt: &&Attempt| attempt.transaction.purpose == Purpose::Approval;
-        let done = self.attempts.as_slice().iter().filter(approvals).count();
-        let landed = self.attempts.as_slice().iter().rfind(approvals).map(|last| last.landing);
-        if matches!(landed, Some(Landing::Included(_) | Landing::Succeeded(_) | Landing::Failed(_)))
-            && done >= 2
-        {
-            let why = format!(
-                "the approval of {} changed nothing: {} may be taken, and {} is needed",
-                token.symbol,
-                shown(allowed, token),
-                shown(amount, token)
-            );
-            return Err(refused(why));
-        }
-        let request = |value: U256| {
-            let call = Erc20::approveCall { spender: router, value };
-            let data: Bytes = call.abi_encode().into();
-            TransactionRequest::default().from(self.account()).to(token.address).input(data.into())
-        };
-        // Some tokens change an allowance only from or to nothing.
-        let mut wanted = amount;
-        let mut tried = desk.chain.call(request(amount), At::Latest).await;
-        if matches!(tried, Err(ChainError::Reverted(_))) && !allowed.is_zero() {
-            wanted = U256::ZERO;
-            tried = desk.chain.call(request(U256::ZERO), At::Latest).await;
-        }
-        let failed = |why: String| refused(format!("{} can't be approved: {why}", token.symbol));
-        match tried {
-            Ok(answer) if refuses(&answer) => return Err(failed("its contract answers no".to_owned())),
-            Ok(_) => {}
-            Err(ChainError::Reverted(data)) => return Err(failed(revert::decode(&data))),
-            Err(error) => return Err(error.into()),
-        }
-        let gas = desk.chain.estimate_gas(request(wanted)).await?;
-        let gas_limit = desk.settings.gas_limit(gas);
-        let data = Erc20::approveCall { spender: router, value: wanted }.abi_encode();
-        let native = U256::from(gas_limit).saturating_mul(U256::from(price.most));
-        let needs = Needs { given: Token { native: true, ..token.clone() }, amount: U256::ZERO, native };
-        self.check_balances(&needs).await?;
-        self.reach(Stage::Checked).await?;
-        let lease = desk.lane.lease(&desk.chain).await?;
-        let transaction = TxEip1559 {
-            chain_id: desk.settings.chain_id,
-            nonce: lease.nonce(),
-            gas_limit,
-            max_fee_per_gas: price.most,
-            max_priority_fee_per_gas: price.tip,
-            to: TxKind::Call(token.address),
-            value: U256::ZERO,
-            access_list: Default::default(),
-            input: data.into(),
-        };
-        match self.sign_and_send_leased(transaction, Purpose::Approval, 0, lease).await? {
-            Sending::Out | Sending::First => Err(Stop::First),
-            Sending::Later(why) => Err(Stop::Later(why)),
-            Sending::NotSigned(error) => Err(failed(error.to_string())),
-        }
-    }
-}
-
-/// A token may answer nothing when it has approved, but if it answers, it must be yes.
-fn refuses(answer: &Bytes) -> bool {
-    answer.len() >= 32 && answer.iter().take(32).all(|byte| *byte == 0)
 }
 
 /// The clock of the chain counts, which may be behind that of this machine or before it.
@@ -419,7 +371,7 @@ fn deadline(head: &Head, seconds: u64) -> u64 {
     head.timestamp.max(now).saturating_add(seconds)
 }
 
-fn shown(units: U256, token: &Token) -> String {
+pub(super) fn shown(units: U256, token: &Token) -> String {
     match from_units(units, token.decimals) {
         Ok(amount) => format!("{amount} {}", token.symbol),
         Err(_) => format!("{units} units of {}", token.symbol),
