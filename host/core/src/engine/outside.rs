@@ -13,6 +13,7 @@ use crate::output::{Output, ReachedStage};
 use crate::strategy::FillCause;
 use crate::time::Timestamp;
 use crate::venue::outside::{OutsideVenue, Request};
+use crate::venue::stage::Stage;
 use crate::venue::{Execution, Report, ReportedEvent, Venue as _, VenueMessage, VenueNews};
 
 /// Who halts an account whose venue says what can't be.
@@ -65,6 +66,9 @@ impl Engine {
                 let time = self.now;
                 match outside.note(*id, stage) {
                     Ok(()) => {
+                        if matches!(**stage, Stage::Confirmed { .. }) {
+                            self.outside_facts.landed = self.outside_facts.landed.saturating_add(1);
+                        }
                         let stage = (**stage).clone();
                         let reached = ReachedStage { order: *id, strategy, time, state, filled, stage };
                         outputs.push(Output::StageReached(reached));
@@ -143,6 +147,7 @@ impl Engine {
                 return self.contradict(&what, outputs);
             }
         };
+        self.note_cost_outside(strategy, payable);
         let transition = if complete { Transition::FillRest } else { Transition::FillPart };
         order.apply(transition).map_err(|error| StepError::Input(error.to_string()))?;
         if payable < fee {
@@ -151,6 +156,15 @@ impl Engine {
             outputs.push(Output::InputRefused { time, reason });
         }
         self.after_fill(order, &settlement, price, closed, outputs)
+    }
+
+    /// Notes what was booked as paid outside.
+    pub(super) fn note_cost_outside(&mut self, strategy: StrategyId, booked: Money) {
+        if self.outside.is_some() && is_real(&self.ledger, strategy) {
+            // No account pays so much; if one did, the rest shows as a difference.
+            let costs = self.outside_facts.costs.plus(booked);
+            self.outside_facts.costs = costs.unwrap_or(self.outside_facts.costs);
+        }
     }
 
     /// What is there for the fee of an execution of this value.
