@@ -65,6 +65,10 @@ pub(crate) enum Command {
     Halt(HaltArguments),
     /// End a halt.
     Resume(ResumeArguments),
+    /// Hold the books against the chain, and say what becomes of a difference.
+    Reconcile(ReconcileArguments),
+    /// Look whether everything is as a host needs it to trade.
+    Doctor(DoctorArguments),
     /// Buy or sell by hand, through the risk gate.
     #[command(subcommand)]
     Order(OrderCommand),
@@ -285,6 +289,84 @@ pub(crate) struct ResumeArguments {
     /// Don't wait until a running host has done it.
     #[arg(long)]
     pub(crate) no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct ReconcileArguments {
+    #[command(subcommand)]
+    pub(crate) action: Option<ReconcileAction>,
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// The account; all that trade on a chain when left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+    /// Print what was found as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReconcileAction {
+    /// Book a difference as something that you brought or took away.
+    Adopt(AdjustmentArguments),
+    /// Book what is missing as lost.
+    WriteOff(AdjustmentArguments),
+    /// Say that a difference is fine; it counts again when it becomes another one.
+    Ignore {
+        /// The difference, as `bulkhead reconcile` names it.
+        #[arg(long, value_name = "NAME")]
+        difference: String,
+        /// Why it is fine.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        request: RequestArguments,
+    },
+    /// Have an ignored difference count again.
+    StopIgnoring {
+        /// The difference, as `bulkhead reconcile` names it.
+        #[arg(long, value_name = "NAME")]
+        difference: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        request: RequestArguments,
+    },
+}
+
+/// A difference that is to be booked.
+#[derive(Debug, Args)]
+pub(crate) struct AdjustmentArguments {
+    /// In which token.
+    #[arg(long, value_name = "SYMBOL")]
+    pub(crate) token: String,
+    /// The instrument, where several are of the same token.
+    #[arg(long, value_name = "SYMBOL")]
+    pub(crate) instrument: Option<String>,
+    /// What a unit is worth; needed where units of an instrument came.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) price: Option<Decimal>,
+    /// Whose position it is; may be left out where it can be only one's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) strategy: Option<String>,
+    /// Why.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) request: RequestArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArguments,
+    /// Print what was found as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Of whom something is asked, and how the answer is told.

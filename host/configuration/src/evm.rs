@@ -226,16 +226,37 @@ impl Default for EvmExecution {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvmReconciliation {
-    /// How often.
+    /// How often, beside the start.
     pub every: Setting<Span>,
-    /// What may be missing of a token before trading is halted, as a fraction of what the books say.
+    /// How much of a token may differ before trading is halted, as a fraction of what the books say.
     pub tolerance: Setting<Decimal>,
+    /// So much more may differ of each token, in the account's currency.
+    pub dust: Setting<Decimal>,
+    /// What becomes of what is there and not in the books.
+    pub surplus: EvmSurplus,
 }
 
 impl Default for EvmReconciliation {
+    /// Every five minutes, within 0.01 % and a hundredth of the currency.
     fn default() -> Self {
-        Self { every: Setting(Span::from_seconds(60)), tolerance: Setting(Decimal::new(1, 4)) }
+        Self {
+            every: Setting(Span::from_seconds(300)),
+            tolerance: Setting(Decimal::new(1, 4)),
+            dust: Setting(Decimal::new(1, 2)),
+            surplus: EvmSurplus::default(),
+        }
     }
+}
+
+/// What becomes of what is there and not in the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvmSurplus {
+    /// Trading halts over it, as over what is missing.
+    #[default]
+    Halt,
+    /// It is told. For addresses that others send to.
+    Report,
 }
 
 /// A server that keeps transactions to itself.
@@ -367,6 +388,10 @@ impl Evm {
         if !(Decimal::ZERO..Decimal::ONE).contains(&self.reconciliation.tolerance.0) {
             let found = self.reconciliation.tolerance.0.to_string();
             wrong("reconciliation.tolerance", found, "a fraction from 0 to below 1 is expected");
+        }
+        if self.reconciliation.dust.0 < Decimal::ZERO {
+            let found = self.reconciliation.dust.0.to_string();
+            wrong("reconciliation.dust", found, "an amount of the currency from 0 is expected");
         }
         self.references(&mut wrong);
         problems

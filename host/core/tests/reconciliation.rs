@@ -327,7 +327,9 @@ fn what_is_ignored_is_in_the_snapshot_with_who_said_so() {
         reason: "of another use".to_owned(),
     };
     let outputs = account.command(ignore);
-    assert!(matches!(outputs, [Output::IgnoringChanged(changed)] if changed.difference == Some(decimal("12.5"))));
+    assert!(
+        matches!(outputs, [Output::IgnoringChanged(changed)] if changed.difference == Some(decimal("12.5")))
+    );
     account.step(&Input { time: account.engine.now(), kind: InputKind::Checkpoint });
     let restored = Engine::restore(account.engine.snapshot(), Box::new(source())).unwrap();
     let ignored = &restored.outside_facts().ignored()["USDC"];
@@ -346,8 +348,10 @@ fn what_is_ignored_is_in_the_snapshot_with_who_said_so() {
 fn profit(account: &Account) -> Decimal {
     let ledger = account.engine.ledger();
     let books = ledger.sub_ledgers().iter().filter(|books| !books.is_make_believe());
-    let invested: Decimal =
-        books.flat_map(|books| books.positions()).map(|position| position.cost.0 + position.entry_fees.0).sum();
+    let invested: Decimal = books
+        .flat_map(|books| books.positions())
+        .map(|position| position.cost.0 + position.entry_fees.0)
+        .sum();
     ledger.cash().0 + invested - ledger.deposited().0
 }
 
@@ -358,7 +362,8 @@ enum Operation {
 }
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
-    let cash = (any::<bool>(), -900_000_i64..900_000).prop_map(|(adopt, cents)| Operation::Cash(adopt, cents));
+    let cash =
+        (any::<bool>(), -900_000_i64..900_000).prop_map(|(adopt, cents)| Operation::Cash(adopt, cents));
     let price = proptest::option::of(0_i64..50_000);
     let units = (any::<bool>(), -3_000_i64..3_000, price)
         .prop_map(|(adopt, thousandths, price)| Operation::Units(adopt, thousandths, price));

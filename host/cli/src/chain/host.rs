@@ -9,11 +9,11 @@ use anyhow::{Context as _, Result, bail};
 use bulkhead_configuration::{Evm, FeedSource, Mode};
 use bulkhead_evm::rpc::Endpoints;
 use bulkhead_evm::rpc::private::PrivateFirst;
-use bulkhead_evm::settings::ChainSettings;
 use bulkhead_signing::EvmSigner;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
+use super::reconciliation::Comparison;
 use super::settings;
 use super::signer::Signers;
 use super::venue::ChainVenue;
@@ -132,8 +132,9 @@ impl ChainHost {
                 );
             }
             tracing::info!(account = account.name, address = %signer.address(), chain = evm.chain_id, "trades real funds");
-            let parts =
-                Parts { handle: self.handle().clone(), name: account.name.clone(), chain_settings, signer };
+            let comparison =
+                Comparison::new(&account.name, evm, chain_settings, Arc::clone(&endpoints), signer.address());
+            let parts = Parts { handle: self.handle().clone(), comparison, signer };
             venues.push(Some(match private {
                 None => parts.start_on(endpoints),
                 Some(private) => parts.start_on(PrivateFirst::new(endpoints, &private)?),
@@ -156,16 +157,15 @@ impl ChainHost {
 /// What an account's executor is made of, but its engine.
 struct Parts {
     handle: Handle,
-    name: String,
-    chain_settings: ChainSettings,
+    comparison: Comparison,
     signer: Arc<dyn EvmSigner>,
 }
 
 impl Parts {
     fn start_on<C: bulkhead_evm::chain::Chain>(self, chain: C) -> StartOutside {
-        Box::new(move |engine, wake| {
-            let Self { handle, name, chain_settings, signer } = self;
-            let venue = ChainVenue::start(&handle, &name, chain_settings, chain, signer, wake, engine)?;
+        Box::new(move |engine, wake, told| {
+            let Self { handle, comparison, signer } = self;
+            let venue = ChainVenue::start(&handle, comparison, chain, signer, wake, told, engine)?;
             Ok(Box::new(venue) as Box<dyn Outside>)
         })
     }

@@ -80,9 +80,7 @@ impl Engine {
                 self.deploy(&deployment, outputs)?;
                 Ok(())
             }
-            Command::Adopt(adjustment) => {
-                self.adjust(adjustment, AdjustmentKind::Adopted, actor, outputs)
-            }
+            Command::Adopt(adjustment) => self.adjust(adjustment, AdjustmentKind::Adopted, actor, outputs),
             Command::WriteOff(adjustment) => {
                 self.adjust(adjustment, AdjustmentKind::WrittenOff, actor, outputs)
             }

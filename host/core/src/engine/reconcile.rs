@@ -149,7 +149,8 @@ impl Engine {
             return Err(StepError::Input(format!("there is no difference in {what}")));
         }
         if more.is_positive() && kind == AdjustmentKind::WrittenOff {
-            let why = format!("{more} of {what} is more than the books say; only what is missing is written off");
+            let why =
+                format!("{more} of {what} is more than the books say; only what is missing is written off");
             return Err(StepError::Input(why));
         }
         match asset {
@@ -325,7 +326,9 @@ fn check_text(what: &str, text: &str) -> Result<(), StepError> {
     }
     let letters = text.chars().count();
     if letters > LONGEST_TEXT {
-        return Err(StepError::Input(format!("the {what} has {letters} letters; {LONGEST_TEXT} are the most")));
+        return Err(StepError::Input(format!(
+            "the {what} has {letters} letters; {LONGEST_TEXT} are the most"
+        )));
     }
     Ok(())
 }

@@ -32,6 +32,12 @@ impl Endpoints {
         Ok(Self { chain_id, endpoints })
     }
 
+    /// The hosts' names, in their order. They are no secrets.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.endpoints.iter().map(Endpoint::name).collect()
+    }
+
     /// Whether a server is of this chain, asked once for each connection.
     pub(super) async fn is_right(&self, endpoint: &Endpoint) -> Result<(), ChainError> {
         let found = match endpoint.known_chain() {
@@ -99,7 +105,7 @@ impl Endpoints {
     }
 
     /// Asks all that are healthy.
-    async fn ask_all<'a, T, F>(
+    pub(super) async fn ask_all<'a, T, F>(
         &'a self,
         what: &str,
         ask: impl Fn(&'a Endpoint) -> F,
