@@ -10,8 +10,8 @@ use bulkhead_evm_chain::account::account;
 use bulkhead_evm_chain::market::{LocalMarket, units};
 use rust_decimal::Decimal;
 use serde_json::Value;
-use support::host::Host;
 use support::chain_place::Place;
+use support::host::Host;
 use support::{bulkhead, json, succeed};
 
 /// Compared at the start and whenever something asks for it.

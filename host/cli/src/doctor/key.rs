@@ -26,8 +26,7 @@ pub(super) struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     pub(super) const fn new(passphrase: &'a PassphraseArguments) -> Self {
-        let can_open = passphrase.passphrase_fd.is_some() || passphrase.passphrase_file.is_some();
-        Self { signers: signer::Signers::new(passphrase), can_open }
+        Self { signers: signer::Signers::new(passphrase), can_open: passphrase.is_given() }
     }
 
     /// Whether the account's key is there and answers for its address.
@@ -44,7 +43,7 @@ impl<'a> Keys<'a> {
         match evm.signer {
             Place::Process => {
                 let socket = signer::socket(&configuration.storage, evm.socket.as_ref());
-                match ProcessSigner::connect(&socket, address).await {
+                match ProcessSigner::connect(&socket, address, evm.signer_user).await {
                     Ok(_) => Check::ok(NAME, format!("the signer's process has the key of {address}")),
                     Err(error) => {
                         let advice =

@@ -47,8 +47,8 @@ pub struct TokenBooks {
     pub expected: Decimal,
     /// So much less may be there, as orders on their way may have taken it.
     pub may_be_less: Decimal,
-    /// So much more may be there, as they may have brought it; any amount when absent.
-    pub may_be_more: Option<Decimal>,
+    /// Whether more may be there, as they may have brought it. How much a trade brings is known when it is booked.
+    pub may_be_more: bool,
     /// What a unit is worth in the account's currency, if that is known.
     pub price: Option<Decimal>,
 }
@@ -139,11 +139,10 @@ impl Books {
             let (is_base, is_quote) =
                 (of(&known.token) == of(&market.base), of(&known.token) == of(&market.quote));
             match order.terms().side {
-                Side::Buy if is_base => known.bring(Some(order.remaining().0)),
+                Side::Buy if is_base => known.may_be_more = true,
                 Side::Buy if is_quote => known.take(order.reserved_money().0),
                 Side::Sell if is_base => known.take(order.remaining().0),
-                // It may have sold for more than anybody expected.
-                Side::Sell if is_quote => known.bring(None),
+                Side::Sell if is_quote => known.may_be_more = true,
                 _ => {}
             }
         }
@@ -157,7 +156,7 @@ impl TokenBooks {
             assets: Vec::new(),
             expected: Decimal::ZERO,
             may_be_less: Decimal::ZERO,
-            may_be_more: Some(Decimal::ZERO),
+            may_be_more: false,
             price,
         }
     }
@@ -176,10 +175,6 @@ impl TokenBooks {
 
     fn take(&mut self, most: Decimal) {
         self.may_be_less = self.may_be_less.saturating_add(most);
-    }
-
-    fn bring(&mut self, most: Option<Decimal>) {
-        self.may_be_more = self.may_be_more.zip(most).map(|(before, most)| before.saturating_add(most));
     }
 }
 

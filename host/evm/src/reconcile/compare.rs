@@ -300,7 +300,7 @@ fn balance(books: &Books, known: &TokenBooks, figures: &Figures, tolerance: &Tol
     };
     let open = row.unexplained();
     let less_is_fine = open >= -known.may_be_less.saturating_add(tolerated);
-    let more_is_fine = known.may_be_more.is_none_or(|more| open <= more.saturating_add(tolerated));
+    let more_is_fine = known.may_be_more || open <= tolerated;
     row.verdict = if open.abs() <= tolerated {
         match &row.ignored {
             Some(_) => Verdict::Ignored,

@@ -51,8 +51,10 @@ impl Figures {
         address: Address,
     ) -> Result<Self, ChainError> {
         let chain_id = endpoints.chain_id().await?;
-        let head = endpoints.header(BlockId::latest()).await?;
-        let head = head.ok_or_else(|| ChainError::Malformed("there is no newest block".to_owned()))?;
+        // Which every server that is not behind has.
+        let height = endpoints.head().await?.number;
+        let head = endpoints.header(BlockId::number(height)).await?;
+        let head = head.ok_or_else(|| ChainError::Unavailable(format!("nobody has block {height}")))?;
         let (hash, block, timestamp) = (head.hash, head.number, head.timestamp);
         let at = BlockId::hash(hash);
         let mut tokens: Vec<&Token> =

@@ -27,7 +27,7 @@ fn booked(token: Token, asset: Asset, amount: &str, price: &str) -> TokenBooks {
         assets: vec![BookedAsset { asset, symbol, booked }],
         expected: booked,
         may_be_less: Decimal::ZERO,
-        may_be_more: Some(Decimal::ZERO),
+        may_be_more: false,
         price: Some(decimal(price)),
     }
 }
@@ -121,9 +121,9 @@ fn a_surplus_is_told_where_it_does_not_halt() {
 #[test]
 fn what_an_order_on_its_way_explains_is_no_difference_and_what_it_does_not_is_one() {
     let mut books = books();
-    // It may pay up to 300 for up to 3.
+    // It may pay up to 300 for some of X.
     books.tokens[0].may_be_less = decimal("300");
-    books.tokens[1].may_be_more = Some(decimal("3"));
+    books.tokens[1].may_be_more = true;
     books.open_nonces.insert(5);
     for (dollars, units, expected) in [
         ("1000", "2", Verdict::Agrees),
@@ -134,9 +134,9 @@ fn what_an_order_on_its_way_explains_is_no_difference_and_what_it_does_not_is_on
         let found = compare(&books, &chain(dollars, units), &STRICT);
         assert_eq!(verdict(&found, "balance:USD"), expected, "{dollars}");
     }
-    assert_eq!(verdict(&compare(&books, &chain("700", "5.1"), &STRICT), "balance:X"), Verdict::Halts);
-    // A sale may bring any amount.
-    books.tokens[0].may_be_more = None;
+    assert_eq!(verdict(&compare(&books, &chain("700", "1.9"), &STRICT), "balance:X"), Verdict::Halts);
+    // A sale takes its units, and may bring any amount.
+    (books.tokens[0].may_be_less, books.tokens[0].may_be_more) = (Decimal::ZERO, true);
     assert_eq!(verdict(&compare(&books, &chain("9000", "2"), &STRICT), "balance:USD"), Verdict::OnTheWay);
 }
 
