@@ -18,6 +18,9 @@ use crate::shard::database_url;
 /// Decimals of native currency on every EVM chain.
 const NATIVE_DECIMALS: u8 = 18;
 
+/// An approval of less than this part of what is there is no news.
+const LITTLE: alloy_primitives::U256 = alloy_primitives::U256::from_limbs([20, 0, 0, 0]);
+
 /// What an approval and a swap take of gas, on the safe side.
 const GAS_OF_A_TRADE: u64 = 500_000;
 
@@ -98,7 +101,10 @@ fn permissions(figures: &Figures, evm: &Evm) -> Check {
         });
         of.map_or_else(|| token.to_string(), |(symbol, _)| symbol.clone())
     };
-    let left = figures.allowances.iter().filter(|(_, allowed)| !allowed.is_zero());
+    // What a purchase did not cost of what it may stays allowed, and is little.
+    let little =
+        |token: &alloy_primitives::Address| figures.tokens.get(token).copied().unwrap_or_default() / LITTLE;
+    let left = figures.allowances.iter().filter(|((token, _), allowed)| **allowed > little(token));
     let left: Vec<String> =
         left.map(|((token, spender), _)| format!("{spender} may take {}", name(token))).collect();
     if left.is_empty() {

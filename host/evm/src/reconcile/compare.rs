@@ -17,6 +17,10 @@ pub const TRANSACTIONS: &str = "transactions";
 /// The name of the difference in transactions that wait for a block.
 pub const PENDING: &str = "pending";
 
+/// A purchase is allowed to cost a little more than it does, and what it did not cost stays allowed: so small a part of what
+/// the books hold is no difference.
+const LEFT_OF_PURCHASES: Decimal = Decimal::from_parts(5, 0, 0, false, 2);
+
 /// What is no difference yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tolerance {
@@ -226,8 +230,10 @@ pub fn compare(books: &Books, figures: &Figures, tolerance: &Tolerance) -> Recon
         let subject = format!("allowance:{}:{spender}", known.token.symbol);
         let chain = decimal(*allowed, known.token.decimals);
         let ignored = books.ignored.get(&subject).cloned();
+        let tolerated = known.expected.abs().checked_mul(LEFT_OF_PURCHASES).unwrap_or_default();
         let verdict = match &ignored {
             _ if chain.is_zero() => Verdict::Agrees,
+            _ if chain <= tolerated => Verdict::Tolerated,
             Some(fine) if chain <= fine.difference => Verdict::Ignored,
             _ if books.on_their_way => Verdict::OnTheWay,
             // A router that is traded with is trusted with a trade: nothing is missing.
@@ -241,7 +247,7 @@ pub fn compare(books: &Books, figures: &Figures, tolerance: &Tolerance) -> Recon
             chain,
             difference: chain,
             worth: known.price.and_then(|price| chain.checked_mul(price)),
-            tolerance: Decimal::ZERO,
+            tolerance: tolerated,
             verdict,
             ignored,
             assets: Vec::new(),

@@ -201,6 +201,9 @@ fn what_landed_is_not_counted_from_while_something_is_on_its_way() {
 #[test]
 fn a_permission_that_is_left_is_told_unless_an_order_uses_it() {
     let mut figures = chain("1000", "2");
+    // What a purchase may cost more than it does, and did not.
+    figures.allowances.insert((Address::repeat_byte(1), ROUTER), to_units(decimal("50"), 6).unwrap());
+    assert_eq!(verdict(&compare(&books(), &figures, &usual()), "allowance"), Verdict::Tolerated);
     figures.allowances.insert((Address::repeat_byte(1), ROUTER), U256::MAX);
     let mut books = books();
     let found = compare(&books, &figures, &usual());
