@@ -25,7 +25,8 @@ impl Place {
     /// Somebody else sends so many dollars of the account's away.
     fn take(&self, dollars: u64) {
         let (token, elsewhere) = (self.dollar(), account(7).address());
-        let sent = self.chain.send(token, &LocalMarket::trader(), elsewhere, units(dollars, 6));
+        let trader = LocalMarket::trader();
+        let sent = self.chain.send(token, &trader, elsewhere, units(dollars, 6));
         self.runtime.block_on(sent).unwrap();
     }
 
@@ -170,7 +171,8 @@ fn a_transaction_that_nobody_ordered_halts_while_it_waits_for_a_block() {
 fn a_permission_that_was_left_is_told_and_halts_nothing() {
     let place = Place::new();
     let router = place.chain.deployed().v2_router;
-    let approved = place.chain.approve(place.dollar(), &LocalMarket::trader(), router, U256::MAX);
+    let trader = LocalMarket::trader();
+    let approved = place.chain.approve(place.dollar(), &trader, router, U256::MAX);
     place.runtime.block_on(approved).unwrap();
     let mut host = place.start(&[]);
     host.wait_for(&["trading goes on", "may still take"]);
