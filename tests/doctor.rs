@@ -117,7 +117,8 @@ mod on_a_chain {
         }
         let router = place.chain.deployed().v2_router;
         let dollar = place.chain.deployed().tokens.dollar;
-        let approved = place.chain.approve(dollar, &LocalMarket::trader(), router, U256::MAX);
+        let trader = LocalMarket::trader();
+        let approved = place.chain.approve(dollar, &trader, router, U256::MAX);
         place.runtime.block_on(approved).unwrap();
         assert_eq!(check(&looked_at(&place, &[]).1, "approvals")["verdict"], "warning");
     }
