@@ -294,7 +294,11 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_command_is_told_with_the_reason() {
+    fn an_adjustment_is_told_with_what_it_changes() {
+        let told = |command| {
+            let AuditRow { action, subject, detail, .. } = row(Actor::Person("anna".to_owned()), command, None);
+            [action, subject, detail]
+        };
         let adjustment = |asset, price, slot: Option<&str>| {
             Box::new(Adjustment {
                 asset,
@@ -313,7 +317,10 @@ mod tests {
         let told_of = told(Command::WriteOff(lost));
         assert_eq!((told_of[0].as_str(), told_of[1].as_str()), ("write-off", "momentum"));
         assert!(told_of[2].ends_with(" from 10 to 1 at 2: a person looked"), "{}", told_of[2]);
+    }
 
+    #[test]
+    fn a_refused_command_is_told_with_the_reason() {
         let halt = Command::Halt { reason: "a look".to_owned(), action: HaltAction::StopEntries };
         let refused = row(Actor::Host("recovery".to_owned()), halt, Some("not now"));
         assert_eq!(refused.actor, "host: recovery");
