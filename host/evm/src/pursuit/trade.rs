@@ -218,7 +218,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             .value(swap.value);
         let gas_limit = self.dry_run(request).await?;
         if let (Some(probe), false) = (quote.probe(&terms), keeps_a_part) {
-            self.refuse_kept_parts(probe, &market).await?;
+            self.refuse_kept_parts(probe, &market, &quote).await?;
         }
         let gas_cost = U256::from(gas_limit).saturating_mul(U256::from(price.most));
         needs.native = swap.value.saturating_add(gas_cost);
@@ -342,8 +342,9 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         Ok(self.desk.settings.gas_limit(gas))
     }
 
-    /// A purchase of a token that keeps a part of transfers brings less than was paid for.
-    async fn refuse_kept_parts(&self, probe: Swap, market: &Market) -> Result<(), Stop> {
+    /// A purchase of a token that keeps a part of transfers brings less than was paid for. So does one at a price that has
+    /// moved since it was quoted, which says nothing of the token.
+    async fn refuse_kept_parts(&self, probe: Swap, market: &Market, quote: &Quote) -> Result<(), Stop> {
         let request = TransactionRequest::default()
             .from(self.account())
             .to(probe.router)
@@ -352,6 +353,11 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         match self.desk.chain.call(request, At::Latest).await {
             Ok(_) => Ok(()),
             Err(ChainError::Reverted(data)) => {
+                let quantity = quote.amount_out;
+                let now = route::quote(&self.desk.chain, &quote.route, Side::Buy, quantity).await?;
+                if now != *quote {
+                    return Err(Stop::Later("the price moved while it was tried".to_owned()));
+                }
                 let reason = revert::decode(&data);
                 Err(refused(format!(
                     "{} does not arrive whole ({reason}): it keeps a part of each transfer; allow it with \

@@ -356,7 +356,7 @@ pub(super) fn kind_of_rejection(message: &str) -> Option<RejectionKind> {
         "out of gas",
         "oversized",
         "invalid sender",
-        "invalid signature",
+        "signature",
         "invalid transaction",
         "chain id",
         "chainid",
