@@ -120,7 +120,9 @@ fn what_came_in_is_ignored_with_a_reason_also_after_a_crash() {
     host.wait_for(&["trading resumed"]);
     host.kill();
 
-    let host = begun(&place, &OFTEN);
+    let mut host = place.start(&OFTEN);
+    host.wait_for(&["the books agree with the chain"]);
+    host.wait_for(&["was recovered"]);
     let (agrees, found) = place.compared();
     assert!(agrees, "{found}");
     let ignored = &row(&found, "balance:USD")["ignored"];
