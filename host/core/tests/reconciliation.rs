@@ -9,6 +9,7 @@ use bulkhead_core::engine::{Engine, EngineSettings};
 use bulkhead_core::identifier::{InstrumentId, OrderId, StrategyId};
 use bulkhead_core::input::{Command, Input, InputKind, StrategyMode};
 use bulkhead_core::instrument::Instrument;
+use bulkhead_core::ledger::SubLedger;
 use bulkhead_core::money::{Money, Price, Quantity};
 use bulkhead_core::output::Output;
 use bulkhead_core::reconciliation::{Adjustment, AdjustmentKind, Asset, BooksAdjusted};
@@ -348,10 +349,8 @@ fn what_is_ignored_is_in_the_snapshot_with_who_said_so() {
 fn profit(account: &Account) -> Decimal {
     let ledger = account.engine.ledger();
     let books = ledger.sub_ledgers().iter().filter(|books| !books.is_make_believe());
-    let invested: Decimal = books
-        .flat_map(|books| books.positions())
-        .map(|position| position.cost.0 + position.entry_fees.0)
-        .sum();
+    let invested: Decimal =
+        books.flat_map(SubLedger::positions).map(|position| position.cost.0 + position.entry_fees.0).sum();
     ledger.cash().0 + invested - ledger.deposited().0
 }
 

@@ -296,7 +296,8 @@ mod tests {
     #[test]
     fn an_adjustment_is_told_with_what_it_changes() {
         let told = |command| {
-            let AuditRow { action, subject, detail, .. } = row(Actor::Person("anna".to_owned()), command, None);
+            let AuditRow { action, subject, detail, .. } =
+                row(Actor::Person("anna".to_owned()), command, None);
             [action, subject, detail]
         };
         let adjustment = |asset, price, slot: Option<&str>| {

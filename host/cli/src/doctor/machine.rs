@@ -70,7 +70,7 @@ fn disk(folder: &Path) -> Check {
     let advice = "make room: a journal that can't be written stops trading";
     match free {
         ..LEAST_FREE => Check::failed("disk", shown, advice),
-        ..USUAL_FREE => Check::warning("disk", shown, advice),
+        LEAST_FREE..USUAL_FREE => Check::warning("disk", shown, advice),
         _ => Check::ok("disk", shown),
     }
 }

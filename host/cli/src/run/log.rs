@@ -150,7 +150,7 @@ pub(super) fn output(engine: &Engine, numbered: &NumberedOutput) {
                     tracing::info!(input, subject, %difference, %actor, reason, "a difference is ignored");
                 }
                 None => {
-                    tracing::info!(input, subject, %actor, reason, "a difference is not ignored any more")
+                    tracing::info!(input, subject, %actor, reason, "a difference is not ignored any more");
                 }
             }
         }

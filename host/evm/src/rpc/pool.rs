@@ -245,7 +245,6 @@ impl Chain for Endpoints {
     }
 
     /// To all that are healthy: the more have it, the sooner it lands. It is rejected when all of them say so.
-
     async fn send(&self, raw: &[u8]) -> Sent {
         let (mut takers, mut unknown, mut rejections) = (Vec::new(), Vec::new(), Vec::new());
         let sent = self.candidates().into_iter().map(|endpoint| async move {
