@@ -26,12 +26,13 @@ const MOST_WORSE_BPS: u32 = POOL_FEE_BPS + 50;
 const PARTS: u64 = 10;
 
 impl Place {
-    /// Others go on trading one way until both accounts have done so as well.
+    /// Others go on trading one way until one account has done so as well, and then leave the price to the other: paper
+    /// waits for the next bar, and is not to find another price there.
     fn others_trade_until_both_have(&self, side: Side) {
         let until = Instant::now() + PATIENCE;
         while !["paper", "real"].into_iter().all(|account| self.has_filled(account, side)) {
             assert!(Instant::now() < until, "not both accounts have traded");
-            if !self.has_filled("paper", side) {
+            if !["paper", "real"].into_iter().any(|account| self.has_filled(account, side)) {
                 let trade = self.market.others_trade(&self.chain, side == Side::Buy, PARTS);
                 self.runtime.block_on(trade);
             }

@@ -1,5 +1,5 @@
 //! The system's keyring as a place for passphrases: the Keychain of macOS, the Credential Manager of Windows, the Secret
-//! Service of Linux desktops (GNOME Keyring, KWallet, KeePassXC).
+//! Service of Linux desktops (GNOME's keyring, `KWallet`, `KeePassXC`).
 
 use std::thread;
 
