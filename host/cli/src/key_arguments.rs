@@ -162,6 +162,7 @@ pub(crate) struct PassphraseArguments {
     pub(crate) passphrase_file: Option<PathBuf>,
 }
 
+#[cfg(feature = "evm")]
 impl PassphraseArguments {
     /// Whether it comes from somewhere else than the terminal.
     pub(crate) const fn is_given(&self) -> bool {
