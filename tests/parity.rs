@@ -63,7 +63,11 @@ fn decimal(value: &Value) -> Decimal {
 fn a_strategy_ends_with_the_same_positions_on_paper_and_on_the_chain() {
     let place = Place::new();
     let fee = format!("accounts.paper.paper.fee_bps={POOL_FEE_BPS}");
+    // The pool whose prices are seen, and no other: paper knows of none.
+    let router = place.chain.deployed().v2_router;
+    let routes = format!("evm.markets.WETH-USD.routes=[{{ version = \"v2\", router = \"{router}\" }}]");
     let settings = [
+        &routes,
         "accounts.real.mode=live",
         "accounts.paper.mode=paper",
         &fee,
