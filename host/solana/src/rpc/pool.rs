@@ -52,17 +52,24 @@ impl Endpoints {
         Err(ClusterError::Refused(what))
     }
 
-    /// Those that may be asked now, the healthiest first.
+    fn awake(&self) -> Vec<&Endpoint> {
+        self.endpoints.iter().filter(|endpoint| endpoint.line().is_awake()).collect()
+    }
+
+    /// Those that may be asked now: the healthiest first, and last those that are behind another.
     fn candidates(&self) -> Vec<&Endpoint> {
-        let newest = self.endpoints.iter().map(Endpoint::height).max().unwrap_or_default();
-        let mut found: Vec<&Endpoint> = self
-            .endpoints
-            .iter()
-            .filter(|endpoint| endpoint.line().is_awake())
-            // Of one that was never asked nothing is known.
-            .filter(|endpoint| endpoint.height() == 0 || endpoint.height() + MOST_BLOCKS_BEHIND >= newest)
-            .collect();
-        found.sort_by_key(|endpoint| endpoint.line().failures());
+        let mut found = self.awake();
+        let newest = found.iter().map(|endpoint| endpoint.height()).max().unwrap_or_default();
+        found.sort_by_key(|endpoint| (is_behind(endpoint.height(), newest), endpoint.line().failures()));
+        found
+    }
+
+    /// Those whose word counts when money hangs on it. One that is behind is left out only when most say so: one that
+    /// claims to be far ahead must not silence all others.
+    fn voters(&self) -> Vec<&Endpoint> {
+        let mut found = self.awake();
+        let reached = reached_by_most(found.iter().map(|endpoint| endpoint.height()).collect());
+        found.retain(|endpoint| !is_behind(endpoint.height(), reached.unwrap_or_default()));
         found
     }
 
@@ -126,10 +133,6 @@ impl Endpoints {
         let when = wait.map(|wait| format!("; the next is asked in {wait:.1?}")).unwrap_or_default();
         ClusterError::Unavailable(format!("none of {} answers{when}", names.join(", ")))
     }
-
-    fn awake(&self) -> Vec<&Endpoint> {
-        self.endpoints.iter().filter(|endpoint| endpoint.line().is_awake()).collect()
-    }
 }
 
 impl Cluster for Endpoints {
@@ -146,14 +149,13 @@ impl Cluster for Endpoints {
         found
     }
 
-    /// The newest that any server knows, so that one that lags shows; and of those that don't lag the least that is final,
-    /// so that one that lies can't make something look over that is not.
+    /// The newest that any server knows, and the height up to which most say that blocks are final.
     async fn heights(&self) -> Result<Heights, ClusterError> {
         let heights = self.ask_these("the height", self.awake(), Endpoint::heights).await?;
-        let newest = heights.iter().map(|heights| heights.newest).max().unwrap_or_default();
-        let current = heights.iter().filter(|heights| heights.newest + MOST_BLOCKS_BEHIND >= newest);
-        let finalized = current.map(|heights| heights.finalized).min();
-        Ok(Heights { newest, finalized: finalized.ok_or_else(|| self.nobody())? })
+        let newest = heights.iter().map(|heights| heights.newest).max();
+        let finalized = reached_by_most(heights.iter().map(|heights| heights.finalized).collect());
+        let (Some(newest), Some(finalized)) = (newest, finalized) else { return Err(self.nobody()) };
+        Ok(Heights { newest, finalized })
     }
 
     /// Whatever a server says of its own blockhash, it can't be good for longer than one that is made only now.
@@ -186,14 +188,14 @@ impl Cluster for Endpoints {
 
     async fn status(&self, signature: Signature) -> Result<Known, ClusterError> {
         let statuses =
-            self.ask_these("a status", self.candidates(), |endpoint| endpoint.status(signature)).await?;
+            self.ask_these("a status", self.voters(), |endpoint| endpoint.status(signature)).await?;
         agreed(&statuses).map_err(|what| ClusterError::Disagreement(format!("{what} of {signature}")))
     }
 
     /// Two that have it must say the same of it.
     async fn moved(&self, signature: Signature, level: Level) -> Result<Option<Moved>, ClusterError> {
         let ask = |endpoint| Endpoint::moved(endpoint, signature, level);
-        let answers = self.ask_these("a transaction", self.candidates(), ask).await?;
+        let answers = self.ask_these("a transaction", self.voters(), ask).await?;
         let mut found = answers.into_iter().flatten();
         let Some(first) = found.next() else { return Ok(None) };
         let same = |other: &Moved| {
@@ -233,6 +235,17 @@ impl Cluster for Endpoints {
         let first = rejections.into_iter().next();
         Sent::Rejected(first.unwrap_or(Rejection { error: None, message: nowhere }))
     }
+}
+
+/// Whether a server of this height lags behind another. Of one that was never asked nothing is known.
+fn is_behind(height: u64, other: u64) -> bool {
+    height > 0 && height.saturating_add(MOST_BLOCKS_BEHIND) < other
+}
+
+/// The greatest height that more than half have reached.
+fn reached_by_most(mut heights: Vec<u64>) -> Option<u64> {
+    heights.sort_unstable();
+    heights.get(heights.len().saturating_sub(1) / 2).copied()
 }
 
 /// What most say of a transaction. While a minority knows it, or knows it in another block, it is too early to believe.
@@ -284,6 +297,16 @@ mod tests {
         assert_eq!(agreed(&[status(5, Finalized), status(5, Processed)]), said(5, Processed));
         assert_eq!(agreed(&[status(5, Finalized), status(5, Confirmed), None]), said(5, Confirmed));
         assert_eq!(agreed(&[status(5, Finalized), status(6, Confirmed)]), Ok(Known::ByFew));
+    }
+
+    #[test]
+    fn one_that_is_far_ahead_or_behind_is_outvoted() {
+        assert_eq!(reached_by_most(vec![]), None);
+        assert_eq!(reached_by_most(vec![7]), Some(7));
+        assert_eq!(reached_by_most(vec![9_000, 7]), Some(7));
+        assert_eq!(reached_by_most(vec![9_000, 7, 8]), Some(8));
+        assert_eq!(reached_by_most(vec![1, 7, 8, 8]), Some(7));
+        assert!(is_behind(100, 176) && !is_behind(100, 175) && !is_behind(0, 9_000));
     }
 
     #[test]
