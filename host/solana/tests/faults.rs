@@ -284,9 +284,12 @@ async fn endpoints_that_disagree_halt_the_account() {
                 "slot": slot, "confirmations": null, "err": failed, "status": {"Err": failed},
                 "confirmationStatus": "finalized"
             });
-            faults.fail_always("getSignatureStatuses", Fault::Lie(json!({
-                "context": {"slot": slot}, "value": [status]
-            })));
+            faults.fail_always(
+                "getSignatureStatuses",
+                Fault::Lie(json!({
+                    "context": {"slot": slot}, "value": [status]
+                })),
+            );
         }
     });
     account.chain.ledger().deliver(Delivery::Held);
@@ -299,12 +302,15 @@ async fn endpoints_that_disagree_halt_the_account() {
     let slot = account.chain.ledger().slot() + 1;
     let failed = json!({"InstructionError": [0, {"Custom": 1}]});
     liar.faults().recover();
-    liar.faults().fail_always("getSignatureStatuses", Fault::Lie(json!({
-        "context": {"slot": slot}, "value": [{
-            "slot": slot, "confirmations": null, "err": failed, "status": {"Err": failed},
-            "confirmationStatus": "finalized"
-        }]
-    })));
+    liar.faults().fail_always(
+        "getSignatureStatuses",
+        Fault::Lie(json!({
+            "context": {"slot": slot}, "value": [{
+                "slot": slot, "confirmations": null, "err": failed, "status": {"Err": failed},
+                "confirmationStatus": "finalized"
+            }]
+        })),
+    );
     {
         let mut ledger = account.chain.ledger();
         ledger.release();

@@ -5,9 +5,9 @@
 mod support;
 
 use bulkhead_core::order::Side;
+use bulkhead_solana_chain::Options;
 use bulkhead_solana_chain::chain::SOL;
 use bulkhead_solana_chain::tokens::Mint;
-use bulkhead_solana_chain::{Fault, Options};
 use rust_decimal::Decimal;
 use support::*;
 
@@ -63,7 +63,9 @@ async fn every_stage_is_written_down() {
     account.order(Side::Buy, "1");
     account.all_ended().await;
     let told = account.told();
-    let place = |stage: &str| told.iter().position(|told| told == stage).unwrap_or_else(|| panic!("{stage}: {told:?}"));
+    let place = |stage: &str| {
+        told.iter().position(|told| told == stage).unwrap_or_else(|| panic!("{stage}: {told:?}"))
+    };
     let order = ["quoted", "checked", "signed", "submitted", "included", "confirmed"].map(place);
     assert!(order.is_sorted(), "{told:?}");
 }
@@ -96,7 +98,6 @@ async fn a_limit_is_kept() {
     let mut account = Account::start(Form::Current).await;
     account.begin().await;
     let order = account.order_at(Side::Buy, "5", limit("99"));
-    account.jupiter.faults().fail("none", Fault::Unavailable, 1);
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     assert_eq!((account.signed(), account.landed()), (0, 0), "{:?}", account.told());
     // Others sell until the price is below it.

@@ -11,7 +11,7 @@ use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 
-use crate::tokens::{Holding, holding};
+use crate::tokens::{Holding, Mint, WRAPPED_SOL, holding};
 
 /// A blockhash is good for so many blocks.
 pub const VALID_BLOCKS: u64 = 150;
@@ -114,6 +114,8 @@ impl Ledger {
             recent_fees: vec![0, 1_000, 2_000, 5_000, 10_000],
             sent: Vec::new(),
         };
+        let wrapped = Mint::plain(9).account(0);
+        ledger.set_account(WRAPPED_SOL, wrapped);
         ledger.advance(VALID_BLOCKS);
         ledger
     }

@@ -107,7 +107,10 @@ impl Engine {
         let terms = order.terms();
         let (id, strategy, instrument, side) = (terms.id, terms.strategy, terms.instrument, terms.side);
         let (before, remaining) = (order.clone(), order.remaining());
-        let possible = quantity.is_positive() && quantity <= remaining && !value.is_negative();
+        // Where an exact amount is paid, a price that got better brings more for the same money.
+        let more_for_the_same = side == Side::Buy && value <= order.reserved_money();
+        let possible =
+            quantity.is_positive() && (quantity <= remaining || more_for_the_same) && !value.is_negative();
         let price = value.0.checked_div(quantity.0).map(Price);
         let (Some(price), true) = (price, possible) else {
             self.orders.insert(id, before);
@@ -120,7 +123,7 @@ impl Engine {
         };
         let payable = self.payable(&order, value)?.min(fee.rounded_up());
         let settlement = Settlement { strategy, instrument, quantity, value, fee: payable, time };
-        let complete = quantity == remaining;
+        let complete = quantity >= remaining;
         let settled = match side {
             Side::Buy => self.settle_buy(&mut order, &settlement, complete).map(|()| None),
             Side::Sell => self.settle_sell(&mut order, &settlement).map(Some),

@@ -67,6 +67,10 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
 
     /// Books what the trade really brought.
     pub(super) async fn settle(&self, id: &TransactionId) -> Result<(), Left> {
+        if self.is_booked {
+            // All that is missing is that there is nothing more to come.
+            return self.report(ReportedEvent::Cancelled { gas: Money::ZERO }).await;
+        }
         let moved = self.moved(id).await?;
         let market = self.market().ok_or_else(|| {
             Left::Contradiction(

@@ -175,6 +175,9 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             }
             let amount = share(quote.in_amount, quantity, quote.out_amount);
             if amount > budget {
+                if matches!(self.terms.pricing, Pricing::Limit(_)) {
+                    return Err(Stop::Later("the price is beyond its limit".to_owned()));
+                }
                 let amount = from_units(amount, given.decimals);
                 return Err(refused(format!(
                     "it would cost {amount}, and {} is set aside for it",

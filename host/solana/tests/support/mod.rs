@@ -169,6 +169,7 @@ impl Books {
                 budget: order.reserved_money(),
                 attempts: known.attempts().clone(),
                 cancel_asked: known.cancel_asked(),
+                is_booked: order.filled().is_positive(),
             })
         });
         open.collect()
@@ -270,7 +271,8 @@ impl Account {
     }
 
     async fn on(chain: Arc<Chain>, form: Form, base: Address, program: Address) -> Self {
-        let _ = tracing_subscriber::fmt().with_env_filter("bulkhead_solana=debug").with_test_writer().try_init();
+        let _ =
+            tracing_subscriber::fmt().with_env_filter("bulkhead_solana=debug").with_test_writer().try_init();
         let key = chain.keypair();
         let dollar = chain.mint(&Mint::plain(6));
         let pool = chain.add_pool(base, 10_000 * WHOLE, dollar, 1_000_000 * DOLLAR);
@@ -295,7 +297,7 @@ impl Account {
         settings.resend_after = Duration::from_millis(100);
         settings.market_order_timeout = Duration::from_secs(20);
         let cash = Decimal::from(CASH);
-        let mut engine_settings = EngineSettings::new(vec![Instrument::new("X-USD", 6, 8)], Money(cash));
+        let mut engine_settings = EngineSettings::new(vec![Instrument::new("X-USD", 6, 9)], Money(cash));
         engine_settings.venue = PaperSettings::exact(Decimal::ZERO);
         engine_settings.risk = RiskLimits::none();
         engine_settings.risk.reserve_margin = Decimal::new(5, 2);
