@@ -62,6 +62,12 @@ pub struct Landed {
     pub tokens_after: Vec<(usize, Holding)>,
 }
 
+/// What a trial logged, and the accounts as they would be.
+pub type Tried = (TransactionMetadata, Vec<(Address, Account)>);
+
+/// How a trial failed, and what it logged.
+pub type Failed = (TransactionError, TransactionMetadata);
+
 /// What a node answers when it is sent a transaction that it does not want.
 #[derive(Debug, Clone)]
 pub enum Refusal {
@@ -276,10 +282,7 @@ impl Ledger {
     ///
     /// How it would fail.
     #[expect(clippy::result_large_err, reason = "it is what the machine gives")]
-    pub fn simulate(
-        &self,
-        transaction: &VersionedTransaction,
-    ) -> Result<(TransactionMetadata, Vec<(Address, Account)>), (TransactionError, TransactionMetadata)> {
+    pub fn simulate(&self, transaction: &VersionedTransaction) -> Result<Tried, Failed> {
         match self.svm.simulate_transaction(transaction.clone()) {
             Ok(tried) => {
                 let after = tried.post_accounts.into_iter();

@@ -81,13 +81,13 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             router: desk.settings.router,
             most_priority: fees.most_priority,
             tip: None,
-            blockhash: lifetime.blockhash.clone(),
+            blockhash: lifetime.blockhash,
             untouched,
         };
         let mut verified = match &offer {
             Offer::Whole(message) => {
                 let mut message = message.clone();
-                message.set_recent_blockhash(lifetime.blockhash.clone());
+                message.set_recent_blockhash(lifetime.blockhash);
                 verified(&message, &tables, &asked)?
             }
             Offer::Parts(parts) => {
@@ -298,7 +298,7 @@ fn compiled(
         .iter()
         .map(|(key, addresses)| AddressLookupTableAccount { key: *key, addresses: addresses.clone() })
         .collect();
-    crate::jupiter::assemble(asked.owner, parts, &tables, asked.blockhash.clone(), units, price)
+    crate::jupiter::assemble(asked.owner, parts, &tables, asked.blockhash, units, price)
         .map_err(|why| refused(format!("the aggregator's instructions make no transaction: {why}")))
 }
 

@@ -241,9 +241,8 @@ impl Endpoint {
             max_retries: Some(0),
             ..RpcSendTransactionConfig::default()
         };
-        let error = match self.client.send_transaction_with_config(transaction, config).await {
-            Ok(_) => return Sent::Taken(self.name().to_owned()),
-            Err(error) => error,
+        let Err(error) = self.client.send_transaction_with_config(transaction, config).await else {
+            return Sent::Taken(self.name().to_owned());
         };
         match error.kind() {
             ErrorKind::RpcError(RpcError::RpcResponseError { message, .. }) => {
@@ -265,9 +264,8 @@ fn level_of(status: &TransactionStatus) -> Level {
     match &status.confirmation_status {
         Some(TransactionConfirmationStatus::Finalized) => Level::Finalized,
         Some(TransactionConfirmationStatus::Confirmed) => Level::Confirmed,
-        Some(TransactionConfirmationStatus::Processed) => Level::Processed,
         None if status.confirmations.is_none() => Level::Finalized,
-        None => Level::Processed,
+        Some(TransactionConfirmationStatus::Processed) | None => Level::Processed,
     }
 }
 

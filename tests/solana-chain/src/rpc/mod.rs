@@ -188,6 +188,7 @@ impl Handler for View {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is made to be given away")]
 fn in_context(slot: u64, value: Value) -> Value {
     json!({"context": {"apiVersion": "4.2.2", "slot": slot}, "value": value})
 }
