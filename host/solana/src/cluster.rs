@@ -134,6 +134,9 @@ pub trait Cluster: Send + Sync + 'static {
         owner: Address,
     ) -> impl Future<Output = Result<Vec<(Address, Account)>, ClusterError>> + Send;
 
+    /// What the largest accounts of a token hold, the largest first.
+    fn largest_accounts(&self, mint: Address) -> impl Future<Output = Result<Vec<u64>, ClusterError>> + Send;
+
     /// What others paid lately for each unit so as to write to these, in millionths of a lamport.
     fn recent_prices(
         &self,
@@ -181,6 +184,10 @@ impl<C: Cluster> Cluster for Arc<C> {
 
     async fn token_accounts(&self, owner: Address) -> Result<Vec<(Address, Account)>, ClusterError> {
         (**self).token_accounts(owner).await
+    }
+
+    async fn largest_accounts(&self, mint: Address) -> Result<Vec<u64>, ClusterError> {
+        (**self).largest_accounts(mint).await
     }
 
     async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ClusterError> {

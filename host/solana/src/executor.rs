@@ -83,6 +83,7 @@ impl<C: Cluster, J: Journal> Executor<C, J> {
             settings,
             turn: tokio::sync::Mutex::default(),
             last_fee_value: Mutex::default(),
+            safe: Mutex::default(),
         };
         let executor =
             Self { desk: Arc::new(desk), cancels: Arc::default(), running: Mutex::new(JoinSet::new()) };

@@ -36,6 +36,9 @@ pub mod journal;
 /// The aggregator of swaps.
 pub mod jupiter;
 
+/// What a token's own program lets others do with it.
+pub mod mint;
+
 /// Programs whose instructions are understood, and the accounts that they derive.
 pub mod programs;
 

@@ -5,6 +5,7 @@ use bulkhead_core::identifier::InstrumentId;
 use solana_address::Address;
 
 use crate::fees::FeeLimits;
+use crate::mint::Protection;
 use crate::programs::{JUPITER, TOKEN, WRAPPED_SOL, associated_account};
 
 /// A token, or native currency.
@@ -106,6 +107,13 @@ pub struct SolanaSettings {
     pub resend_after: Duration,
     /// Lamports that are never spent but on fees and rent.
     pub reserve: u64,
+    /// What is put up with in a token that is bought.
+    pub protection: Protection,
+    /// The most that buying and selling again may cost in the trial before a purchase, in basis points.
+    pub round_trip_bps: u32,
+    /// Before a purchase the token is looked at and its sale tried, unless that was done so short a while ago. Nothing is
+    /// when absent.
+    pub safe_for: Option<Duration>,
 }
 
 impl SolanaSettings {
@@ -127,6 +135,9 @@ impl SolanaSettings {
             poll: Duration::from_millis(500),
             resend_after: Duration::from_secs(2),
             reserve: 0,
+            protection: Protection::default(),
+            round_trip_bps: 300,
+            safe_for: Some(Duration::from_secs(600)),
         }
     }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bulkhead_core::input::Command;
 use bulkhead_core::order::Side;
-use bulkhead_solana_chain::Fault;
 use bulkhead_solana_chain::ledger::Delivery;
+use bulkhead_solana_chain::tokens::Mint;
+use bulkhead_solana_chain::{Fault, Options, Pace};
 use rust_decimal::Decimal;
 use serde_json::json;
 use support::*;
@@ -88,18 +89,34 @@ async fn its_time_ends_only_when_nothing_can_land() {
     account.books_equal_the_chain();
 }
 
+/// Slots go by when the test says so.
+async fn on_demand() -> Account {
+    let options = Options { pace: Pace::OnDemand, ..Options::default() };
+    let mut account = Account::trading(Form::Current, Mint::plain(9), options).await;
+    account.begin().await;
+    account
+}
+
+/// From now on slots go by all the time.
+fn let_time_pass(account: &Account) -> tokio::task::JoinHandle<()> {
+    let chain = account.chain.clone();
+    tokio::spawn(async move {
+        loop {
+            chain.advance(1);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+}
+
 /// A fork: a node has executed it, and the block dies.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_only_processed_counts_for_nothing() {
-    let mut account = Account::start(Form::Current).await;
-    account.begin().await;
-    account.before("submitted", {
-        let chain = account.chain.clone();
-        move || chain.ledger().deliver(Delivery::OnFork)
-    });
+    let account = on_demand().await;
     account.chain.ledger().deliver(Delivery::OnFork);
     account.order(Side::Buy, "5");
     account.told_times("submitted", 1).await;
+    account.chain.advance(1);
+    account.told_times("seen", 1).await;
     account.chain.ledger().abandon_fork();
     account.chain.ledger().deliver(Delivery::Lost);
     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -107,7 +124,9 @@ async fn what_was_only_processed_counts_for_nothing() {
     account.chain.expire_all();
     account.told_times("gone", 1).await;
     account.chain.ledger().deliver(Delivery::Next);
+    let time = let_time_pass(&account);
     account.all_ended().await;
+    time.abort();
     traded_once(&account);
 }
 
@@ -271,58 +290,29 @@ async fn an_answer_that_is_lost_is_no_refusal() {
 /// Two servers say different things of one transaction in one block: a person must look.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn endpoints_that_disagree_halt_the_account() {
-    let mut account = Account::start(Form::Current).await;
+    let mut account = on_demand().await;
+    account.die().await;
     let liar = account.chain.another_server().await;
     account.urls.push(liar.url().to_owned());
     account.begin().await;
-    account.before("submitted", {
-        let (chain, faults) = (account.chain.clone(), liar.faults().clone());
-        move || {
-            let slot = chain.ledger().slot() + 1;
-            let failed = json!({"InstructionError": [0, {"Custom": 1}]});
-            let status = json!({
-                "slot": slot, "confirmations": null, "err": failed, "status": {"Err": failed},
-                "confirmationStatus": "finalized"
-            });
-            faults.fail_always(
-                "getSignatureStatuses",
-                Fault::Lie(json!({
-                    "context": {"slot": slot}, "value": [status]
-                })),
-            );
-        }
+    let slot = account.chain.ledger().slot() + 1;
+    let failed = json!({"InstructionError": [0, {"Custom": 1}]});
+    let status = json!({
+        "slot": slot, "confirmations": null, "err": failed, "status": {"Err": failed},
+        "confirmationStatus": "finalized"
     });
-    account.chain.ledger().deliver(Delivery::Held);
+    let lie = json!({"context": {"slot": slot}, "value": [status]});
+    liar.faults().fail_always("getSignatureStatuses", Fault::Lie(lie));
     account.order(Side::Buy, "5");
     account.told_times("submitted", 1).await;
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(account.halted(), None, "one alone is not believed: {:?}", account.told());
-    assert!(!account.told().contains(&"reverted".to_owned()));
+    assert_eq!(account.last_told(), "submitted");
     // Now the truth is in the very slot that the liar names.
-    let slot = account.chain.ledger().slot() + 1;
-    let failed = json!({"InstructionError": [0, {"Custom": 1}]});
-    liar.faults().recover();
-    liar.faults().fail_always(
-        "getSignatureStatuses",
-        Fault::Lie(json!({
-            "context": {"slot": slot}, "value": [{
-                "slot": slot, "confirmations": null, "err": failed, "status": {"Err": failed},
-                "confirmationStatus": "finalized"
-            }]
-        })),
-    );
-    {
-        let mut ledger = account.chain.ledger();
-        ledger.release();
-        while ledger.slot() < slot {
-            ledger.advance(1);
-        }
-    }
-    let landed = account.chain.ledger().all_landed().map(|(_, landed)| landed.slot).next();
-    if landed == Some(slot) {
-        account.until("the account is halted", |books| books.engine.halted().is_some()).await;
-        assert!(account.halted().unwrap().contains("disagree"), "{:?}", account.halted());
-    }
+    account.chain.advance(1);
+    account.until("the account is halted", |books| books.engine.halted().is_some()).await;
+    assert!(account.halted().unwrap().contains("disagree"), "{:?}", account.halted());
+    assert_eq!(account.held(), Decimal::ZERO);
 }
 
 /// A server that says that blocks are final which are not can't make anybody give up.

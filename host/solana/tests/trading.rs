@@ -114,8 +114,63 @@ async fn a_token_that_keeps_a_part_of_transfers_is_not_bought_below_its_bound() 
     let mint = Mint { transfer_fee_bps: Some(300), ..Mint::plain(9) };
     let mut account = Account::trading(Form::Current, mint, Options::default()).await;
     account.settings.market_order_timeout = std::time::Duration::from_secs(1);
+    account.settings.safe_for = None;
     account.begin().await;
     account.order(Side::Buy, "5");
     account.all_ended().await;
     assert_eq!((account.held(), account.signed()), (Decimal::ZERO, 0), "{:?}", account.told());
+}
+
+/// Whoever can make more of a token, freeze it, or keeps a part of it: it is not bought.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_others_have_a_say_over_is_not_bought() {
+    let somebody = Some(bulkhead_solana::programs::JUPITER);
+    for (mint, words) in [
+        (Mint { mint_authority: somebody, ..Mint::plain(9) }, "can make more of it"),
+        (Mint { freeze_authority: somebody, ..Mint::plain(9) }, "can freeze it"),
+        (Mint { transfer_hook: somebody, ..Mint::plain(9) }, "has a say in each of its transfers"),
+        (Mint { transfer_fee_bps: Some(300), ..Mint::plain(9) }, "keeps 300 basis points"),
+    ] {
+        let mut account = Account::trading(Form::Current, mint, Options::default()).await;
+        account.begin().await;
+        account.order(Side::Buy, "5");
+        account.all_ended().await;
+        let told = account.last_told();
+        assert!(told.contains(words), "{told}");
+        assert_eq!((account.held(), account.signed()), (Decimal::ZERO, 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_few_hold_is_not_bought() {
+    let mut account = Account::start(Form::Current).await;
+    account.chain.give_tokens(account.base, account.chain.address(), 600_000_000_000_000_000);
+    account.settings.protection.largest_holders_bps = Some(5_000);
+    account.begin().await;
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    assert!(account.last_told().contains("its ten largest accounts hold"), "{:?}", account.told());
+    assert_eq!(account.signed(), 0);
+}
+
+/// With a tax that the operator puts up with, what it costs to get out again still counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_costs_too_much_to_sell_again_is_not_bought() {
+    let mint = Mint { transfer_fee_bps: Some(300), ..Mint::plain(9) };
+    let mut account = Account::trading(Form::Current, mint, Options::default()).await;
+    account.settings.protection.transfer_fee_bps = 300;
+    account.settings.slippage_bps = 400;
+    account.settings.round_trip_bps = 400;
+    account.begin().await;
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    assert!(account.last_told().contains("buying and selling it would cost"), "{:?}", account.told());
+    assert_eq!(account.signed(), 0);
+    account.die().await;
+    account.settings.round_trip_bps = 1_000;
+    account.begin().await;
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    assert!(account.held() > decimal("4.8"), "{:?}", account.told());
+    account.books_equal_the_chain();
 }

@@ -24,7 +24,7 @@ pub use api::{ApiKey, JupiterSettings};
 pub use assembly::assemble;
 pub use current::Current;
 pub use older::Older;
-pub use wire::Instruction;
+pub use wire::{AccountMeta, Instruction};
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -14,12 +14,15 @@
 mod finish;
 mod follow;
 mod prepare;
+mod protection;
 mod sending;
 mod trade;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::money::Money;
 use bulkhead_core::order::OrderTerms;
 use bulkhead_core::venue::stage::{Attempt, Attempts, Landing, Stage, TransactionId};
@@ -58,6 +61,8 @@ pub struct Desk<C, J> {
     pub turn: tokio::sync::Mutex<()>,
     /// What a unit of native currency was worth last, for when it can't be asked.
     pub last_fee_value: Mutex<Option<Decimal>>,
+    /// When it was found last that nobody has a say over what an instrument is of, and that it can be sold again.
+    pub safe: Mutex<BTreeMap<InstrumentId, Instant>>,
 }
 
 /// An order, as the host hands it over.

@@ -61,6 +61,9 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         let money = |units: u64| Money(from_units(units, market.quote.decimals));
         let route = quote.venues.join(", ");
         self.reach(Stage::Quoted { expected: money(expected), limit: money(limit), route }).await?;
+        if self.terms.side == Side::Buy {
+            self.ensure_allowed(&market).await?;
+        }
         let owner = self.owner();
         let own = desk.cluster.token_accounts(owner).await?;
         let traded = [given.account_of(owner), got.account_of(owner)];
@@ -105,6 +108,9 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         effects::check(&before, &after, &asked, &verified).map_err(|effect| {
             refused(format!("the transaction does something else than was asked for: {effect}"))
         })?;
+        if self.terms.side == Side::Buy {
+            self.ensure_sellable(&market, &quote).await?;
+        }
         if let Offer::Parts(parts) = &offer {
             if let Ok(there) = desk.cluster.recent_prices(&writable(parts)).await {
                 prices = there;

@@ -169,6 +169,16 @@ impl Endpoint {
         Ok(found)
     }
 
+    pub(super) async fn largest_accounts(&self, mint: Address) -> Result<Vec<u64>, ClusterError> {
+        let answer = self
+            .client
+            .get_token_largest_accounts_with_commitment(&mint, CommitmentConfig::confirmed())
+            .await;
+        let largest = self.answer(answer)?.value;
+        let amounts = largest.iter().map(|held| held.amount.amount.parse());
+        amounts.collect::<Result<_, _>>().map_err(|_| self.malformed("an amount that can't be read"))
+    }
+
     pub(super) async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ClusterError> {
         let paid = self.answer(self.client.get_recent_prioritization_fees(writable).await)?;
         Ok(paid.into_iter().map(|paid| paid.prioritization_fee).collect())

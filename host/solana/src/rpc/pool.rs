@@ -174,6 +174,10 @@ impl Cluster for Endpoints {
         self.ask(|endpoint| endpoint.token_accounts(owner)).await
     }
 
+    async fn largest_accounts(&self, mint: Address) -> Result<Vec<u64>, ClusterError> {
+        self.ask(|endpoint| endpoint.largest_accounts(mint)).await
+    }
+
     async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ClusterError> {
         self.ask(|endpoint| endpoint.recent_prices(writable)).await
     }
