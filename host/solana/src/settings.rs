@@ -7,6 +7,7 @@ use solana_address::Address;
 use crate::fees::FeeLimits;
 use crate::mint::Protection;
 use crate::programs::{JUPITER, TOKEN, WRAPPED_SOL, associated_account};
+use crate::verify::Tip;
 
 /// A token, or native currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +106,8 @@ pub struct SolanaSettings {
     pub poll: Duration,
     /// What is not seen by then is sent again.
     pub resend_after: Duration,
+    /// What is paid besides to those who take bundles. Only where the transaction is put together here.
+    pub tip: Option<Tip>,
     /// Lamports that are never spent but on fees and rent.
     pub reserve: u64,
     /// What is put up with in a token that is bought.
@@ -134,11 +137,18 @@ impl SolanaSettings {
             finality: Finality::default(),
             poll: Duration::from_millis(500),
             resend_after: Duration::from_secs(2),
+            tip: None,
             reserve: 0,
             protection: Protection::default(),
             round_trip_bps: 300,
             safe_for: Some(Duration::from_secs(600)),
         }
+    }
+
+    /// Who may get tips.
+    #[must_use]
+    pub fn tip_accounts(&self) -> BTreeSet<Address> {
+        self.tip.as_ref().map(|tip| tip.accounts.clone()).unwrap_or_default()
     }
 
     /// How an instrument is traded.

@@ -1,7 +1,5 @@
 //! How orders end, and what that cost.
 
-use std::collections::BTreeSet;
-
 use bulkhead_core::money::{Money, Quantity};
 use bulkhead_core::venue::ReportedEvent;
 use bulkhead_core::venue::stage::{Attempt, Landing, TransactionId};
@@ -80,7 +78,8 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         if moved.error.is_some() {
             return Err(Left::Contradiction(format!("{id} succeeded, and now it is said that it failed")));
         }
-        let traded = settlement::traded(&moved, market, self.terms.side, self.owner(), &BTreeSet::new());
+        let tips = self.desk.settings.tip_accounts();
+        let traded = settlement::traded(&moved, market, self.terms.side, self.owner(), &tips);
         let traded = traded.map_err(|error| Left::Contradiction(format!("{id}: {error}")))?;
         let quantity = Quantity(from_units(traded.base, market.base.decimals));
         let value = Money(from_units(traded.quote, market.quote.decimals));
@@ -109,10 +108,11 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
 
     /// What all transactions of the order that landed have cost, in the account's currency.
     async fn costs(&self) -> Result<Money, Left> {
+        let tips = self.desk.settings.tip_accounts();
         let mut lamports = 0_i128;
         for Attempt { transaction, landing } in self.attempts.as_slice() {
             if matches!(landing, Landing::Succeeded(_) | Landing::Failed(_)) {
-                lamports += self.moved(&transaction.id).await?.costs(self.owner(), &BTreeSet::new());
+                lamports += self.moved(&transaction.id).await?.costs(self.owner(), &tips);
             }
         }
         // A closed account may give back more than the fee. Nobody is paid for trading.

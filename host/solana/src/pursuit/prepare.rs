@@ -17,10 +17,10 @@ use crate::amounts::{from_units, share, share_up, to_units, to_units_down};
 use crate::cluster::{Cluster, Lifetime, Trial};
 use crate::effects::{self, Accounts};
 use crate::journal::Journal;
-use crate::jupiter::{Ask, Offer, Parts, Quote};
-use crate::programs::MOST_UNITS;
+use crate::jupiter::{AccountMeta, Ask, Instruction, Offer, Parts, Quote};
+use crate::programs::{MOST_UNITS, SYSTEM};
 use crate::settings::{Market, Token};
-use crate::verify::{self, Asked, Tables, Verified, read_table};
+use crate::verify::{self, Asked, Tables, Tip, Verified, read_table};
 
 /// A purchase is for an exact amount of what is paid, so how much that is for a quantity is found by trying.
 const MOST_QUOTES: u32 = 4;
@@ -72,7 +72,11 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         let mut prices = desk.cluster.recent_prices(&[]).await?;
         let fees = &desk.settings.fees;
         let usual_fee = crate::fees::priority_fee(USUAL_UNITS, fees.price(&prices, USUAL_UNITS));
-        let offer = desk.swaps.offer(&quote, owner, usual_fee).await?;
+        let mut offer = desk.swaps.offer(&quote, owner, usual_fee).await?;
+        let tip = desk.settings.tip.clone();
+        if let (Offer::Parts(parts), Some(tip)) = (&mut offer, &tip) {
+            parts.instructions.extend(tip_instruction(owner, tip));
+        }
         let tables = self.tables(&offer).await?;
         let lifetime = desk.cluster.lifetime().await?;
         let asked = Asked {
@@ -83,7 +87,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             least,
             router: desk.settings.router,
             most_priority: fees.most_priority,
-            tip: None,
+            tip,
             blockhash: lifetime.blockhash,
             untouched,
         };
@@ -283,6 +287,14 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         }
         Ok(())
     }
+}
+
+/// All of a tip, to one of those who may get it.
+fn tip_instruction(owner: Address, tip: &Tip) -> Option<Instruction> {
+    let account = |pubkey, is_signer| AccountMeta { pubkey, is_signer, is_writable: true };
+    let to = *tip.accounts.first()?;
+    let data = [&[2, 0, 0, 0][..], &tip.most.to_le_bytes()].concat();
+    Some(Instruction { program_id: SYSTEM, accounts: vec![account(owner, true), account(to, false)], data })
 }
 
 fn verified(message: &VersionedMessage, tables: &Tables, asked: &Asked) -> Result<Verified, Stop> {

@@ -5,6 +5,9 @@
 //! behind the others, is left alone for a while. What decides over money (whether a transaction landed, and what it
 //! moved) is asked of all that are healthy, and answers that differ are an error.
 
+/// Bundles with a tip.
+pub mod bundles;
+
 mod endpoint;
 mod pool;
 pub(crate) mod transport;

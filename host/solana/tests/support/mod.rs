@@ -31,6 +31,7 @@ use bulkhead_solana::executor::{Executor, StartError};
 use bulkhead_solana::journal::{Journal, JournalError};
 use bulkhead_solana::jupiter::{Current, JupiterSettings, Older, SwapApi};
 use bulkhead_solana::pursuit::Ticket;
+use bulkhead_solana::rpc::bundles::{Bundles, Fallback};
 use bulkhead_solana::rpc::{EndpointSettings, Endpoints};
 use bulkhead_solana::settings::{FeeValue, Market, SolanaSettings, Token};
 use bulkhead_solana::signer::{SignerError, SolanaSigner};
@@ -237,8 +238,10 @@ pub(crate) struct Account {
     pub(crate) signer: Arc<KnownKey>,
     pub(crate) form: Form,
     pub(crate) urls: Vec<String>,
-    pub(crate) executor: Option<Executor<Endpoints, TestJournal>>,
+    pub(crate) executor: Option<Executor<Bundles<Endpoints>, TestJournal>>,
     pub(crate) hook: Arc<Mutex<Option<(&'static str, Hook)>>>,
+    /// Where bundles go, and what if they get nowhere.
+    pub(crate) bundles: (String, Fallback),
     pub(crate) pool: Pool,
     pub(crate) base: Address,
     pub(crate) dollar: Address,
@@ -325,6 +328,7 @@ impl Account {
             urls,
             executor: None,
             hook: Arc::default(),
+            bundles: ("http://127.0.0.1:1".to_owned(), Fallback::BundlesOnly),
             pool,
             base,
             dollar,
@@ -362,6 +366,10 @@ impl Account {
             .map(|url| EndpointSettings { url: url.clone(), requests_per_second: None, timeout })
             .collect();
         let cluster = Endpoints::new(&self.settings.genesis_hash, &endpoints).unwrap();
+        let tips = self.settings.tip_accounts();
+        let (url, fallback) = self.bundles.clone();
+        let bundles = EndpointSettings { url, requests_per_second: None, timeout };
+        let cluster = Bundles::new(cluster, &bundles, tips, fallback).unwrap();
         let jupiter = JupiterSettings {
             url: self.jupiter.url().to_owned(),
             key: None,

@@ -34,12 +34,20 @@ pub(crate) struct View {
     lag: AtomicU64,
     /// It takes everything that it can read, whatever it was told.
     without_preflight: Mutex<bool>,
+    /// Bundles are accepted, and get nowhere.
+    swallows_bundles: Mutex<bool>,
 }
 
 impl Server {
     pub(crate) async fn start(ledger: Arc<Mutex<Ledger>>, options: Options, port: u16) -> Self {
         let faults = Faults::default();
-        let view = View { ledger, options, lag: AtomicU64::new(0), without_preflight: Mutex::new(false) };
+        let view = View {
+            ledger,
+            options,
+            lag: AtomicU64::new(0),
+            without_preflight: Mutex::new(false),
+            swallows_bundles: Mutex::new(false),
+        };
         let view = Arc::new(view);
         let (url, accepting) = http::serve(port, Arc::clone(&view) as Arc<dyn Handler>, faults.clone()).await;
         Self { url, faults, view, accepting }
@@ -60,6 +68,11 @@ impl Server {
     /// From now on it is so many slots behind the chain; 0 ends that.
     pub fn lag(&self, slots: u64) {
         self.view.lag.store(slots, Ordering::Relaxed);
+    }
+
+    /// From now on it accepts bundles that get nowhere.
+    pub fn swallow_bundles(&self) {
+        *self.view.swallows_bundles.lock().expect("nothing panics while it holds this") = true;
     }
 
     /// From now on it takes transactions without trying them, even when it is asked to try.

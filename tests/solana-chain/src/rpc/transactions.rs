@@ -27,6 +27,8 @@ impl View {
             "getSignatureStatuses" => self.statuses(parameters),
             "getTransaction" => self.transaction(parameters),
             "getSignaturesForAddress" => self.signatures(parameters),
+            "sendBundle" => self.bundle(parameters),
+            "getInflightBundleStatuses" => self.bundle_statuses(parameters),
             _ => return None,
         })
     }
@@ -48,6 +50,29 @@ impl View {
                 }),
             }),
         }
+    }
+
+    /// A bundle of one, named by its signature.
+    fn bundle(&self, parameters: &Value) -> Result<Value, RpcError> {
+        let transaction = decoded(&json!([parameters[0][0], parameters[1]]))?;
+        let signature = transaction.signatures[0].to_string();
+        if !*self.swallows_bundles.lock().expect("nothing panics while it holds this") {
+            // It is taken as it is: whoever leads tries it.
+            let _ = self.ledger().accept(transaction, false);
+        }
+        Ok(signature.into())
+    }
+
+    fn bundle_statuses(&self, parameters: &Value) -> Result<Value, RpcError> {
+        let ledger = self.ledger();
+        let mut found = Vec::new();
+        for id in parameters[0].as_array().cloned().unwrap_or_default() {
+            let signature: Signature = text(&id)?.parse().map_err(unreadable)?;
+            let slot = ledger.landed(&signature).map(|landed| landed.slot);
+            let status = if slot.is_some() { "Landed" } else { "Invalid" };
+            found.push(json!({"bundle_id": id, "status": status, "landed_slot": slot}));
+        }
+        Ok(in_context(ledger.slot(), found.into()))
     }
 
     fn simulate(&self, parameters: &Value) -> Result<Value, RpcError> {
