@@ -1,7 +1,7 @@
 //! The aggregator that knows the pools: it quotes, and makes the transaction for a quote.
 //!
-//! Two forms of its interface are spoken, behind one trait. In the current one ([`Current`]) quote and instructions come
-//! together, and the transaction is put together here. In the older one ([`Older`]) the quote is handed back unchanged,
+//! Two forms of its interface are spoken, behind one trait. In the current one (`Current`) quote and instructions come
+//! together, and the transaction is put together here. In the older one (`Older`) the quote is handed back unchanged,
 //! with whatever undocumented is in it, and the transaction comes whole. What comes is believed in neither: see
 //! [`crate::verify`].
 

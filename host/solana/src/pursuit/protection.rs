@@ -76,8 +76,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             taker: owner,
             venues: desk.settings.venues.iter().cloned().collect(),
         };
-        let back =
-            desk.swaps.quote(&ask).await.map_err(|error| self.unsellable(&market.base, error.to_string()))?;
+        let back = desk.swaps.quote(&ask).await.map_err(|error| self.unsellable(&market.base, error))?;
         let Offer::Parts(sell) = desk.swaps.offer(&back, owner, 0).await? else { return Ok(()) };
         let both = Parts {
             instructions: buy.instructions.into_iter().chain(sell.instructions).collect(),
@@ -134,7 +133,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         Ok(())
     }
 
-    fn unsellable(&self, token: &Token, why: String) -> Stop {
+    fn unsellable(&self, token: &Token, why: impl std::fmt::Display) -> Stop {
         refused(format!("{} could not be sold again: {why}", token.symbol))
     }
 }

@@ -1,6 +1,6 @@
 //! JSON-RPC servers of a cluster: one at a time for questions, all of them for transactions.
 //!
-//! Solana's own client makes the questions and reads the answers; [`transport`] carries them for it, as the client's own
+//! Solana's own client makes the questions and reads the answers; `transport` carries them for it, as the client's own
 //! transport sleeps through limits and knows one server only. A question goes to the healthiest; one that fails, or is
 //! behind the others, is left alone for a while. What decides over money (whether a transaction landed, and what it
 //! moved) is asked of all that are healthy, and answers that differ are an error.
