@@ -10,7 +10,7 @@ use solana_account::Account;
 use solana_address::Address;
 
 use crate::programs::{LAMPORTS_PER_SIGNATURE, SYSTEM, TOKEN, TOKEN_2022};
-use crate::verify::{Asked, Verified};
+use crate::verify::{Asked, Summary};
 
 /// What a token account needs to stay, in lamports, at most: those with extensions are larger.
 const MOST_RENT: u64 = 4_000_000;
@@ -91,8 +91,7 @@ pub fn watched(asked: &Asked) -> [Address; 3] {
 /// # Errors
 ///
 /// [`Effect`] with the first thing that must not be.
-pub fn check(before: &Accounts, after: &Accounts, asked: &Asked, verified: &Verified) -> Result<(), Effect> {
-    let summary = verified.summary();
+pub fn check(before: &Accounts, after: &Accounts, asked: &Asked, summary: &Summary) -> Result<(), Effect> {
     let wallet = after.get(&asked.owner);
     if wallet.is_some_and(|wallet| wallet.owner != SYSTEM || !wallet.data.is_empty()) {
         return Err(Effect::Encumbered(asked.owner));
@@ -138,4 +137,107 @@ pub fn check(before: &Accounts, after: &Accounts, asked: &Asked, verified: &Veri
         return Err(Effect::Got { came, least: asked.least });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use solana_hash::Hash;
+
+    use super::*;
+    use crate::programs::JUPITER;
+    use crate::settings::Token;
+
+    fn key(number: u8) -> Address {
+        Address::new_from_array([number; 32])
+    }
+
+    fn asked() -> Asked {
+        let token = |number| Token { symbol: "T".to_owned(), mint: key(number), program: TOKEN, decimals: 6 };
+        Asked {
+            owner: key(1),
+            given: token(2),
+            got: token(3),
+            amount: 1_000,
+            least: 500,
+            router: JUPITER,
+            most_priority: 0,
+            tip: None,
+            blockhash: Hash::new_from_array([9; 32]),
+            untouched: BTreeSet::new(),
+        }
+    }
+
+    fn tokens(mint: u8, amount: u64) -> Account {
+        let mut data = vec![0; TOKEN_ACCOUNT];
+        data[..32].fill(mint);
+        data[32..64].fill(1);
+        data[64..72].copy_from_slice(&amount.to_le_bytes());
+        data[108] = 1;
+        Account { lamports: 2_039_280, data, owner: TOKEN, executable: false, rent_epoch: 0 }
+    }
+
+    fn wallet(lamports: u64) -> Account {
+        Account { lamports, data: Vec::new(), owner: SYSTEM, executable: false, rent_epoch: 0 }
+    }
+
+    /// The wallet with so many lamports, so much of what is given, and so much of what is got.
+    fn accounts(lamports: u64, given: u64, got: u64) -> Accounts {
+        let watched = watched(&asked());
+        Accounts::from([
+            (watched[0], wallet(lamports)),
+            (watched[1], tokens(2, given)),
+            (watched[2], tokens(3, got)),
+        ])
+    }
+
+    fn judged(after: &Accounts) -> Result<(), Effect> {
+        check(&accounts(1_000_000, 5_000, 0), after, &asked(), &Summary::default())
+    }
+
+    #[test]
+    fn a_trade_and_its_fee_are_fine() {
+        assert_eq!(judged(&accounts(995_000, 4_000, 500)), Ok(()));
+    }
+
+    #[test]
+    fn each_loss_beyond_that_is_found() {
+        assert_eq!(
+            judged(&accounts(994_999, 4_000, 500)),
+            Err(Effect::Lamports { lost: 5_001, most: 5_000 })
+        );
+        assert_eq!(judged(&accounts(995_000, 3_999, 500)), Err(Effect::Given { lost: 1_001, most: 1_000 }));
+        assert_eq!(judged(&accounts(995_000, 4_000, 499)), Err(Effect::Got { came: 499, least: 500 }));
+        let mut gone = accounts(995_000, 4_000, 500);
+        gone.remove(&watched(&asked())[2]);
+        assert_eq!(judged(&gone), Err(Effect::Got { came: 0, least: 500 }));
+    }
+
+    #[test]
+    fn nobody_else_gets_a_say() {
+        let [owner, given, got] = watched(&asked());
+        let change = |address: Address, change: fn(&mut Account)| {
+            let mut after = accounts(995_000, 4_000, 500);
+            change(after.get_mut(&address).unwrap());
+            judged(&after)
+        };
+        assert_eq!(
+            change(given, |account| account.data[72] = 1),
+            Err(Effect::Encumbered(given)),
+            "a delegate"
+        );
+        assert_eq!(change(got, |account| account.data[32] = 7), Err(Effect::Encumbered(got)), "a new owner");
+        assert_eq!(
+            change(got, |account| account.data[129] = 1),
+            Err(Effect::Encumbered(got)),
+            "who may close it"
+        );
+        assert_eq!(change(got, |account| account.data[108] = 2), Err(Effect::Encumbered(got)), "frozen");
+        assert_eq!(
+            change(owner, |account| account.owner = TOKEN),
+            Err(Effect::Encumbered(owner)),
+            "the wallet"
+        );
+    }
 }

@@ -109,7 +109,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             return Err(explained(error, &trial));
         }
         let (before, after) = (accounts(&watched, before), accounts(&watched, trial.accounts));
-        effects::check(&before, &after, &asked, &verified).map_err(|effect| {
+        effects::check(&before, &after, &asked, verified.summary()).map_err(|effect| {
             refused(format!("the transaction does something else than was asked for: {effect}"))
         })?;
         if self.terms.side == Side::Buy {
