@@ -15,8 +15,9 @@ use bulkhead_core::input::{
 };
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::{Bar, MarketTrade, Quote, Signal};
-use bulkhead_core::money::Money;
+use bulkhead_core::money::{Money, Price};
 use bulkhead_core::order::{Pricing, Side};
+use bulkhead_core::reconciliation::{Adjustment, Asset};
 use bulkhead_core::strategy::ExitPlan;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_core::venue::Execution;
@@ -29,6 +30,7 @@ use serde::Serialize;
 fn main() {
     journal_payloads();
     snapshots();
+    outside_snapshot();
     files();
     configurations();
     transactions();
@@ -175,7 +177,34 @@ fn inputs() -> Vec<Input> {
         ]
         .map(|kind| Input { time, kind }),
     );
+    inputs.extend(differences(time));
     inputs
+}
+
+/// What people do about differences between the books and what is outside. On paper there are none.
+fn differences(time: Timestamp) -> Vec<Input> {
+    let adjustment = |asset, books: i64, found: i64| {
+        Box::new(Adjustment {
+            asset,
+            books: Decimal::from(books),
+            found: Decimal::from(found),
+            price: Some(Price(Decimal::ONE_HUNDRED)),
+            slot: Some("first".to_owned()),
+            reason: "a look".to_owned(),
+        })
+    };
+    let subject = || "balance:USD".to_owned();
+    let reason = || "it is fine".to_owned();
+    [
+        Command::Adopt(adjustment(Asset::Cash, 10_000, 9_000)),
+        Command::Adopt(adjustment(Asset::Position(InstrumentId(0)), 0, 3)),
+        Command::WriteOff(adjustment(Asset::Position(InstrumentId(0)), 3, 2)),
+        Command::Ignore { subject: subject(), difference: Decimal::TEN, reason: reason() },
+        Command::StopIgnoring { subject: subject(), reason: reason() },
+        Command::Ignore { subject: subject(), difference: Decimal::ONE, reason: reason() },
+    ]
+    .map(|command| Input { time, kind: InputKind::command(actor(), command) })
+    .into()
 }
 
 fn journal_payloads() {
@@ -202,6 +231,13 @@ fn journal_payloads() {
     for (sequence, input) in (1..).map(Sequence).zip(&inputs) {
         let mut these = Vec::new();
         engine.step(input, &mut these);
+        outputs.extend(these.into_iter().map(|output| NumberedOutput { sequence, output }));
+    }
+    let mut outside = Engine::new(settings(), Box::new(Source)).unwrap().executing(Execution::Outside);
+    for input in commands.iter().chain(&differences(Timestamp::EPOCH)) {
+        let mut these = Vec::new();
+        outside.step(input, &mut these);
+        let sequence = Sequence(1);
         outputs.extend(these.into_iter().map(|output| NumberedOutput { sequence, output }));
     }
     // One of each kind is enough, as far as the text of their kind tells.
@@ -256,6 +292,18 @@ fn snapshots() {
             write("snapshot", "slot-that-is-not-there", &bytes);
         }
     }
+}
+
+fn outside_snapshot() {
+    let mut engine = Engine::new(settings(), Box::new(Source)).unwrap().executing(Execution::Outside);
+    let mut outputs = Vec::new();
+    let time = Timestamp::EPOCH;
+    let checkpoint = Input { time, kind: InputKind::Checkpoint };
+    for input in inputs().iter().take(3).chain(&differences(time)).chain([&checkpoint]) {
+        engine.step(input, &mut outputs);
+    }
+    let snapshot = ShardSnapshot { engine: engine.snapshot(), feed_inputs: 0 };
+    write("snapshot", "outside", &plain(&[], &snapshot));
 }
 
 fn files() {

@@ -11,6 +11,7 @@ use bulkhead_core::market::{Bar, MarketTrade, Quote, Signal};
 use bulkhead_core::money::Quantity;
 use bulkhead_core::order::{Pricing, Side};
 use bulkhead_core::price_board::InstrumentMarket;
+use bulkhead_core::reconciliation::{Adjustment, Asset};
 use bulkhead_core::strategy::ExitPlan;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_sequencer::snapshot::ShardSnapshot;
@@ -102,6 +103,8 @@ fn inputs(engine: &Engine) -> Vec<InputKind> {
         InputKind::command(actor(), Command::Release { slot: slot.clone() }),
         halt(HaltAction::CancelOrders),
         InputKind::command(actor(), Command::Resume {}),
+        InputKind::command(actor(), Command::Adopt(Box::new(adjustment(engine, Decimal::ONE)))),
+        InputKind::command(actor(), Command::WriteOff(Box::new(adjustment(engine, -Decimal::ONE)))),
         halt(HaltAction::Flatten),
         InputKind::command(actor(), Command::ChangeSettings(Box::new(change(engine)))),
         InputKind::command(actor(), deployment(&slot)),
@@ -119,6 +122,19 @@ fn inputs(engine: &Engine) -> Vec<InputKind> {
 
 fn actor() -> Actor {
     Actor::Person("a check".to_owned())
+}
+
+/// So much more, or less, of cash than the engine says.
+fn adjustment(engine: &Engine, difference: Decimal) -> Adjustment {
+    let books = engine.ledger().cash().0;
+    Adjustment {
+        asset: Asset::Cash,
+        books,
+        found: books.saturating_add(difference),
+        price: None,
+        slot: None,
+        reason: "a check".to_owned(),
+    }
 }
 
 fn halt(action: HaltAction) -> InputKind {

@@ -3,6 +3,8 @@
 
 pub(crate) mod account;
 pub(crate) mod bomb;
+#[cfg(feature = "evm")]
+pub(crate) mod chain_place;
 pub(crate) mod client;
 pub(crate) mod host;
 pub(crate) mod raw;

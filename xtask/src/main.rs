@@ -24,6 +24,7 @@ mod postgres;
 mod process;
 mod promtool;
 mod python;
+mod secret_service;
 mod simulate;
 mod smoke;
 mod test;

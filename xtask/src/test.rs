@@ -11,19 +11,23 @@ use crate::plugins::{self, PLUGINS_VARIABLE};
 use crate::postgres;
 use crate::process;
 use crate::promtool;
+use crate::secret_service;
 use crate::workspace::Workspace;
 
 /// Tells end-to-end tests and benches which `bulkhead` binary to drive.
 pub(crate) const BINARY_VARIABLE: &str = "BULKHEAD_BIN";
 
 /// What the binary does only where it is asked for. What it needs is built with the workspace anyway.
-pub(crate) const FEATURES: &str = "bulkhead/evm,bulkhead/otlp,bulkhead-signing/ledger";
+pub(crate) const FEATURES: &str = "bulkhead/evm,bulkhead/keyring,bulkhead/otlp,bulkhead-signing/ledger";
 
 /// The same where there is no chain to test on.
 const FEATURES_WITHOUT_CHAIN: &str = "bulkhead/otlp,bulkhead-signing/ledger";
 
 /// A filter that is part of this runs the dashboard's tests as well.
 const DASHBOARD: &str = "dashboard browser";
+
+/// A filter that is part of this may run the tests of the keys' commands.
+const KEYS: &str = "keys keyring passphrase";
 
 /// A filter that is part of this may run the test of the files for operators.
 const OPERATIONS: &str = "operations";
@@ -57,6 +61,9 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     }
     if filter.is_none_or(|filter| OPERATIONS.contains(filter)) {
         promtool::give(workspace, &mut tests)?;
+    }
+    if has_chain && filter.is_none_or(|filter| KEYS.contains(filter)) {
+        secret_service::give(&mut tests);
     }
     let outcome = with_environment(tests.args(filter));
 

@@ -35,6 +35,10 @@ pub enum AlertKind {
     PositionOpened,
     /// A position was closed.
     PositionClosed,
+    /// The books and what is really there differ, and trading goes on; or they could not be compared.
+    BooksDiffer,
+    /// A person had a difference booked, or says that it is fine.
+    BooksAdjusted,
     /// The journal can't be written: trading stands still.
     JournalStalled,
     /// The journal can be written again.
@@ -49,7 +53,7 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// Every kind that can be chosen for a channel.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::ExecutionFailed,
         Self::BreakerOpened,
         Self::BreakerClosed,
@@ -64,6 +68,8 @@ impl AlertKind {
         Self::DailySummary,
         Self::PositionOpened,
         Self::PositionClosed,
+        Self::BooksDiffer,
+        Self::BooksAdjusted,
         Self::JournalStalled,
         Self::JournalResumed,
         Self::TaskFailing,
@@ -88,6 +94,8 @@ impl AlertKind {
             Self::DailySummary => "daily-summary",
             Self::PositionOpened => "position-opened",
             Self::PositionClosed => "position-closed",
+            Self::BooksDiffer => "books-differ",
+            Self::BooksAdjusted => "books-adjusted",
             Self::JournalStalled => "journal-stalled",
             Self::JournalResumed => "journal-resumed",
             Self::TaskFailing => "task-failing",
@@ -117,6 +125,8 @@ impl AlertKind {
             | Self::Slippage
             | Self::NearLimit
             | Self::ConsecutiveLosses
+            | Self::BooksDiffer
+            | Self::BooksAdjusted
             | Self::AlertsLost => Severity::Warning,
             Self::BreakerClosed
             | Self::TradingResumed

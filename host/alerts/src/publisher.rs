@@ -226,6 +226,18 @@ impl Notices {
     pub fn task_failing(&self, task: &str, degrades: &str, why: &str, failures: u32) {
         let text = format!("The task {task} failed {failures} times in a row: {why}. Meanwhile {degrades}.");
         let alert = Alert::new(AlertKind::TaskFailing, task, format!("{task} fails again and again"), text);
+        self.hand_over(alert);
+    }
+
+    /// The books of an account and what is really there differ in a way that does not halt it, or can't be compared.
+    pub fn books_differ(&self, account: &str, what: &str) {
+        let title = "the books and the chain differ";
+        let mut alert = Alert::new(AlertKind::BooksDiffer, account, title, what);
+        alert.account = Some(account.to_owned());
+        self.hand_over(alert);
+    }
+
+    fn hand_over(&self, alert: Alert) {
         if self.sender.try_send(Handed::Host(Box::new(alert))).is_err() {
             self.lost.add(1);
         }

@@ -7,6 +7,7 @@ use bulkhead_core::identifier::{InstrumentId, OrderId, StrategyId};
 use bulkhead_core::money::{Money, Price, Quantity};
 use bulkhead_core::order::{Fill, OrderState, OrderTerms, Side};
 use bulkhead_core::output::{ClosedTrade, Consequence, OrderChange, Output, SlotEvent};
+use bulkhead_core::reconciliation::BooksAdjusted;
 use bulkhead_core::risk::BreakerState;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_store::journal::NumberedOutput;
@@ -222,6 +223,23 @@ impl Watch {
                 };
                 vec![Alert { time: Some(change.time), ..alert }]
             }
+            Output::BooksAdjusted(adjusted) => vec![self.adjusted(&adjusted)],
+            // What the host sees when it first looks is no news.
+            Output::IgnoringChanged(changed) if changed.actor.is_host() => Vec::new(),
+            Output::IgnoringChanged(changed) => {
+                let (actor, subject, reason) = (&changed.actor, &changed.subject, &changed.reason);
+                let text = match changed.difference {
+                    Some(difference) => {
+                        format!(
+                            "{actor} says that a difference of {difference} in {subject} is fine: {reason}"
+                        )
+                    }
+                    None => format!("{actor} does not have {subject} ignored any more: {reason}"),
+                };
+                let title = "a difference is ignored or no more";
+                let alert = Alert::new(AlertKind::BooksAdjusted, subject.clone(), title, text);
+                vec![Alert { time: Some(changed.time), ..alert }]
+            }
             Output::Refused(_)
             | Output::Charged { .. }
             | Output::StrategyLog { .. }
@@ -230,6 +248,40 @@ impl Watch {
             | Output::StageReached(_)
             | Output::InputRefused { .. } => Vec::new(),
         }
+    }
+
+    fn adjusted(&mut self, adjusted: &BooksAdjusted) -> Alert {
+        let BooksAdjusted { actor, reason, kind, strategy, instrument, value, gain, .. } = adjusted;
+        if let (Some(strategy), Some(instrument)) = (strategy, instrument) {
+            let key = (*strategy, *instrument);
+            let (held, realised) = self
+                .holdings
+                .get(&key)
+                .map_or((Quantity::ZERO, Money::ZERO), |holding| (holding.quantity, holding.realised));
+            match held.plus(adjusted.quantity) {
+                Ok(after) if after.is_positive() => {
+                    self.holdings.insert(key, Holding { quantity: after, realised });
+                }
+                _ => drop(self.holdings.remove(&key)),
+            }
+        }
+        let symbol = instrument.map(|instrument| self.names.symbol(instrument));
+        let what = match &symbol {
+            Some(symbol) => format!("{} {symbol}", quantity(adjusted.quantity)),
+            None => format!("{} of cash", money(value.plus(*gain).unwrap_or(*value))),
+        };
+        let text = format!(
+            "{actor} had a difference booked as {}: {what}, worth {} to the owner, {} apart from trading. Why: {reason}",
+            kind.name(),
+            money(*value),
+            crate::text::gain(*gain),
+        );
+        let subject = symbol.clone().unwrap_or_else(|| "cash".to_owned());
+        let mut alert = Alert::new(AlertKind::BooksAdjusted, subject, "the books were adjusted", text);
+        alert.strategy = strategy.map(|strategy| self.names.strategy(strategy));
+        alert.instrument = symbol;
+        alert.time = Some(adjusted.time);
+        alert
     }
 
     fn accepted(&mut self, terms: &OrderTerms) {

@@ -23,6 +23,7 @@ use crate::observer::RequestObserver;
 use crate::plugins::PluginDirectory;
 use crate::problem::Problem;
 use crate::readers::Readers;
+use crate::reconciliation::Reconciliations;
 use crate::server::{Host, Settings};
 use crate::sessions::Sessions;
 use crate::tokens;
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) analytics: AnalyticsCache,
     pub(crate) plugins: Arc<dyn PluginDirectory>,
     pub(crate) alerts: Arc<dyn AlertDesk>,
+    pub(crate) reconciliations: Reconciliations,
     pub(crate) backtests: Arc<Backtests>,
     /// Makes the host look at once for what was asked of it.
     pub(crate) poke: Arc<dyn Fn() + Send + Sync>,
@@ -98,6 +100,7 @@ impl Api {
             analytics: AnalyticsCache::default(),
             plugins: Arc::clone(&host.plugins),
             alerts: Arc::clone(&host.alerts),
+            reconciliations: host.reconciliations.clone(),
             backtests: Backtests::new(Arc::clone(&host.backtests), host.backtest_directory.clone()),
             poke: Arc::clone(&host.poke),
             receiving: Semaphore::new(RECEIVED_AT_ONCE),

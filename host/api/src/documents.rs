@@ -3,8 +3,8 @@
 
 use bulkhead_core::time::Timestamp;
 use bulkhead_store::read_models::{
-    AccountRow, AuditRow, ChargeRow, EquityRow, FillRow, OrderRow, PluginVersionHead, PositionRow,
-    SettingsRow, SlotRow, TradeRow, TransitionRow,
+    AccountRow, AdjustmentRow, AuditRow, ChargeRow, EquityRow, FillRow, OrderRow, PluginVersionHead,
+    PositionRow, SettingsRow, SlotRow, TradeRow, TransitionRow,
 };
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -366,6 +366,48 @@ impl Charge {
             strategy: names.strategy(row.strategy),
             time: time(row.time),
             amount: row.amount.0,
+        }
+    }
+}
+
+/// A difference between the books and what is really there that was booked, or the part of it that one strategy bore.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Adjusted {
+    /// The input that caused it.
+    pub(crate) sequence: u64,
+    /// When.
+    pub(crate) time: String,
+    /// Who had it booked.
+    pub(crate) actor: String,
+    /// Why.
+    pub(crate) reason: String,
+    /// adopted or written-off.
+    pub(crate) kind: String,
+    /// Whose; null for money that belongs to no strategy.
+    pub(crate) strategy: Option<String>,
+    /// Units of what; null for cash.
+    pub(crate) instrument: Option<String>,
+    /// How many units came, or went when negative.
+    pub(crate) quantity: Decimal,
+    /// What the owner brought, or took away when negative.
+    pub(crate) value: Decimal,
+    /// Profit or loss that is none of trading.
+    pub(crate) gain: Decimal,
+}
+
+impl Adjusted {
+    pub(crate) fn of(row: &AdjustmentRow, names: &Names) -> Self {
+        Self {
+            sequence: row.sequence.0,
+            time: time(row.time),
+            actor: row.actor.clone(),
+            reason: row.reason.clone(),
+            kind: row.kind.clone(),
+            strategy: row.strategy.map(|id| names.strategy(id)),
+            instrument: row.instrument.map(|id| names.symbol(id)),
+            quantity: row.quantity.0,
+            value: row.value.0,
+            gain: row.gain.0,
         }
     }
 }

@@ -42,6 +42,7 @@ mod priority;
 mod problem;
 mod readers;
 mod reads;
+mod reconciliation;
 mod routes;
 mod server;
 mod sessions;
@@ -58,6 +59,9 @@ pub use self::host_figures::HostFigures;
 pub use self::observer::{RequestObserver, ServedRequest};
 pub use self::openapi::document;
 pub use self::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
+pub use self::reconciliation::{
+    BookedPart, IgnoredDifference, ReconciliationRow, ReconciliationTable, Reconciliations,
+};
 pub use self::server::{Host, ServeError, Settings, serve};
 pub use self::tokens::{NewToken, Role, TokenError, create};
 pub use self::wallets::{NoAddress, WalletAddress, WalletHolder};

@@ -13,7 +13,8 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use crate::problem::{Kind, Problem};
 use crate::routes::{Access, Route, routes};
 use crate::{
-    alerts, analytics, backtests, changes, health, live, login, metrics, orders, plugins, reads, token_routes,
+    alerts, analytics, backtests, changes, health, live, login, metrics, orders, plugins, reads,
+    reconciliation, token_routes,
 };
 
 #[derive(OpenApi)]
@@ -40,6 +41,12 @@ use crate::{
         reads::fills,
         reads::trades,
         reads::charges,
+        reconciliation::reconciliation,
+        reconciliation::adjustments,
+        reconciliation::adopt,
+        reconciliation::write_off,
+        reconciliation::ignore,
+        reconciliation::stop_ignoring,
         reads::equity,
         analytics::analytics,
         reads::settings,

@@ -30,9 +30,9 @@ const FILLS_OF_ORDER: usize = 1000;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Paging {
     /// The `next` of the page before.
-    after: Option<String>,
+    pub(crate) after: Option<String>,
     /// Rows of the page, 1 to 1000; 100 when left out.
-    limit: Option<String>,
+    pub(crate) limit: Option<String>,
 }
 
 /// Which orders, and which page of them.

@@ -15,7 +15,7 @@ use crate::problem::{Kind, Problem};
 use crate::tokens::Role;
 use crate::{
     alerts, analytics, backtests, changes, health, live, login, metrics, openapi, orders, pages, plugins,
-    reads, token_routes,
+    reads, reconciliation, token_routes,
 };
 
 /// Who may use a route.
@@ -92,6 +92,8 @@ pub(crate) fn routes() -> Vec<Route> {
         get "/api/v1/accounts/{account}/trades" VIEWER => reads::trades,
         get "/api/v1/accounts/{account}/refusals" VIEWER => live::reads::refusals,
         get "/api/v1/accounts/{account}/charges" VIEWER => reads::charges,
+        get "/api/v1/accounts/{account}/reconciliation" VIEWER => reconciliation::reconciliation,
+        get "/api/v1/accounts/{account}/adjustments" VIEWER => reconciliation::adjustments,
         get "/api/v1/accounts/{account}/equity" VIEWER => reads::equity,
         get "/api/v1/accounts/{account}/analytics" VIEWER => analytics::analytics,
         get "/api/v1/accounts/{account}/settings" VIEWER => reads::settings,
@@ -108,6 +110,10 @@ pub(crate) fn routes() -> Vec<Route> {
         post "/api/v1/accounts/{account}/orders/{order}/cancel" TRADER => orders::cancel,
         post "/api/v1/accounts/{account}/halt" OPERATOR => changes::halt,
         post "/api/v1/accounts/{account}/resume" OPERATOR => changes::resume,
+        post "/api/v1/accounts/{account}/reconciliation/adopt" OPERATOR => reconciliation::adopt,
+        post "/api/v1/accounts/{account}/reconciliation/write-off" OPERATOR => reconciliation::write_off,
+        post "/api/v1/accounts/{account}/reconciliation/ignore" OPERATOR => reconciliation::ignore,
+        post "/api/v1/accounts/{account}/reconciliation/stop-ignoring" OPERATOR => reconciliation::stop_ignoring,
         post "/api/v1/accounts/{account}/weights" OPERATOR => changes::set_weights,
         post "/api/v1/accounts/{account}/strategies/{strategy}/mode" OPERATOR => changes::set_mode,
         post "/api/v1/accounts/{account}/strategies/{strategy}/parameters" OPERATOR => changes::set_parameters,
@@ -193,6 +199,7 @@ mod tests {
     use crate::metrics::RequestCounts;
     use crate::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
     use crate::readers::Readers;
+    use crate::reconciliation::Reconciliations;
     use crate::server::{Host, Settings};
     use crate::tokens::create;
 
@@ -275,6 +282,7 @@ mod tests {
             hub,
             plugins: Arc::new(NoDirectory),
             alerts: Arc::new(NoDirectory),
+            reconciliations: Reconciliations::default(),
             backtests: Arc::new(NoDirectory),
             backtest_directory: folder.path().join("backtests"),
             poke: Arc::new(|| {}),

@@ -28,6 +28,7 @@ use crate::observer::RequestObserver;
 use crate::plugins::PluginDirectory;
 use crate::priority::give_way;
 use crate::readers::Readers;
+use crate::reconciliation::Reconciliations;
 use crate::routes::router;
 use crate::wallets::{WalletAddress, WalletHolder};
 
@@ -92,6 +93,8 @@ pub struct Host {
     pub plugins: Arc<dyn PluginDirectory>,
     /// Those who make and deliver alerts.
     pub alerts: Arc<dyn AlertDesk>,
+    /// What was found when books were held against chains.
+    pub reconciliations: Reconciliations,
     /// How backtests are run.
     pub backtests: Arc<dyn BacktestProgram>,
     /// Where what backtests made is kept.

@@ -65,6 +65,10 @@ pub(crate) enum Command {
     Halt(HaltArguments),
     /// End a halt.
     Resume(ResumeArguments),
+    /// Hold the books against the chain, and say what becomes of a difference.
+    Reconcile(ReconcileArguments),
+    /// Look whether everything is as a host needs it to trade.
+    Doctor(DoctorArguments),
     /// Buy or sell by hand, through the risk gate.
     #[command(subcommand)]
     Order(OrderCommand),
@@ -72,6 +76,8 @@ pub(crate) enum Command {
     Close(CloseArguments),
     /// Take a working order back, a strategy's too.
     Cancel(CancelArguments),
+    /// Hold what an account executed against another one: a chain against paper, as a rule.
+    Compare(CompareArguments),
     /// Look after the database.
     #[command(subcommand)]
     Db(DatabaseCommand),
@@ -285,6 +291,84 @@ pub(crate) struct ResumeArguments {
     pub(crate) no_wait: bool,
 }
 
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct ReconcileArguments {
+    #[command(subcommand)]
+    pub(crate) action: Option<ReconcileAction>,
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// The account; all that trade on a chain when left out.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) account: Option<String>,
+    /// Print what was found as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ReconcileAction {
+    /// Book a difference as something that you brought or took away.
+    Adopt(AdjustmentArguments),
+    /// Book what is missing as lost.
+    WriteOff(AdjustmentArguments),
+    /// Say that a difference is fine; it counts again when it becomes another one.
+    Ignore {
+        /// The difference, as `bulkhead reconcile` names it.
+        #[arg(long, value_name = "NAME")]
+        difference: String,
+        /// Why it is fine.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        request: RequestArguments,
+    },
+    /// Have an ignored difference count again.
+    StopIgnoring {
+        /// The difference, as `bulkhead reconcile` names it.
+        #[arg(long, value_name = "NAME")]
+        difference: String,
+        /// Why.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        request: RequestArguments,
+    },
+}
+
+/// A difference that is to be booked.
+#[derive(Debug, Args)]
+pub(crate) struct AdjustmentArguments {
+    /// In which token.
+    #[arg(long, value_name = "SYMBOL")]
+    pub(crate) token: String,
+    /// The instrument, where several are of the same token.
+    #[arg(long, value_name = "SYMBOL")]
+    pub(crate) instrument: Option<String>,
+    /// What a unit is worth; needed where units of an instrument came.
+    #[arg(long, allow_negative_numbers = true)]
+    pub(crate) price: Option<Decimal>,
+    /// Whose position it is; may be left out where it can be only one's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) strategy: Option<String>,
+    /// Why.
+    #[arg(long)]
+    pub(crate) reason: String,
+    #[command(flatten)]
+    pub(crate) request: RequestArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    #[command(flatten)]
+    pub(crate) passphrase: PassphraseArguments,
+    /// Print what was found as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 /// Of whom something is asked, and how the answer is told.
 #[derive(Debug, Args)]
 pub(crate) struct RequestArguments {
@@ -379,6 +463,28 @@ pub(crate) struct CancelArguments {
     pub(crate) order: u64,
     #[command(flatten)]
     pub(crate) request: RequestArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArguments {
+    /// The account to compare with, one on paper as a rule.
+    pub(crate) with: String,
+    /// The account that is looked at.
+    pub(crate) account: String,
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// Only what this strategy did.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) strategy: Option<String>,
+    /// Only what was executed at this moment or later, such as 2026-03-01T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<jiff::Timestamp>,
+    /// Only what was executed before this moment.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<jiff::Timestamp>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -62,7 +62,7 @@ pub(crate) fn cancel(arguments: &CancelArguments) -> Result<()> {
 }
 
 /// One account, of which something is asked.
-struct Asking<'a> {
+pub(crate) struct Asking<'a> {
     request: &'a RequestArguments,
     url: DatabaseUrl,
     database: Database,
@@ -70,7 +70,7 @@ struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    fn of(request: &'a RequestArguments) -> Result<Self> {
+    pub(crate) fn of(request: &'a RequestArguments) -> Result<Self> {
         let configuration = configuration::layers(&request.configuration, None)?.read()?;
         let url = database_url(&configuration)?;
         let mut database = Database::open(&url, Options::reader())?;
@@ -94,7 +94,7 @@ impl<'a> Asking<'a> {
     }
 
     /// Leaves the request, waits for what becomes of it and says so.
-    fn ask(&mut self, command: &Command, done: &str) -> Result<()> {
+    pub(crate) fn ask(&mut self, command: &Command, done: &str) -> Result<()> {
         let json = serde_json::to_string(command)?;
         let request = self.database.request(self.shard, &operator(), &json, None)?;
         let patience = if self.request.no_wait { std::time::Duration::ZERO } else { PATIENCE };

@@ -91,6 +91,21 @@ pub(crate) enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Have the system's keyring keep the keystore's passphrase, once it has opened the keystore. Needs the feature
+    /// `keyring`.
+    Remember {
+        #[command(flatten)]
+        keystore: KeystoreArguments,
+        #[command(flatten)]
+        passphrase: PassphraseArguments,
+        /// What it is called there.
+        name: String,
+    },
+    /// Have the system's keyring forget a passphrase. Needs the feature `keyring`.
+    Forget {
+        /// What it is called there.
+        name: String,
+    },
     /// Encrypt all keys anew under another passphrase and another master key.
     Rotate {
         #[command(flatten)]
@@ -132,15 +147,26 @@ pub(crate) struct KeystoreArguments {
     pub(crate) keys: Option<PathBuf>,
 }
 
-/// Where the keystore's passphrase comes from: the terminal when neither is given.
+/// Where the keystore's passphrase comes from: the terminal when none of these is given.
 #[derive(Debug, Args)]
 pub(crate) struct PassphraseArguments {
+    /// The name under which the system's keyring keeps the passphrase; `keys remember` has it kept. Needs the feature
+    /// `keyring`.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["passphrase_fd", "passphrase_file"])]
+    pub(crate) passphrase_keyring: Option<String>,
     /// The open file descriptor to read the passphrase from.
     #[arg(long, value_name = "NUMBER", conflicts_with = "passphrase_file")]
     pub(crate) passphrase_fd: Option<u32>,
     /// The file with the passphrase, which only its owner may read, such as systemd's credentials.
     #[arg(long, value_name = "FILE")]
     pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+impl PassphraseArguments {
+    /// Whether it comes from somewhere else than the terminal.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.passphrase_keyring.is_some() || self.passphrase_fd.is_some() || self.passphrase_file.is_some()
+    }
 }
 
 /// What a key may sign: nothing when neither is given.

@@ -72,8 +72,7 @@ pub(crate) fn keys(command: &KeysCommand) -> Result<()> {
         }
         KeysCommand::ExportAddress { keystore, passphrase, name, prove, json } => {
             let (store, name) = (open(keystore)?, name.parse()?);
-            let is_proof =
-                *prove || passphrase.passphrase_fd.is_some() || passphrase.passphrase_file.is_some();
+            let is_proof = *prove || passphrase.is_given();
             let info =
                 if is_proof { unlock(&store, passphrase)?.open(&name)?.1 } else { store.info(&name)? };
             if *json {
@@ -96,7 +95,7 @@ pub(crate) fn keys(command: &KeysCommand) -> Result<()> {
         }
         KeysCommand::Rotate { keystore, passphrase, new_passphrase_fd, new_passphrase_file, json } => {
             let store = open(keystore)?;
-            let old = passphrase_source(passphrase).passphrase(PASSPHRASE)?;
+            let old = passphrase_source(passphrase)?.passphrase(PASSPHRASE)?;
             let new =
                 source(*new_passphrase_fd, new_passphrase_file.as_ref()).new_passphrase(NEW_PASSPHRASE)?;
             let keys = store.rotate(&old, &new, KdfCost::default())?;
@@ -107,6 +106,22 @@ pub(crate) fn keys(command: &KeysCommand) -> Result<()> {
             anstream::eprintln!(
                 "backups of before still open with the old passphrase: make new ones and destroy those"
             );
+            Ok(())
+        }
+        KeysCommand::Remember { keystore, passphrase, name } => {
+            let store = open(keystore)?;
+            let passphrase = passphrase_source(passphrase)?.passphrase(PASSPHRASE)?;
+            // One that opens nothing is not worth keeping.
+            store.unlock(&passphrase)?;
+            keyring::remember(name, &passphrase)?;
+            anstream::println!(
+                "the system's keyring keeps the passphrase as \"{name}\": --passphrase-keyring {name}"
+            );
+            Ok(())
+        }
+        KeysCommand::Forget { name } => {
+            keyring::forget(name)?;
+            anstream::println!("the system's keyring has forgotten \"{name}\"; the keys are as they were");
             Ok(())
         }
         KeysCommand::Remove { keystore, name, address, json } => {
@@ -148,7 +163,7 @@ pub(crate) fn unlock(store: &Keystore, passphrase: &PassphraseArguments) -> Resu
     if !store.exists() {
         store.list()?;
     }
-    Ok(store.unlock(&passphrase_source(passphrase).passphrase(PASSPHRASE)?)?)
+    Ok(store.unlock(&passphrase_source(passphrase)?.passphrase(PASSPHRASE)?)?)
 }
 
 /// No core file holds a key, and no other process of the user reads one.
@@ -167,7 +182,7 @@ fn add(
     json: bool,
 ) -> Result<()> {
     let store = open(keystore)?;
-    let source = passphrase_source(passphrase);
+    let source = passphrase_source(passphrase)?;
     let unlocked = if store.exists() {
         store.unlock(&source.passphrase(PASSPHRASE)?)?
     } else {
@@ -202,8 +217,57 @@ fn wanted(arguments: &PolicyArguments) -> Result<Option<Policy>> {
     }
 }
 
-fn passphrase_source(arguments: &PassphraseArguments) -> PassphraseSource {
-    source(arguments.passphrase_fd, arguments.passphrase_file.as_ref())
+fn passphrase_source(arguments: &PassphraseArguments) -> Result<PassphraseSource> {
+    match &arguments.passphrase_keyring {
+        Some(name) => keyring::source(name),
+        None => Ok(source(arguments.passphrase_fd, arguments.passphrase_file.as_ref())),
+    }
+}
+
+/// What the system's keyring is for.
+#[cfg(feature = "keyring")]
+mod keyring {
+    use anyhow::Result;
+    use bulkhead_signing::Passphrase;
+    use bulkhead_signing::keyring;
+    use bulkhead_signing::passphrase::PassphraseSource;
+
+    pub(super) fn source(name: &str) -> Result<PassphraseSource> {
+        Ok(PassphraseSource::Keyring(name.to_owned()))
+    }
+
+    pub(super) fn remember(name: &str, passphrase: &Passphrase) -> Result<()> {
+        Ok(keyring::remember(name, passphrase)?)
+    }
+
+    pub(super) fn forget(name: &str) -> Result<()> {
+        Ok(keyring::forget(name)?)
+    }
+}
+
+/// A binary that does not speak to keyrings says so.
+#[cfg(not(feature = "keyring"))]
+mod keyring {
+    use anyhow::Result;
+    use bulkhead_signing::Passphrase;
+    use bulkhead_signing::passphrase::PassphraseSource;
+
+    use crate::arguments::WrongUsage;
+
+    const WITHOUT: &str = "this bulkhead was built without the system's keyring; add keyring to its features, or use \
+                           --passphrase-file";
+
+    pub(super) fn source(_: &str) -> Result<PassphraseSource> {
+        Err(WrongUsage(WITHOUT.to_owned()).into())
+    }
+
+    pub(super) fn remember(_: &str, _: &Passphrase) -> Result<()> {
+        Err(WrongUsage(WITHOUT.to_owned()).into())
+    }
+
+    pub(super) fn forget(_: &str) -> Result<()> {
+        Err(WrongUsage(WITHOUT.to_owned()).into())
+    }
 }
 
 fn source(number: Option<u32>, file: Option<&PathBuf>) -> PassphraseSource {

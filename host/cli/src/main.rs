@@ -9,8 +9,10 @@ mod backtest;
 mod by_hand;
 #[cfg(feature = "evm")]
 mod chain;
+mod compare;
 mod configuration;
 mod database;
+mod doctor;
 mod feature_file;
 mod features;
 mod key_arguments;
@@ -26,6 +28,8 @@ mod open_files;
 mod operate;
 mod playing;
 mod plugin;
+#[cfg(feature = "evm")]
+mod reconcile;
 mod replay;
 mod run;
 mod shard;
@@ -114,9 +118,15 @@ fn execute(command: &Command) -> Result<()> {
         Command::Replay(arguments) => replay::replay(arguments),
         Command::Halt(arguments) => operate::halt(arguments),
         Command::Resume(arguments) => operate::resume(arguments),
+        #[cfg(feature = "evm")]
+        Command::Reconcile(arguments) => reconcile::reconcile(arguments),
+        #[cfg(not(feature = "evm"))]
+        Command::Reconcile(_) => Err(WrongUsage(WITHOUT_EVM.to_owned()).into()),
+        Command::Doctor(arguments) => doctor::doctor(arguments),
         Command::Order(command) => by_hand::order(command),
         Command::Close(arguments) => by_hand::close(arguments),
         Command::Cancel(arguments) => by_hand::cancel(arguments),
+        Command::Compare(arguments) => compare::compare(arguments),
         Command::Db(command) => database::database(command),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Token(command) => token::token(command),

@@ -59,20 +59,26 @@ impl Layers {
         &self,
         configuration: &Configuration,
     ) -> Result<Vec<Problem>, InvalidConfiguration> {
-        let mut owners: BTreeMap<(u64, String), String> = BTreeMap::new();
+        let mut owners: BTreeMap<(u64, &str, String), String> = BTreeMap::new();
         let mut problems = Vec::new();
         let live = configuration.accounts()?.into_iter().filter(|(_, account)| account.mode == Mode::Live);
         for (name, account) in live {
-            let Some(Evm { chain_id, key: Some(key), .. }) = account.evm else { continue };
-            let owner = owners.entry((chain_id, key.clone())).or_insert_with(|| name.clone());
-            if *owner != name {
-                let path = format!("accounts.{name}.evm.key");
-                problems.push(Problem {
-                    origin: self.origin(&path).to_owned(),
-                    key: path,
-                    found: key,
-                    allowed: format!("{owner} trades with this key already; an account needs one of its own"),
-                });
+            let Some(Evm { chain_id, key, address, .. }) = account.evm else { continue };
+            for (which, found) in [("key", key), ("address", address)] {
+                let Some(found) = found else { continue };
+                let owner =
+                    owners.entry((chain_id, which, found.to_lowercase())).or_insert_with(|| name.clone());
+                if *owner != name {
+                    let path = format!("accounts.{name}.evm.{which}");
+                    problems.push(Problem {
+                        origin: self.origin(&path).to_owned(),
+                        key: path,
+                        found,
+                        allowed: format!(
+                            "{owner} trades with this {which} already; an account needs one of its own"
+                        ),
+                    });
+                }
             }
         }
         Ok(problems)

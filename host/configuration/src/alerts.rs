@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::values::{Limit, Setting, Value as _};
 
 /// The kinds of alerts, by their names.
-pub const KINDS: [&str; 18] = [
+pub const KINDS: [&str; 20] = [
     "execution-failed",
     "breaker-opened",
     "breaker-closed",
@@ -24,6 +24,8 @@ pub const KINDS: [&str; 18] = [
     "daily-summary",
     "position-opened",
     "position-closed",
+    "books-differ",
+    "books-adjusted",
     "journal-stalled",
     "journal-resumed",
     "task-failing",
@@ -31,7 +33,7 @@ pub const KINDS: [&str; 18] = [
 ];
 
 /// Kinds that a channel tells unless it names its own.
-const USUAL: [&str; 16] = [
+const USUAL: [&str; 18] = [
     "execution-failed",
     "breaker-opened",
     "breaker-closed",
@@ -45,6 +47,8 @@ const USUAL: [&str; 16] = [
     "daily-summary",
     "position-opened",
     "position-closed",
+    "books-differ",
+    "books-adjusted",
     "journal-stalled",
     "journal-resumed",
     "task-failing",

@@ -41,12 +41,18 @@ pub struct Evm {
     /// The name of the key that signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The key's address, for when the keystore is the signer's own and the host can't read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// Where the key is used.
     #[serde(default)]
     pub signer: EvmSigner,
     /// Where the signer's process listens; "signer/socket" in the storage directory when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
+    /// The number of the user that the signer's process is run by; the host's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer_user: Option<u32>,
     /// What is paid for gas.
     #[serde(default)]
     pub gas: EvmGas,
@@ -181,6 +187,8 @@ impl Default for EvmGas {
 pub struct EvmExecution {
     /// How much worse than quoted an order may be executed, in basis points.
     pub slippage_bps: u32,
+    /// How much worse than the price that the risk gate reckoned with a market order may be quoted, in basis points.
+    pub most_off_reference_bps: Limit<u32>,
     /// A quote that is older is not traded on.
     pub quote_lasts: Setting<Span>,
     /// A market order that is in no block by then is taken back.
@@ -202,6 +210,7 @@ impl Default for EvmExecution {
     fn default() -> Self {
         Self {
             slippage_bps: 50,
+            most_off_reference_bps: Limit(Some(500)),
             quote_lasts: ten_seconds(),
             market_order_timeout: Setting(Span::from_seconds(60)),
             deadline: Setting(Span::from_seconds(60)),
@@ -217,16 +226,37 @@ impl Default for EvmExecution {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvmReconciliation {
-    /// How often.
+    /// How often, beside the start.
     pub every: Setting<Span>,
-    /// What may be missing of a token before trading is halted, as a fraction of what the books say.
+    /// How much of a token may differ before trading is halted, as a fraction of what the books say.
     pub tolerance: Setting<Decimal>,
+    /// So much more may differ of each token, in the account's currency.
+    pub dust: Setting<Decimal>,
+    /// What becomes of what is there and not in the books.
+    pub surplus: EvmSurplus,
 }
 
 impl Default for EvmReconciliation {
+    /// Every five minutes, within 0.01 % and a hundredth of the currency.
     fn default() -> Self {
-        Self { every: Setting(Span::from_seconds(60)), tolerance: Setting(Decimal::new(1, 4)) }
+        Self {
+            every: Setting(Span::from_seconds(300)),
+            tolerance: Setting(Decimal::new(1, 4)),
+            dust: Setting(Decimal::new(1, 2)),
+            surplus: EvmSurplus::default(),
+        }
     }
+}
+
+/// What becomes of what is there and not in the books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EvmSurplus {
+    /// Trading halts over it, as over what is missing.
+    #[default]
+    Halt,
+    /// It is told. For addresses that others send to.
+    Report,
 }
 
 /// A server that keeps transactions to itself.
@@ -292,6 +322,9 @@ impl Evm {
         if self.requests_per_second.0 == Some(0) {
             wrong("requests_per_second", "0".to_owned(), "a number from 1, or \"off\", is expected");
         }
+        if let Some(address) = self.address.as_ref().filter(|address| !is_contract(address)) {
+            wrong("address", address.clone(), CONTRACT);
+        }
         for (name, token) in &self.tokens {
             if !is_contract(&token.address) {
                 wrong(&format!("tokens.{name}.address"), token.address.clone(), CONTRACT);
@@ -325,6 +358,15 @@ impl Evm {
                 "basis points from 0 to 9999 are expected",
             );
         }
+        if let Some(bound) =
+            self.execution.most_off_reference_bps.0.filter(|bound| *bound == 0 || *bound >= ALL)
+        {
+            wrong(
+                "execution.most_off_reference_bps",
+                bound.to_string(),
+                "basis points from 1 to 9999, or \"off\", are expected",
+            );
+        }
         if self.execution.confirmations == 0 {
             wrong(
                 "execution.confirmations",
@@ -346,6 +388,10 @@ impl Evm {
         if !(Decimal::ZERO..Decimal::ONE).contains(&self.reconciliation.tolerance.0) {
             let found = self.reconciliation.tolerance.0.to_string();
             wrong("reconciliation.tolerance", found, "a fraction from 0 to below 1 is expected");
+        }
+        if self.reconciliation.dust.0 < Decimal::ZERO {
+            let found = self.reconciliation.dust.0.to_string();
+            wrong("reconciliation.dust", found, "an amount of the currency from 0 is expected");
         }
         self.references(&mut wrong);
         problems
@@ -497,6 +543,7 @@ mod tests {
         assert_eq!(keys("native = \"WETH\"", ""), ["evm.gas.native"]);
         assert_eq!(keys("decimals = 18", "decimals = 60"), ["evm.tokens.WETH.decimals"]);
         assert_eq!(keys("chain_id = 31337", "chain_id = 0"), ["evm.chain_id"]);
+        assert_eq!(keys("chain_id = 31337", "chain_id = 31337\naddress = \"0x1\""), ["evm.address"]);
         assert_eq!(keys("key = \"trader\"", "timeout = \"0s\"\nkey = \"trader\""), ["evm.timeout"]);
     }
 
@@ -538,5 +585,13 @@ mod tests {
         assert_eq!(of(1), (Mode::Paper, "trader".to_owned()));
         let error = read(&format!("{WHOLE}\n[accounts.alice]\n[accounts.bob]")).unwrap_err();
         assert_eq!(error.0[0].key, "accounts.bob.evm.key", "{error}");
+        // A name of its own is no key of its own.
+        let same = WHOLE.replace(
+            "[evm.tokens]",
+            "address = \"0x00000000000000000000000000000000000000b1\"\n[evm.tokens]",
+        );
+        let error =
+            read(&format!("{same}\n[accounts.alice]\n[accounts.bob]\nevm.key = \"bob\"")).unwrap_err();
+        assert_eq!(error.0[0].key, "accounts.bob.evm.address", "{error}");
     }
 }

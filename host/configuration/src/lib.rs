@@ -45,7 +45,7 @@ pub use self::api::{Api, Wallet, WalletRole};
 pub use self::breakers::Breakers;
 pub use self::evm::{
     Evm, EvmExecution, EvmGas, EvmMarket, EvmPool, EvmPrivate, EvmReconciliation, EvmRoute, EvmSigner,
-    EvmToken, EvmVersion,
+    EvmSurplus, EvmToken, EvmVersion,
 };
 pub use self::journal::{Durability, Journal};
 pub use self::layers::Layers;

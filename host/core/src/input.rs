@@ -11,6 +11,7 @@ use crate::identifier::{ContentHash, InstrumentId, OrderId, StrategyId};
 use crate::market::{Bar, MarketTrade, Quote, Signal};
 use crate::money::{Money, Quantity};
 use crate::order::{Pricing, Side};
+use crate::reconciliation::Adjustment;
 use crate::strategy::{ExitPlan, ParameterValue};
 use crate::time::Timestamp;
 use crate::venue::VenueMessage;
@@ -163,6 +164,27 @@ pub enum Command {
         slot: String,
         /// From now on.
         version: ContentHash,
+    },
+    /// Books a difference between the books and what is really there as something that the owner brought or took
+    /// away: see [`reconciliation`](crate::reconciliation).
+    Adopt(Box<Adjustment>),
+    /// Books what is missing as lost.
+    WriteOff(Box<Adjustment>),
+    /// Says that a difference is fine as it is. It is not ignored any more when it becomes another one.
+    Ignore {
+        /// Which, by the host's name of it.
+        subject: String,
+        /// How large it is.
+        difference: Decimal,
+        /// Why it is fine.
+        reason: String,
+    },
+    /// Ignores a difference no longer.
+    StopIgnoring {
+        /// Which, by the host's name of it.
+        subject: String,
+        /// Why.
+        reason: String,
     },
 }
 

@@ -4,6 +4,7 @@
 //! Invariants, after every operation, also one that fails:
 //! - no sub-ledger's cash, reservation or free cash is negative, and no position's either;
 //! - cash equals deposits, plus transfers, plus proceeds, less costs, fees and charges, to the last decimal;
+//! - what is brought or taken away without a trade changes what was deposited by what the books hold it for;
 //! - nothing is spent or sold that was not reserved first;
 //! - every amount is one that [`Money::booked`](crate::money::Money::booked) lets pass, so that the difference of
 //!   any two is exact.
@@ -62,6 +63,14 @@ pub enum LedgerError {
     /// A strategy that holds something can't change between real and make-believe money.
     #[error("{0} still has positions or working orders; close them first")]
     NotFlat(StrategyId),
+    /// The pool has less than is to be taken from it.
+    #[error("{free} belongs to no strategy, {asked} was asked for")]
+    NotInPool {
+        /// What is there.
+        free: Money,
+        /// What was asked for.
+        asked: Money,
+    },
     /// An amount that must not be negative is.
     #[error("an amount of {0} can't be booked: it is negative")]
     Negative(Money),
@@ -72,7 +81,7 @@ pub enum LedgerError {
 pub struct SubLedger {
     cash: Money,
     reserved: Money,
-    /// Deposits and transfers in, less transfers out.
+    /// Deposits and transfers in, less transfers out, and what was brought and taken away of positions.
     funded: Money,
     realised: Money,
     fees: Money,
@@ -102,7 +111,7 @@ impl SubLedger {
         self.cash.minus(self.reserved).unwrap_or(Money::ZERO)
     }
 
-    /// Deposits and transfers in, less transfers out.
+    /// Deposits and transfers in, less transfers out; also of positions, at what the books hold them for.
     #[must_use]
     pub const fn funded(&self) -> Money {
         self.funded
@@ -245,6 +254,95 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes money out of the pool, as the owner does or as it is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NotInPool`] when less is there.
+    pub fn withdraw(&mut self, amount: Money) -> Result<(), LedgerError> {
+        not_negative(amount)?;
+        let pool = self.pool.minus(amount)?;
+        if pool.is_negative() {
+            return Err(LedgerError::NotInPool { free: self.pool, asked: amount });
+        }
+        let deposited = self.deposited.minus(amount)?.booked()?;
+        let cash = self.totals.cash.minus(amount)?;
+        (self.pool, self.deposited, self.totals.cash) = (pool, deposited, cash);
+        Ok(())
+    }
+
+    /// Adds units that nobody sold to a position, for what they are worth. Nothing is paid for them.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError`] when they are worth less than nothing, the strategy's money is make-believe, or an amount
+    /// leaves the range.
+    pub fn bring(
+        &mut self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        quantity: Quantity,
+        value: Money,
+        time: Timestamp,
+    ) -> Result<(), LedgerError> {
+        not_negative(value)?;
+        not_negative(Money(quantity.0))?;
+        let deposited = self.deposited.plus(value)?.booked()?;
+        let change = self.totals.changed(instrument, quantity, Money::ZERO)?;
+        let books = self.real_books(strategy)?;
+        let funded = books.funded.plus(value)?.booked()?;
+        match books.find(instrument) {
+            Ok(index) => books.positions[index].bought(quantity, value, Money::ZERO)?,
+            Err(_) if quantity.is_zero() => return Ok(()),
+            Err(index) => {
+                let mut position = Position::open(instrument, time);
+                position.bought(quantity, value, Money::ZERO)?;
+                books.positions.insert(index, position);
+            }
+        }
+        books.funded = funded;
+        self.deposited = deposited;
+        self.totals.commit(change);
+        Ok(())
+    }
+
+    /// Takes units out of a position that nobody bought, and gives back what the books held them for: their cost and
+    /// entry fees.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::NotEnoughQuantity`] when less is free.
+    pub fn take_away(
+        &mut self,
+        strategy: StrategyId,
+        instrument: InstrumentId,
+        quantity: Quantity,
+    ) -> Result<Money, LedgerError> {
+        let change = self.totals.changed(instrument, Quantity(-quantity.0), Money::ZERO)?;
+        let deposited = self.deposited;
+        let books = self.real_books(strategy)?;
+        let not_enough =
+            |free| LedgerError::NotEnoughQuantity { strategy, instrument, free, asked: quantity };
+        let index = books.find(instrument).map_err(|_| not_enough(Quantity::ZERO))?;
+        let free = books.positions[index].free()?;
+        if quantity > free || quantity.is_negative() {
+            return Err(not_enough(free));
+        }
+        let mut after = books.positions[index].clone();
+        let held_for = after.taken_away(quantity)?;
+        let (funded, deposited) =
+            (books.funded.minus(held_for)?.booked()?, deposited.minus(held_for)?.booked()?);
+        if after.quantity.is_zero() {
+            books.positions.remove(index);
+        } else {
+            books.positions[index] = after;
+        }
+        books.funded = funded;
+        self.deposited = deposited;
+        self.totals.commit(change);
+        Ok(held_for)
+    }
+
     /// Opens a sub-ledger for the next strategy. One of make-believe starts with money of its own, apart
     /// from the account.
     ///
@@ -270,7 +368,7 @@ impl Ledger {
         self.pool
     }
 
-    /// All that was ever deposited.
+    /// All that was deposited, less what was taken away.
     #[must_use]
     pub const fn deposited(&self) -> Money {
         self.deposited
@@ -527,6 +625,12 @@ impl Ledger {
         };
         self.pool = pool;
         Ok(())
+    }
+
+    /// The books of a strategy whose money is the account's.
+    fn real_books(&mut self, strategy: StrategyId) -> Result<&mut SubLedger, LedgerError> {
+        let books = self.books(strategy)?;
+        if books.make_believe { Err(LedgerError::MakeBelieve(strategy)) } else { Ok(books) }
     }
 
     fn books(&mut self, strategy: StrategyId) -> Result<&mut SubLedger, LedgerError> {

@@ -46,6 +46,9 @@ pub mod position;
 /// The books: where a fill changes a balance.
 pub mod ledger;
 
+/// What becomes of differences between the books and what is really there.
+pub mod reconciliation;
+
 /// Longer bars from shorter ones.
 pub mod bar_aggregation;
 

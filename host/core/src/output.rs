@@ -6,6 +6,7 @@ use crate::identifier::{ContentHash, InstrumentId, OrderId, StrategyId};
 use crate::input::{Actor, HaltAction};
 use crate::money::{Money, Price, Quantity};
 use crate::order::{Fill, OrderState, OrderTerms, Side};
+use crate::reconciliation::{BooksAdjusted, IgnoringChanged};
 use crate::risk::{BreakerChange, Refusal};
 use crate::strategy::{FaultKind, FillCause, LogLine};
 use crate::time::Timestamp;
@@ -75,6 +76,10 @@ pub enum Output {
     },
     /// An order outside has come to a stage. What may follow from that outside may follow when this is released.
     StageReached(ReachedStage),
+    /// A difference between the books and what is really there was booked.
+    BooksAdjusted(BooksAdjusted),
+    /// A difference is ignored from now on, or no more.
+    IgnoringChanged(IgnoringChanged),
 }
 
 /// A stage of an order outside.

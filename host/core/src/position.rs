@@ -92,6 +92,16 @@ impl Position {
         Ok(())
     }
 
+    /// Takes out a part that was not sold, with its share of cost and entry fees, which is given back.
+    pub(crate) fn taken_away(&mut self, quantity: Quantity) -> Result<Money, Overflow> {
+        let cost = self.cost.share(quantity, self.quantity)?;
+        let entry_fees = self.entry_fees.share(quantity, self.quantity)?;
+        let (rest, rest_cost) = (self.quantity.minus(quantity)?, self.cost.minus(cost)?);
+        let (rest_fees, held_for) = (self.entry_fees.minus(entry_fees)?, cost.plus(entry_fees)?);
+        (self.quantity, self.cost, self.entry_fees) = (rest, rest_cost, rest_fees);
+        Ok(held_for)
+    }
+
     /// Takes a sold part out. What remains keeps its average cost; the sums of the parts equal the whole to
     /// the last decimal, because the remainder is what the part left over.
     pub(crate) fn sold(

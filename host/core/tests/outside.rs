@@ -178,11 +178,36 @@ fn an_end_is_not_believed_while_a_transaction_may_land() {
 }
 
 #[test]
-fn more_than_was_ordered_is_not_booked_and_halts() {
+fn a_purchase_that_brought_more_than_was_ordered_is_booked_whole() {
     let mut account = Account::new(StrategyMode::Live);
-    account.report(1, settled("3", "300", "0"));
+    account.report(1, settled("2.000001", "200", "0"));
+    assert_eq!((account.held(), account.cash()), (decimal("2.000001"), decimal("9800")));
+    assert_eq!((account.engine.orders().count(), account.engine.halted()), (0, None));
+    let books = account.engine.ledger().sub_ledger(TRADER).unwrap();
+    assert_eq!(books.free().0, account.cash(), "nothing stays set aside");
+}
+
+#[test]
+fn more_than_was_held_is_not_booked_as_sold_and_halts() {
+    let mut account = Account::new(StrategyMode::Live);
+    account.report(1, settled("2", "200", "0"));
+    account.step(&bar_at(1, 70.0));
+    account.report(2, settled("3", "210", "0"));
     assert!(account.engine.halted().unwrap().contains("2 was ordered"), "{:?}", account.engine.halted());
-    assert_eq!((account.held(), account.cash()), (Decimal::ZERO, decimal("10000")));
+    assert_eq!((account.held(), account.cash()), (Decimal::TWO, decimal("9800")));
+}
+
+/// The same input books what came and ends the order: it can't be reported twice.
+#[test]
+fn an_execution_that_brought_less_ends_the_order() {
+    let mut account = Account::new(StrategyMode::Live);
+    account.report(1, settled("1.9", "200", "0"));
+    assert_eq!((account.held(), account.cash()), (decimal("1.9"), decimal("9800")));
+    assert_eq!(account.engine.orders().count(), 0);
+    let books = account.engine.ledger().sub_ledger(TRADER).unwrap();
+    assert_eq!(books.free().0, account.cash(), "nothing stays set aside");
+    account.report(1, settled("1.9", "200", "0"));
+    assert_eq!(account.held(), decimal("1.9"));
 }
 
 #[test]

@@ -199,7 +199,10 @@ fn of_others(steps: Vec<Vec<Output>>, hostile: StrategyId) -> Vec<Vec<Output>> {
             Output::BreakerChanged(_) | Output::SettingsChanged { .. } => return true,
             // Only commands to the slot that misbehaves are refused.
             Output::TradingState(_) | Output::InputRefused { .. } => return false,
-            Output::VenueRequested { .. } | Output::StageReached(_) => {
+            Output::VenueRequested { .. }
+            | Output::StageReached(_)
+            | Output::BooksAdjusted(_)
+            | Output::IgnoringChanged(_) => {
                 unreachable!("the scenarios trade on paper")
             }
         };

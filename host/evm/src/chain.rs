@@ -53,7 +53,8 @@ pub enum ChainError {
 pub enum Sent {
     /// Somebody took it, or has had it before. For people: who.
     Taken(String),
-    /// Nobody took it, and nobody can have it.
+    /// All that were asked say no. Somebody may have it all the same: a server can be wrong, or lie, and what it was sent
+    /// is signed. Only the chain says what became of it.
     Rejected(Rejection),
     /// It may have arrived or not.
     Unknown(String),
@@ -111,6 +112,9 @@ pub trait Chain: Send + Sync + 'static {
     /// The tip that the chain suggests, in wei.
     fn tip(&self) -> impl Future<Output = Result<u128, ChainError>> + Send;
 
+    /// The first nonce that no transaction in a block has used, as every server has it: one that is behind counts.
+    fn nonce_everywhere(&self, of: Address) -> impl Future<Output = Result<u64, ChainError>> + Send;
+
     /// What became of a transaction that is in a block.
     fn receipt(
         &self,
@@ -158,6 +162,10 @@ impl<C: Chain> Chain for Arc<C> {
 
     async fn tip(&self) -> Result<u128, ChainError> {
         (**self).tip().await
+    }
+
+    async fn nonce_everywhere(&self, of: Address) -> Result<u64, ChainError> {
+        (**self).nonce_everywhere(of).await
     }
 
     async fn receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, ChainError> {

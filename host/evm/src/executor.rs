@@ -1,12 +1,15 @@
 //! All orders of an account on a chain, each on its way, side by side.
 
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use alloy::primitives::Address;
 use bulkhead_core::identifier::OrderId;
 use bulkhead_core::venue::stage::Attempt;
 use bulkhead_signing::EvmSigner;
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -43,6 +46,30 @@ pub enum StartError {
     /// The chain can't be asked.
     #[error(transparent)]
     Chain(#[from] ChainError),
+}
+
+/// How long after something that can't be an order is looked at again.
+const SECOND_LOOK: Duration = Duration::from_secs(5);
+
+/// Sees an order to its end. What can't be halts the account; the order is looked at again, as it may hold up others and
+/// servers may be of one mind later. A halt is not repeated for the same reason, or nobody could resume.
+async fn pursue<C: Chain, J: Journal>(desk: &Desk<C, J>, mut pursuit: Pursuit<C, J>, order: OrderId) {
+    let mut said = None;
+    loop {
+        let left = match pursuit.run().await {
+            Ok(()) | Err(Left::Journal(JournalError::Closed)) => return,
+            Err(left) => left.to_string(),
+        };
+        if said.as_ref() != Some(&left) {
+            tracing::error!(order = order.0, left, "the order is left as it is, and the account halted");
+            let halted = desk.journal.halt(format!("order {}: {left}", order.0)).await;
+            if matches!(halted, Err(JournalError::Closed)) {
+                return;
+            }
+            said = Some(left);
+        }
+        tokio::time::sleep(SECOND_LOOK).await;
+    }
 }
 
 /// Executes orders on a chain.
@@ -88,6 +115,7 @@ impl<C: Chain, J: Journal> Executor<C, J> {
             lane,
             settings,
             last_gas_value: Mutex::default(),
+            claims: Arc::default(),
             sellable: Mutex::default(),
         };
         let executor =
@@ -115,13 +143,12 @@ impl<C: Chain, J: Journal> Executor<C, J> {
         // Those that have ended are of no more use.
         while running.try_join_next().is_some() {}
         running.spawn(async move {
-            match pursuit.run().await {
-                Ok(()) | Err(Left::Journal(JournalError::Closed)) => {}
-                Err(left) => {
-                    tracing::error!(order = order.0, %left, "the order is left as it is, and the account halted");
-                    // Nobody is left to tell when this fails.
-                    let _ = desk.journal.halt(format!("order {}: {left}", order.0)).await;
-                }
+            let pursued = AssertUnwindSafe(pursue(&desk, pursuit, order)).catch_unwind().await;
+            if pursued.is_err() {
+                tracing::error!(order = order.0, "the order's task broke down, and the account is halted");
+                let what = "its task broke down; it is taken up again when the host is started anew";
+                // Nobody is left to tell when this fails.
+                let _ = desk.journal.halt(format!("order {}: {what}", order.0)).await;
             }
             cancels.lock().unwrap_or_else(PoisonError::into_inner).remove(&order);
         });

@@ -1,8 +1,9 @@
 //! The one place that gives out nonces of an address on a chain.
 //!
 //! A nonce is given out under a lease that is held until its transaction was sent: no later one can be out there
-//! before it, so a rejected transaction leaves no gap. After a restart the lane begins behind everything that the
-//! journal says was signed and everything that the chain has seen.
+//! before it. Whatever was signed with a nonce, its order does not end before the nonce is used up, so none is left behind
+//! that those after it would wait for. After a restart the lane begins behind everything that the journal says was signed
+//! and everything that the chain has seen.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +27,7 @@ struct State {
     signed: BTreeSet<u64>,
 }
 
-/// The right to use one nonce. Dropped without [`Lease::used`], it goes to the next who asks.
+/// The right to use one nonce. Dropped without [`Lease::signed`], it goes to the next who asks.
 #[derive(Debug)]
 pub struct Lease<'a> {
     state: MutexGuard<'a, State>,
@@ -59,7 +60,7 @@ impl Lane {
             None => chain.nonce(self.address, true).await?,
         };
         while state.signed.contains(&nonce) {
-            nonce += 1;
+            nonce = nonce.saturating_add(1);
         }
         state.next = Some(nonce);
         Ok(Lease { state, nonce })
@@ -83,21 +84,9 @@ impl Lease<'_> {
         self.nonce
     }
 
-    /// Something was signed with it: nobody else gets it.
-    pub fn used(mut self) {
-        self.state.signed.insert(self.nonce);
-        self.state.next = Some(self.nonce + 1);
-    }
-
     /// Something was signed with it, and the lane is held until this is dropped.
     pub fn signed(&mut self) {
         self.state.signed.insert(self.nonce);
-        self.state.next = Some(self.nonce + 1);
-    }
-
-    /// The chain says that somebody else has used it.
-    pub fn taken(mut self) {
-        self.state.signed.remove(&self.nonce);
-        self.state.next = None;
+        self.state.next = Some(self.nonce.saturating_add(1));
     }
 }

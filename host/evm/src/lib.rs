@@ -19,6 +19,7 @@ pub mod journal;
 pub mod lane;
 pub mod pools;
 pub mod pursuit;
+pub mod reconcile;
 pub mod revert;
 pub mod route;
 pub mod rpc;

@@ -104,6 +104,9 @@ pub struct ChainSettings {
     pub fees: FeeLimits,
     /// How much worse than quoted an order may be executed, in basis points.
     pub slippage_bps: u32,
+    /// How much worse than the price that the gate reckoned with a market order may be quoted, in basis points; as much as
+    /// comes when absent.
+    pub most_off_reference_bps: Option<u32>,
     /// A quote that is older is not traded on.
     pub quote_lasts: Duration,
     /// A market order that is not sent in this time expires, and one that is in no block by then is taken back.
@@ -135,6 +138,7 @@ impl ChainSettings {
             gas_value,
             fees: FeeLimits::default(),
             slippage_bps: 50,
+            most_off_reference_bps: Some(500),
             quote_lasts: Duration::from_secs(10),
             market_order_timeout: Duration::from_secs(60),
             deadline: Duration::from_secs(60),

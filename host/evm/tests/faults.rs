@@ -76,12 +76,30 @@ async fn questions_are_asked_again_after_every_kind_of_failure() {
     }
 }
 
+/// A server in front of others may say no although one of those has it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_no_to_a_transaction_that_was_taken_is_not_believed() {
+    for message in
+        ["upstream timeout", "nonce too low", "intrinsic gas too low", "replacement transaction underpriced"]
+    {
+        let (mut account, faulty) = behind().await;
+        account.begin().await;
+        faulty.fail(
+            "eth_sendRawTransaction",
+            Fault::ErrorAfter { code: -32_000, message: message.to_owned() },
+            2,
+        );
+        trades_once(&account, message).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rejected_transaction_leaves_no_gap() {
     let (mut account, faulty) = behind().await;
     account.begin().await;
     let fault = Fault::Error { code: -32_000, message: "intrinsic gas too low".to_owned() };
-    faulty.fail("eth_sendRawTransaction", fault, 1);
+    // It is sent, sent again, and then one that does nothing in its stead.
+    faulty.fail("eth_sendRawTransaction", fault, 2);
     account.order(Side::Buy, "5");
     account.all_ended().await;
     assert!(account.told().last().unwrap().contains("intrinsic gas too low"), "{:?}", account.told());
@@ -130,6 +148,31 @@ async fn a_receipt_that_is_not_the_same_everywhere_halts_the_account() {
     account.until("it is halted", |books| books.engine.halted().is_some()).await;
     assert!(account.halted().unwrap().contains("disagree"), "{:?}", account.halted());
     assert_eq!(account.held(), Decimal::ZERO, "nothing is booked that is not certain");
+    // The order is not lost over it.
+    faulty.recover();
+    account.all_ended().await;
+    assert_eq!(account.held(), Decimal::from(5), "{:?}", account.told());
+    account.books_equal_the_chain().await;
+}
+
+/// Two servers, one of which keeps receipts to itself: nobody concludes from that that somebody else used the nonce.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_receipt_that_one_server_lacks_is_waited_for() {
+    let (mut account, faulty) = behind().await;
+    account.urls.push(account.chain.url().to_owned());
+    account.begin().await;
+    faulty.fail_always("eth_getTransactionReceipt", Fault::Lie(json!(null)));
+    account.order(Side::Buy, "5");
+    account.until("it was sent", |books| books.told.iter().any(|told| told == "submitted")).await;
+    for _ in 0..5 {
+        account.chain.mine(1).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(account.nonce().await, 1, "nothing is begun anew: {:?}", account.told());
+    faulty.recover();
+    account.all_ended().await;
+    assert_eq!((account.held(), account.nonce().await), (Decimal::from(5), 2), "{:?}", account.told());
+    account.books_equal_the_chain().await;
 }
 
 /// A secret in the address of a server is in nothing that is said about it.

@@ -159,6 +159,30 @@ async fn a_price_that_moves_before_the_block_reverts_and_says_so() {
     account.books_equal_the_chain().await;
 }
 
+/// A market order is made at a price, and is not executed at a wholly different one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_price_far_from_what_was_reckoned_with_is_not_traded_at() {
+    let mut account = Account::start(Options::default()).await;
+    account.settings.most_off_reference_bps = Some(500);
+    account.settings.market_order_timeout = Duration::from_secs(1);
+    approved(&mut account).await;
+    // The engine still believes in a price of 100.
+    let deployed = account.chain.deployed();
+    let (dollar, plain, router) = (deployed.tokens.dollar, deployed.tokens.plain, deployed.v2_router);
+    let other = bulkhead_evm_chain::account::account(5);
+    account.chain.give(dollar, other.address(), units(100_000, 6)).await;
+    account.chain.approve(dollar, &other, router, U256::MAX).await.unwrap();
+    account.chain.swap_v2(&other, &[dollar, plain], units(60_000, 6)).await.unwrap();
+    let before = account.nonce().await;
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    assert_eq!((account.held(), account.nonce().await), (Decimal::ZERO, before), "{:?}", account.told());
+    account.price(112.0);
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    assert_eq!(account.held(), Decimal::from(5), "{:?}", account.told());
+}
+
 /// What moves the price by some 4 per cent, with a connection of its own.
 async fn mover(account: &Account) -> Hook {
     let (url, deployed) = (account.chain.url().to_owned(), account.chain.deployed().clone());

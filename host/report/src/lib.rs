@@ -14,6 +14,9 @@ mod amount;
 /// Price candles of bounded number.
 mod candles;
 
+/// Two accounts side by side.
+pub mod comparison;
+
 /// An equity curve of bounded size for charts.
 mod curve;
 

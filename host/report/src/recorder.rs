@@ -356,7 +356,11 @@ impl Recorder {
                     slot.last_words = Some(line.message.clone());
                 }
             }
-            Output::SettingsChanged { .. } | Output::VenueRequested { .. } | Output::StageReached(_) => {}
+            Output::SettingsChanged { .. }
+            | Output::VenueRequested { .. }
+            | Output::StageReached(_)
+            | Output::BooksAdjusted(_)
+            | Output::IgnoringChanged(_) => {}
         }
     }
 

@@ -5,6 +5,7 @@ use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::input::{Actor, AttributedCommand, Command, Deployment, ManualAmount, ManualOrder};
 use bulkhead_core::order::Pricing;
 use bulkhead_core::output::Output;
+use bulkhead_core::reconciliation::{Adjustment, Asset};
 use bulkhead_core::strategy::{ExitPlan, ParameterValue};
 use bulkhead_core::time::Timestamp;
 use bulkhead_store::journal::{Sequence, ShardId};
@@ -98,7 +99,29 @@ fn in_words(command: &Command, settings: &EngineSettings) -> (&'static str, Stri
         }
         Command::Replace { slot, version } => ("replace", slot.clone(), format!("version {version}")),
         Command::Close { slot, instrument } => ("close", slot.clone(), symbol(*instrument, settings)),
+        Command::Adopt(adjustment) => ("adopt", slot_of(adjustment), adjusted(adjustment, settings)),
+        Command::WriteOff(adjustment) => ("write-off", slot_of(adjustment), adjusted(adjustment, settings)),
+        Command::Ignore { subject, difference, reason } => {
+            ("ignore", String::new(), format!("{subject}, a difference of {difference}: {reason}"))
+        }
+        Command::StopIgnoring { subject, reason } => {
+            ("stop-ignoring", String::new(), format!("{subject}: {reason}"))
+        }
     }
+}
+
+fn slot_of(adjustment: &Adjustment) -> String {
+    adjustment.slot.clone().unwrap_or_default()
+}
+
+fn adjusted(adjustment: &Adjustment, settings: &EngineSettings) -> String {
+    let Adjustment { asset, books, found, price, reason, .. } = adjustment;
+    let what = match asset {
+        Asset::Cash => "cash".to_owned(),
+        Asset::Position(instrument) => symbol(*instrument, settings),
+    };
+    let price = price.map(|price| format!(" at {price}")).unwrap_or_default();
+    format!("{what} from {books} to {found}{price}: {reason}")
 }
 
 fn deployed(deployment: &Deployment) -> String {
@@ -268,6 +291,33 @@ mod tests {
         assert_eq!(told(replace), ["replace", "momentum", &format!("version {version}")]);
         let close = |instrument| Command::Close { slot: slot(), instrument: InstrumentId(instrument) };
         assert_eq!(told(close(0)), ["close", "momentum", "X-USD"]);
+    }
+
+    #[test]
+    fn an_adjustment_is_told_with_what_it_changes() {
+        let told = |command| {
+            let AuditRow { action, subject, detail, .. } =
+                row(Actor::Person("anna".to_owned()), command, None);
+            [action, subject, detail]
+        };
+        let adjustment = |asset, price, slot: Option<&str>| {
+            Box::new(Adjustment {
+                asset,
+                books: Decimal::TEN,
+                found: Decimal::ONE,
+                price,
+                slot: slot.map(str::to_owned),
+                reason: "a person looked".to_owned(),
+            })
+        };
+        assert_eq!(
+            told(Command::Adopt(adjustment(Asset::Cash, None, None))),
+            ["adopt", "", "cash from 10 to 1: a person looked"]
+        );
+        let lost = adjustment(Asset::Position(InstrumentId(0)), Some(Price(Decimal::TWO)), Some("momentum"));
+        let told_of = told(Command::WriteOff(lost));
+        assert_eq!((told_of[0].as_str(), told_of[1].as_str()), ("write-off", "momentum"));
+        assert!(told_of[2].ends_with(" from 10 to 1 at 2: a person looked"), "{}", told_of[2]);
     }
 
     #[test]

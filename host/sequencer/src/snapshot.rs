@@ -1,6 +1,7 @@
 //! What a snapshot of a shard holds.
 
 use bulkhead_core::engine::{Configured, EngineSnapshot};
+use bulkhead_core::venue::outside::OutsideVenue;
 use bulkhead_store::journal::{PayloadError, decode};
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +16,8 @@ pub struct ShardSnapshot {
 
 /// As encodings had it that knew less of an engine.
 #[derive(Deserialize)]
-struct EarlierSnapshot<C> {
-    engine: EngineSnapshot<C, ()>,
+struct EarlierSnapshot<C, O> {
+    engine: EngineSnapshot<C, O, ()>,
     feed_inputs: u64,
 }
 
@@ -29,12 +30,17 @@ impl ShardSnapshot {
     pub fn decode(encoding: i16, payload: &[u8]) -> Result<Self, PayloadError> {
         match encoding {
             1 => {
-                let EarlierSnapshot::<()> { engine, feed_inputs } = decode(encoding, payload)?;
+                let EarlierSnapshot::<(), ()> { engine, feed_inputs } = decode(encoding, payload)?;
                 Ok(Self { engine: engine.completed().on_paper(), feed_inputs })
             }
             2 => {
-                let EarlierSnapshot::<Configured> { engine, feed_inputs } = decode(encoding, payload)?;
+                let EarlierSnapshot::<Configured, ()> { engine, feed_inputs } = decode(encoding, payload)?;
                 Ok(Self { engine: engine.on_paper(), feed_inputs })
+            }
+            3 => {
+                let EarlierSnapshot::<Configured, Option<OutsideVenue>> { engine, feed_inputs } =
+                    decode(encoding, payload)?;
+                Ok(Self { engine: engine.unreconciled(), feed_inputs })
             }
             _ => decode(encoding, payload),
         }

@@ -11,6 +11,8 @@
 mod error;
 mod guarded;
 pub mod import;
+#[cfg(feature = "keyring")]
+pub mod keyring;
 pub mod keystore;
 #[cfg(feature = "ledger")]
 pub mod ledger;

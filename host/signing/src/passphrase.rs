@@ -21,6 +21,9 @@ pub enum PassphraseSource {
     Descriptor(u32),
     /// A file that only its owner can read, such as systemd's credentials.
     File(PathBuf),
+    /// The system's keyring, under a name.
+    #[cfg(feature = "keyring")]
+    Keyring(String),
 }
 
 /// Why a secret can't be had. None of these shows any of it.
@@ -49,6 +52,10 @@ pub enum SecretSourceError {
         /// From where.
         from: String,
     },
+    /// The system's keyring does not keep it, or can't be asked.
+    #[cfg(feature = "keyring")]
+    #[error(transparent)]
+    Keyring(#[from] crate::keyring::KeyringError),
     /// What was typed the second time was something else.
     #[error("the passphrases differ; nothing was changed")]
     Differ,
@@ -71,6 +78,8 @@ impl PassphraseSource {
                 }
                 Self::Descriptor(number) => descriptor(*number, MAX_PASSPHRASE_BYTES)?,
                 Self::File(path) => private_file(path, MAX_PASSPHRASE_BYTES)?,
+                #[cfg(feature = "keyring")]
+                Self::Keyring(name) => crate::keyring::recall(name)?,
             };
         let line = text.split(['\r', '\n']).next().unwrap_or_default();
         if line.is_empty() {
@@ -98,6 +107,8 @@ impl std::fmt::Display for PassphraseSource {
             Self::Prompt => formatter.write_str("the terminal"),
             Self::Descriptor(number) => write!(formatter, "file descriptor {number}"),
             Self::File(path) => write!(formatter, "{}", path.display()),
+            #[cfg(feature = "keyring")]
+            Self::Keyring(name) => write!(formatter, "the system's keyring ({name})"),
         }
     }
 }

@@ -92,6 +92,20 @@ impl Chain {
         self.transact(&deployer(), token, &transfer).await.expect("the deployer has enough of each token");
     }
 
+    /// Sends an account's tokens elsewhere.
+    ///
+    /// # Errors
+    /// When the token refuses.
+    pub async fn send(
+        &self,
+        token: Address,
+        owner: &PrivateKeySigner,
+        to: Address,
+        amount: U256,
+    ) -> Result<TransactionReceipt, Reverted> {
+        self.transact(owner, token, &Token::transferCall { to, value: amount }).await
+    }
+
     /// Lets a spender have so much of an account's tokens.
     ///
     /// # Errors

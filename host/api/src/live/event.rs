@@ -159,6 +159,36 @@ pub enum LiveEvent {
         /// The numbers, as key=value pairs.
         facts: String,
     },
+    /// A difference between the books and what is really there was booked.
+    BooksAdjusted {
+        /// adopted or written-off.
+        how: String,
+        /// Whose; null for money that belongs to no strategy.
+        strategy: Option<String>,
+        /// Units of what; null for cash.
+        instrument: Option<String>,
+        /// How many units came, or went when negative.
+        quantity: Decimal,
+        /// What the owner brought, or took away when negative.
+        value: Decimal,
+        /// Profit or loss that is none of trading.
+        gain: Decimal,
+        /// Who had it booked.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+    /// A difference is ignored from now on, or no more.
+    IgnoringChanged {
+        /// Which.
+        subject: String,
+        /// How large it is; null when it is not ignored any more.
+        difference: Option<Decimal>,
+        /// Who says so.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
     /// A cost without a fill was booked.
     Charged {
         /// Whose.
@@ -294,6 +324,8 @@ impl LiveEvent {
             Self::TradingState { .. }
             | Self::SettingsChanged { .. }
             | Self::BreakerChanged { .. }
+            | Self::BooksAdjusted { .. }
+            | Self::IgnoringChanged { .. }
             | Self::InputRefused { .. } => Topic::Account,
         }
     }
@@ -438,6 +470,28 @@ impl LiveEvent {
                     },
                 },
                 Some(time(change.time)),
+            ),
+            Output::BooksAdjusted(adjusted) => (
+                Self::BooksAdjusted {
+                    how: adjusted.kind.name().to_owned(),
+                    strategy: adjusted.strategy.map(|id| names.strategy(id)),
+                    instrument: adjusted.instrument.map(|id| names.symbol(id)),
+                    quantity: adjusted.quantity.0,
+                    value: adjusted.value.0,
+                    gain: adjusted.gain.0,
+                    actor: adjusted.actor.to_string(),
+                    reason: adjusted.reason,
+                },
+                Some(time(adjusted.time)),
+            ),
+            Output::IgnoringChanged(changed) => (
+                Self::IgnoringChanged {
+                    subject: changed.subject,
+                    difference: changed.difference,
+                    actor: changed.actor.to_string(),
+                    reason: changed.reason,
+                },
+                Some(time(changed.time)),
             ),
             Output::InputRefused { time: at, reason } => (Self::InputRefused { reason }, Some(time(at))),
         })

@@ -2,6 +2,7 @@
 //! program once more, told what to do by its arguments and its standard input.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -27,8 +28,12 @@ const AT_ONCE: usize = 64;
 /// Files that are open besides.
 const OTHER_FILES: u64 = 64;
 
-/// How much less of the processors than the host's engine they get: they stand for machines of their own.
-const NICENESS: i32 = 10;
+/// What has them run only when a processor has nothing else to do: they stand for machines of their own, which would take
+/// nothing from the host. Of `util-linux`, which every Linux has.
+const WHEN_IDLE: [&str; 4] = ["chrt", "--idle", "0", "--"];
+
+/// Where that can't be: how much less of the processors they get than the host's engine.
+const NICENESS: i32 = 19;
 
 /// What the clients have received since they were told to begin.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -53,7 +58,7 @@ pub(crate) struct LiveClients {
 impl LiveClients {
     /// Connects so many, or as many as the system lets a process have.
     pub(crate) fn connect(host: &ServingHost, count: usize, topics: &str) -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut child = when_idle(&std::env::current_exe()?)
             .args([ARGUMENT, &host.address, &host.secret, &count.to_string(), topics])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -89,6 +94,18 @@ impl Drop for LiveClients {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// A command that gets a processor only when nobody else wants it, if the system knows such.
+fn when_idle(program: &Path) -> Command {
+    let [chrt, arguments @ ..] = WHEN_IDLE;
+    let tried = Command::new(chrt).args(arguments).arg("true").stderr(Stdio::null()).status();
+    if !tried.is_ok_and(|status| status.success()) {
+        return Command::new(program);
+    }
+    let mut command = Command::new(chrt);
+    command.args(arguments).arg(program);
+    command
 }
 
 /// How many clients a process may have: as many as were asked for, if the system lets it open so many files.

@@ -1,18 +1,19 @@
 //! What all accounts on chains have in common: the threads that wait for servers, and the ways to these.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use bulkhead_configuration::{Evm, FeedSource, Mode};
 use bulkhead_evm::rpc::Endpoints;
 use bulkhead_evm::rpc::private::PrivateFirst;
-use bulkhead_evm::settings::ChainSettings;
 use bulkhead_signing::EvmSigner;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
+use super::reconciliation::Comparison;
 use super::settings;
 use super::signer::Signers;
 use super::venue::ChainVenue;
@@ -106,7 +107,7 @@ impl ChainHost {
         passphrase: &PassphraseArguments,
     ) -> Result<Vec<Option<StartOutside>>> {
         let mut signers = Signers::new(passphrase);
-        let mut venues = Vec::new();
+        let (mut venues, mut owners) = (Vec::new(), BTreeMap::new());
         for account in accounts {
             let configuration = &account.configuration;
             if configuration.mode != Mode::Live {
@@ -121,9 +122,19 @@ impl ChainHost {
                 .runtime
                 .block_on(signers.open(configuration))
                 .with_context(|| format!("account {}", account.name))?;
+            let place = (evm.chain_id, signer.address());
+            if let Some(other) = owners.insert(place, account.name.clone()) {
+                // Each would give out nonces, and spend, as if the other was not there.
+                bail!(
+                    "accounts {other} and {} trade with the same address, {}; each needs a key of its own",
+                    account.name,
+                    signer.address()
+                );
+            }
             tracing::info!(account = account.name, address = %signer.address(), chain = evm.chain_id, "trades real funds");
-            let parts =
-                Parts { handle: self.handle().clone(), name: account.name.clone(), chain_settings, signer };
+            let comparison =
+                Comparison::new(&account.name, evm, chain_settings, Arc::clone(&endpoints), signer.address());
+            let parts = Parts { handle: self.handle().clone(), comparison, signer };
             venues.push(Some(match private {
                 None => parts.start_on(endpoints),
                 Some(private) => parts.start_on(PrivateFirst::new(endpoints, &private)?),
@@ -146,16 +157,15 @@ impl ChainHost {
 /// What an account's executor is made of, but its engine.
 struct Parts {
     handle: Handle,
-    name: String,
-    chain_settings: ChainSettings,
+    comparison: Comparison,
     signer: Arc<dyn EvmSigner>,
 }
 
 impl Parts {
     fn start_on<C: bulkhead_evm::chain::Chain>(self, chain: C) -> StartOutside {
-        Box::new(move |engine, wake| {
-            let Self { handle, name, chain_settings, signer } = self;
-            let venue = ChainVenue::start(&handle, &name, chain_settings, chain, signer, wake, engine)?;
+        Box::new(move |engine, wake, told| {
+            let Self { handle, comparison, signer } = self;
+            let venue = ChainVenue::start(&handle, comparison, chain, signer, wake, told, engine)?;
             Ok(Box::new(venue) as Box<dyn Outside>)
         })
     }

@@ -20,6 +20,7 @@ pub(super) struct Record {
 }
 
 /// Hands over what is to be written down.
+#[derive(Clone)]
 pub(super) struct AccountJournal {
     records: Sender<Record>,
     /// Wakes the thread that trades.
@@ -33,7 +34,8 @@ impl AccountJournal {
         (Self { records, wake }, arrivals)
     }
 
-    async fn write(&self, kind: InputKind) -> Result<(), JournalError> {
+    /// Writes something down, and waits until that can't be lost any more.
+    pub(super) async fn write(&self, kind: InputKind) -> Result<(), JournalError> {
         let (written, durable) = oneshot::channel();
         self.records.send(Record { kind, written }).map_err(|_| JournalError::Closed)?;
         (self.wake)();

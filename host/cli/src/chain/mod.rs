@@ -5,6 +5,7 @@ pub(crate) mod consent;
 pub(crate) mod host;
 mod journal;
 pub(crate) mod pools;
+pub(crate) mod reconciliation;
 pub(crate) mod settings;
 pub(crate) mod signer;
 mod venue;

@@ -59,6 +59,7 @@ pub(crate) fn chain_settings(evm: &Evm) -> Result<ChainSettings> {
     settings.gas_reserve = units(evm.gas.reserve.0, NATIVE_DECIMALS).context("evm.gas.reserve")?;
     let execution = &evm.execution;
     settings.slippage_bps = execution.slippage_bps;
+    settings.most_off_reference_bps = execution.most_off_reference_bps.0;
     settings.quote_lasts = duration(execution.quote_lasts.0);
     settings.market_order_timeout = duration(execution.market_order_timeout.0);
     settings.deadline = duration(execution.deadline.0);

@@ -20,7 +20,10 @@ pub(crate) fn socket(storage: &Path, configured: Option<&PathBuf>) -> PathBuf {
 
 /// The address of an account's key, which is no secret.
 pub(crate) fn address(configuration: &Configuration) -> Result<Address> {
-    let (_, name) = key(configuration)?;
+    let (evm, name) = key(configuration)?;
+    if let Some(address) = &evm.address {
+        return address.parse().context("evm.address");
+    }
     let info = keystore_in(&configuration.storage).info(&name)?;
     info.evm_address().with_context(|| format!("evm.key: {name} is no key for EVM chains"))
 }
@@ -40,13 +43,14 @@ impl<'a> Signers<'a> {
     pub(crate) async fn open(&mut self, configuration: &Configuration) -> Result<Arc<dyn EvmSigner>> {
         let (evm, name) = key(configuration)?;
         let storage = &configuration.storage;
-        match evm.signer {
+        let address = address(configuration)?;
+        let signer: Arc<dyn EvmSigner> = match evm.signer {
             Place::Process => {
-                let (socket, address) = (socket(storage, evm.socket.as_ref()), address(configuration)?);
-                let signer = ProcessSigner::connect(&socket, address).await.context(
+                let socket = socket(storage, evm.socket.as_ref());
+                let signer = ProcessSigner::connect(&socket, address, evm.signer_user).await.context(
                     "the signer does not answer; start `bulkhead signer` with the same configuration, and leave it running",
                 )?;
-                Ok(Arc::new(signer))
+                Arc::new(signer)
             }
             Place::Local => {
                 if self.unlocked.is_none() {
@@ -54,9 +58,17 @@ impl<'a> Signers<'a> {
                     self.unlocked = Some(unlock(&keystore_in(storage), self.passphrase)?);
                 }
                 let Some(unlocked) = &self.unlocked else { bail!("the keystore is locked") };
-                Ok(Arc::new(LocalSigner::open(unlocked, &name, &storage.join("spending"))?))
+                Arc::new(LocalSigner::open(unlocked, &name, &storage.join("spending"))?)
             }
+        };
+        // What was confirmed speaks of this address.
+        let found = signer.address();
+        if found != address {
+            bail!(
+                "evm.address is {address}, and the address of the key \"{name}\" is {found}; correct it or leave it out"
+            );
         }
+        Ok(signer)
     }
 }
 

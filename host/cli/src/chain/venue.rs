@@ -9,19 +9,20 @@ use anyhow::Result;
 use bulkhead_core::engine::Engine;
 use bulkhead_core::identifier::OrderId;
 use bulkhead_core::input::InputKind;
+use bulkhead_core::output::Output;
 use bulkhead_core::venue::outside::{OutsideOrder, OutsideVenue, Request};
 use bulkhead_evm::chain::Chain;
 use bulkhead_evm::executor::Executor;
 use bulkhead_evm::journal::JournalError;
 use bulkhead_evm::pursuit::Ticket;
-use bulkhead_evm::settings::ChainSettings;
 use bulkhead_signing::EvmSigner;
 use bulkhead_store::journal::Sequence;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 use super::journal::{AccountJournal, Record};
-use crate::run::Outside;
+use super::reconciliation::{Comparison, Reconciler};
+use crate::run::{Outside, Told};
 
 /// How long orders that are on their way may take to be put down. What they do is in the journal, whenever they end.
 const LONGEST_STOP: Duration = Duration::from_millis(500);
@@ -30,6 +31,9 @@ const LONGEST_STOP: Duration = Duration::from_millis(500);
 pub(super) struct ChainVenue<C: Chain> {
     runtime: Handle,
     executor: Option<Executor<C, AccountJournal>>,
+    reconciler: Reconciler,
+    /// What is to be journaled before all else.
+    first: VecDeque<InputKind>,
     records: Receiver<Record>,
     /// Who waits for the input that was given last.
     given: Option<oneshot::Sender<Result<(), JournalError>>>,
@@ -41,21 +45,26 @@ impl<C: Chain> ChainVenue<C> {
     /// Takes up what the journal says is on its way.
     pub(super) fn start(
         runtime: &Handle,
-        account: &str,
-        settings: ChainSettings,
+        comparison: Comparison,
         chain: C,
         signer: Arc<dyn EvmSigner>,
         wake: Arc<dyn Fn() + Send + Sync>,
+        told: Told,
         engine: &Engine,
     ) -> Result<Self> {
-        let (journal, records) = AccountJournal::new(wake);
+        let (account, settings) = (comparison.account.clone(), comparison.settings.clone());
+        let first = comparison.begin(runtime, engine, &told)?.into();
+        let (journal, records) = AccountJournal::new(Arc::clone(&wake));
+        let beside = journal.clone();
         let open = tickets(engine);
         if !open.is_empty() {
             tracing::info!(orders = open.len(), "taking up orders that are on their way");
         }
-        let starting = Executor::start(account.to_owned(), settings, chain, journal, signer, open);
+        let starting = Executor::start(account, settings, chain, journal, signer, open);
         let executor = Some(runtime.block_on(starting)?);
-        Ok(Self { runtime: runtime.clone(), executor, records, given: None, waiting: VecDeque::new() })
+        let reconciler = Reconciler::start(runtime, comparison, beside, wake, told);
+        let (runtime, waiting) = (runtime.clone(), VecDeque::new());
+        Ok(Self { runtime, executor, reconciler, first, records, given: None, waiting })
     }
 }
 
@@ -77,6 +86,9 @@ fn ticket(engine: &Engine, order: OrderId, known: &OutsideOrder) -> Option<Ticke
 
 impl<C: Chain> Outside for ChainVenue<C> {
     fn next(&mut self) -> Option<InputKind> {
+        if let Some(kind) = self.first.pop_front() {
+            return Some(kind);
+        }
         let Record { kind, written } = self.records.try_recv().ok()?;
         self.given = Some(written);
         Some(kind)
@@ -95,6 +107,14 @@ impl<C: Chain> Outside for ChainVenue<C> {
         while let Some((_, written)) = self.waiting.pop_front_if(|(sequence, _)| *sequence <= until) {
             let _ = written.send(Ok(()));
         }
+    }
+
+    fn told(&mut self, output: &Output) {
+        self.reconciler.told(output);
+    }
+
+    fn look(&mut self, engine: &Engine) {
+        self.reconciler.look(engine);
     }
 
     fn requested(&mut self, engine: &Engine, order: OrderId, request: &Request) {

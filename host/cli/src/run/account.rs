@@ -110,7 +110,7 @@ impl AccountHost {
         let Shard { sequencer, feed, recovery, settings } =
             shard::open(&account, database, &terms.sandbox, &terms.data, &watchers.figures, move || told())?;
         // Before anything is asked of it: what is on its way by then was asked for by an earlier run.
-        let outside = outside.map(|start| start(sequencer.engine(), wake)).transpose()?;
+        let outside = outside.map(|start| start(sequencer.engine(), wake, terms.told.clone())).transpose()?;
         let speed = account.configuration.speed;
         let mut host = Self {
             account,
@@ -136,6 +136,9 @@ impl AccountHost {
             log::recovery(host.engine(), report, *seconds);
         }
         host.halt_on_contradictions(recovery.as_ref().map(|(report, _)| report))?;
+        // What differs outside is known before anything is asked for.
+        host.wait_for_room()?;
+        host.hear_outside()?;
         if let Some(settings) = settings {
             tracing::info!("the configuration changed while the host was not running");
             let change = Command::ChangeSettings(Box::new(SettingsChange { settings, of: None }));
@@ -388,10 +391,12 @@ impl AccountHost {
         if let Some(outside) = &mut self.outside {
             outside.durable(self.sequencer.durable());
             for numbered in &self.released {
+                outside.told(&numbered.output);
                 if let Output::VenueRequested { order, request } = &numbered.output {
                     outside.requested(self.sequencer.engine(), *order, request);
                 }
             }
+            outside.look(self.sequencer.engine());
         }
         self.watchers.outputs(&self.sequencer, &mut self.released, &mut self.tally);
     }

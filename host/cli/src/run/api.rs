@@ -12,8 +12,8 @@ use anyhow::{Context as _, Result, ensure};
 use bulkhead_alerts::History;
 use bulkhead_api::live::{Hub, Publisher};
 use bulkhead_api::{
-    BacktestProgram, Host, HostFigures, InstalledPlugin, PluginDirectory, PluginProblem, RequestObserver,
-    Role, Settings, WalletAddress, WalletHolder, serve,
+    BacktestProgram, Host, HostFigures, InstalledPlugin, PluginDirectory, PluginProblem, Reconciliations,
+    RequestObserver, Role, Settings, WalletAddress, WalletHolder, serve,
 };
 use bulkhead_configuration::{Configuration, Wallet, WalletRole};
 use bulkhead_core::identifier::ContentHash;
@@ -36,7 +36,7 @@ pub(super) fn prepare(
     (arguments, configuration): (&ConfigurationArguments, &Configuration),
     accounts: &[String],
     sandbox: &GrantingSandbox,
-    alerts: Option<History>,
+    (alerts, reconciliations): (Option<History>, Reconciliations),
     figures: HostFigures,
     observer: Option<Arc<dyn RequestObserver>>,
     poke: impl Fn() + Send + Sync + 'static,
@@ -70,6 +70,7 @@ pub(super) fn prepare(
         hub,
         plugins: Arc::new(directory),
         alerts: Arc::new(Desk::new(configuration, alerts)?),
+        reconciliations,
         backtests: Arc::new(OwnProgram { arguments: arguments.clone() }),
         backtest_directory: configuration.storage.join("backtests"),
         poke: Arc::new(poke),

@@ -11,6 +11,7 @@ use crate::arguments::RunArguments;
 use crate::chain::consent;
 use crate::chain::host::ChainHost;
 use crate::chain::pools::PoolFollower;
+use crate::doctor;
 use crate::market_data::MarketData;
 use crate::shard::Account;
 
@@ -26,7 +27,11 @@ impl Chains {
         consent::ask(accounts, arguments.live, arguments.live_token.as_deref())?;
         let mut host = ChainHost::start(accounts)?;
         let venues = match &mut host {
-            Some(host) => host.venues(accounts, &arguments.passphrase)?,
+            Some(host) => {
+                let venues = host.venues(accounts, &arguments.passphrase)?;
+                doctor::ensure_sound(host.handle(), accounts)?;
+                venues
+            }
             None => accounts.iter().map(|_| None).collect(),
         };
         Ok(Self { host, venues })

@@ -131,6 +131,29 @@ pub(super) fn output(engine: &Engine, numbered: &NumberedOutput) {
             }
         }
         Output::InputRefused { reason, .. } => tracing::warn!(input, reason, "input refused"),
+        Output::BooksAdjusted(adjusted) => tracing::warn!(
+            input,
+            slot = adjusted.strategy.map(|strategy| slot(engine, strategy)),
+            symbol = adjusted.instrument.map(|instrument| symbol(engine, instrument)),
+            quantity = %adjusted.quantity.0.normalize(),
+            value = %adjusted.value.0.normalize(),
+            gain = %adjusted.gain.0.normalize(),
+            actor = %adjusted.actor,
+            reason = adjusted.reason,
+            kind = adjusted.kind.name(),
+            "the books were adjusted"
+        ),
+        Output::IgnoringChanged(changed) => {
+            let (subject, actor, reason) = (&changed.subject, &changed.actor, &changed.reason);
+            match changed.difference {
+                Some(difference) => {
+                    tracing::info!(input, subject, %difference, %actor, reason, "a difference is ignored");
+                }
+                None => {
+                    tracing::info!(input, subject, %actor, reason, "a difference is not ignored any more")
+                }
+            }
+        }
         Output::VenueRequested { order, request } => {
             let request = match request {
                 Request::Execute { .. } => "execute",

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
 use bulkhead_alerts::{Alerts, Notices, Work};
-use bulkhead_api::{Host, HostFigures, Rights, Settings};
+use bulkhead_api::{Host, HostFigures, Reconciliations, Rights, Settings};
 use bulkhead_configuration::Configuration;
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_sandbox::Sandbox;
@@ -38,7 +38,7 @@ pub(crate) use self::messages::Origin;
 use self::messages::{HandedOver, Message, Messages};
 #[cfg(feature = "evm")]
 pub(crate) use self::outside::Outside;
-pub(crate) use self::outside::StartOutside;
+pub(crate) use self::outside::{StartOutside, Told};
 use self::status::StatusView;
 use self::summary::Summary;
 use self::supervision::{Task, TaskFailure, supervise};
@@ -80,12 +80,14 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
     let (alerts, mut callers, alert_work) = alerts::prepare(&configuration, &names, &figures, poke.clone())?;
     callers.reverse();
     let history = alerts.as_ref().map(Alerts::history);
+    let told =
+        Told { reconciliations: Reconciliations::default(), notices: alerts.as_ref().map(Alerts::notices) };
     let traces = traces::start(&configuration, &figures)?;
     let served = api::prepare(
         (&arguments.configuration, &configuration),
         &names,
         &granting,
-        history.clone(),
+        (history.clone(), told.reconciliations.clone()),
         figures.clone(),
         traces.as_ref().map(|traces| traces.requests()),
         poke,
@@ -135,6 +137,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         data: data.clone(),
         rights: rights.clone(),
         handed_over: handed_over.clone(),
+        told,
         speed,
         duration: arguments.duration,
         several,

@@ -18,7 +18,7 @@ use tracing::Span;
 
 use super::account::{AccountHost, LONGEST_WAIT, Progress};
 use super::messages::{HandedOver, Message};
-use super::outside::StartOutside;
+use super::outside::{StartOutside, Told};
 use super::summary::AccountSummary;
 use super::watchers::Watchers;
 use crate::market_data::MarketData;
@@ -47,6 +47,7 @@ pub(super) struct Terms {
     /// Who may still have done what they asked for while no host ran.
     pub(super) rights: Rights,
     pub(super) handed_over: HandedOver,
+    pub(super) told: Told,
     pub(super) speed: Speed,
     pub(super) duration: Option<Duration>,
     /// Whether log lines say which account they are of.

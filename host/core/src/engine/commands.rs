@@ -9,6 +9,7 @@ use super::{Engine, Slot, SlotStatus, StepError};
 use crate::identifier::{InstrumentId, SignalId, StrategyId};
 use crate::input::{AttributedCommand, Command, Deployment, StrategyMode};
 use crate::output::{MachineFault, Output, SlotChange, SlotEvent};
+use crate::reconciliation::AdjustmentKind;
 use crate::sizing::TradeRecord;
 use crate::strategy::{
     Description, Fault, FaultKind, InstanceConfig, InvalidParameter, ParameterValue, SavedState, Strategy,
@@ -79,6 +80,14 @@ impl Engine {
                 self.deploy(&deployment, outputs)?;
                 Ok(())
             }
+            Command::Adopt(adjustment) => self.adjust(adjustment, AdjustmentKind::Adopted, actor, outputs),
+            Command::WriteOff(adjustment) => {
+                self.adjust(adjustment, AdjustmentKind::WrittenOff, actor, outputs)
+            }
+            Command::Ignore { subject, difference, reason } => {
+                self.ignore(subject, Some(*difference), reason, actor, outputs)
+            }
+            Command::StopIgnoring { subject, reason } => self.ignore(subject, None, reason, actor, outputs),
         }
     }
 

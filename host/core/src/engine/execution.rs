@@ -230,6 +230,7 @@ impl Engine {
     ) -> Result<(), StepError> {
         let booked = self.ledger.charge(strategy, amount)?;
         if booked.is_positive() {
+            self.note_cost_outside(strategy, booked);
             outputs.push(Output::Charged { strategy, time, amount: booked });
             self.tell_capital(place_of(strategy));
         }

@@ -12,7 +12,7 @@
 //!
 //! The steps are in files of their own: `market_events` (1, 2, 4), `execution` (2, 3), `dispatch` (4),
 //! `proposals` (5), `commands` for what operators do, `manual` for what they trade by hand, `halt` for the kill
-//! switch, `outside` for venues that execute by themselves, `breakers` for what halts the account by itself and `settings_change` for settings at run time.
+//! switch, `outside` for venues that execute by themselves, `reconcile` for differences between these and the books, `breakers` for what halts the account by itself and `settings_change` for settings at run time.
 
 mod breakers;
 mod calls;
@@ -26,6 +26,7 @@ mod manual;
 mod market_events;
 mod outside;
 mod proposals;
+mod reconcile;
 mod settings;
 mod settings_change;
 mod settings_check;
@@ -51,6 +52,7 @@ use crate::money::{Money, Overflow, Price};
 use crate::order::Order;
 use crate::output::Output;
 use crate::price_board::{InstrumentMarket, PriceBoard};
+use crate::reconciliation::OutsideFacts;
 use crate::risk::{Breakers, Halt, Refusal};
 use crate::strategy::{Action, StrategySource};
 use crate::time::{Span, Timestamp};
@@ -104,6 +106,7 @@ pub struct Engine {
     venue: PaperVenue,
     /// Where the account's own orders go, when that is not the paper venue.
     outside: Option<OutsideVenue>,
+    outside_facts: OutsideFacts,
     keeper: PositionKeeper,
     slots: Vec<Slot>,
     /// For each instrument, which slots want its bars of which length.
@@ -158,6 +161,7 @@ impl Engine {
             history: BarHistory::new(instruments, settings.history_bars),
             venue: PaperVenue::new(settings.venue.clone(), instruments),
             outside: None,
+            outside_facts: OutsideFacts::default(),
             keeper: PositionKeeper::new(instruments),
             slots: Vec::new(),
             bar_routes: vec![Vec::new(); instruments],
@@ -293,6 +297,18 @@ impl Engine {
     #[must_use]
     pub const fn outside(&self) -> Option<&OutsideVenue> {
         self.outside.as_ref()
+    }
+
+    /// What is known of the world outside, beside what is in the books.
+    #[must_use]
+    pub const fn outside_facts(&self) -> &OutsideFacts {
+        &self.outside_facts
+    }
+
+    /// Whether any order ever passed the gate.
+    #[must_use]
+    pub const fn has_ordered(&self) -> bool {
+        self.next_order > 1
     }
 
     /// The strategies, in the order in which they were deployed.

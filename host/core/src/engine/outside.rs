@@ -13,6 +13,7 @@ use crate::output::{Output, ReachedStage};
 use crate::strategy::FillCause;
 use crate::time::Timestamp;
 use crate::venue::outside::{OutsideVenue, Request};
+use crate::venue::stage::Stage;
 use crate::venue::{Execution, Report, ReportedEvent, Venue as _, VenueMessage, VenueNews};
 
 /// Who halts an account whose venue says what can't be.
@@ -65,6 +66,9 @@ impl Engine {
                 let time = self.now;
                 match outside.note(*id, stage) {
                     Ok(()) => {
+                        if matches!(**stage, Stage::Confirmed { .. }) {
+                            self.outside_facts.landed = self.outside_facts.landed.saturating_add(1);
+                        }
                         let stage = (**stage).clone();
                         let reached = ReachedStage { order: *id, strategy, time, state, filled, stage };
                         outputs.push(Output::StageReached(reached));
@@ -81,8 +85,15 @@ impl Engine {
                         format!("{id} is said to have ended, but transaction {transaction} may still land");
                     return self.contradict(&what, outputs);
                 }
-                let report = Report { order: *id, time: self.now, event: event.clone() };
-                self.apply_report(report, outputs)
+                let (time, booked) = (self.now, matches!(event, ReportedEvent::Settled { .. }));
+                self.apply_report(Report { order: *id, time, event: event.clone() }, outputs)?;
+                if booked && self.orders.contains_key(id) {
+                    // The rest will not come, and is known not to in the same step: a crash between the two would have
+                    // the same execution reported again.
+                    let event = ReportedEvent::Cancelled { gas: Money::ZERO };
+                    self.apply_report(Report { order: *id, time, event }, outputs)?;
+                }
+                Ok(())
             }
         }
     }
@@ -107,10 +118,10 @@ impl Engine {
         let terms = order.terms();
         let (id, strategy, instrument, side) = (terms.id, terms.strategy, terms.instrument, terms.side);
         let (before, remaining) = (order.clone(), order.remaining());
-        // Where an exact amount is paid, a price that got better brings more for the same money.
-        let more_for_the_same = side == Side::Buy && value <= order.reserved_money();
-        let possible =
-            quantity.is_positive() && (quantity <= remaining || more_for_the_same) && !value.is_negative();
+        // A purchase may bring a little more than was asked for, as routers round and prices move in one's favour. More than
+        // was held can't have been sold.
+        let fits = side == Side::Buy || quantity <= remaining;
+        let possible = quantity.is_positive() && fits && !value.is_negative();
         let price = value.0.checked_div(quantity.0).map(Price);
         let (Some(price), true) = (price, possible) else {
             self.orders.insert(id, before);
@@ -136,6 +147,7 @@ impl Engine {
                 return self.contradict(&what, outputs);
             }
         };
+        self.note_cost_outside(strategy, payable);
         let transition = if complete { Transition::FillRest } else { Transition::FillPart };
         order.apply(transition).map_err(|error| StepError::Input(error.to_string()))?;
         if payable < fee {
@@ -144,6 +156,15 @@ impl Engine {
             outputs.push(Output::InputRefused { time, reason });
         }
         self.after_fill(order, &settlement, price, closed, outputs)
+    }
+
+    /// Notes what was booked as paid outside.
+    pub(super) fn note_cost_outside(&mut self, strategy: StrategyId, booked: Money) {
+        if self.outside.is_some() && is_real(&self.ledger, strategy) {
+            // No account pays so much; if one did, the rest shows as a difference.
+            let costs = self.outside_facts.costs.plus(booked);
+            self.outside_facts.costs = costs.unwrap_or(self.outside_facts.costs);
+        }
     }
 
     /// What is there for the fee of an execution of this value.
@@ -187,5 +208,11 @@ pub(super) fn requested(order: &Order) -> Output {
 
 /// Whether an order ends with this, whatever was executed.
 const fn ends(event: &ReportedEvent) -> bool {
-    matches!(event, ReportedEvent::Rejected { .. } | ReportedEvent::Expired | ReportedEvent::Cancelled { .. })
+    matches!(
+        event,
+        ReportedEvent::Rejected { .. }
+            | ReportedEvent::Expired
+            | ReportedEvent::Settled { .. }
+            | ReportedEvent::Cancelled { .. }
+    )
 }

@@ -19,11 +19,12 @@ use crate::digest::RunDigest;
 use crate::exits::PositionKeeper;
 use crate::identifier::{ContentHash, InstrumentId, OrderId, OrderTag, StrategyId};
 use crate::input::Deployment;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, SubLedger};
 use crate::money::Money;
 use crate::order::Order;
 use crate::output::Output;
 use crate::price_board::PriceBoard;
+use crate::reconciliation::OutsideFacts;
 use crate::risk::{Breakers, Halt};
 use crate::sizing::TradeRecord;
 use crate::strategy::{Description, Event, Fault, OrderUpdate, SavedState, Strategy, StrategySource};
@@ -34,10 +35,10 @@ use crate::venue::paper::PaperVenue;
 /// An engine's whole state after a checkpoint.
 ///
 /// In forms without names of fields, its order of fields is the format: the first encoding of journals has all but
-/// the last two, and is read as an `EngineSnapshot<(), ()>`; the second all but the last, an
-/// `EngineSnapshot<Configured, ()>`.
+/// the last three, and is read as an `EngineSnapshot<(), (), ()>`; the second all but the last two, an
+/// `EngineSnapshot<Configured, (), ()>`; the third all but the last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EngineSnapshot<C = Configured, O = Option<OutsideVenue>> {
+pub struct EngineSnapshot<C = Configured, O = Option<OutsideVenue>, F = OutsideFacts> {
     settings: EngineSettings,
     now: Timestamp,
     ledger: Ledger,
@@ -62,6 +63,7 @@ pub struct EngineSnapshot<C = Configured, O = Option<OutsideVenue>> {
     ready: Vec<usize>,
     configured: C,
     outside: O,
+    outside_facts: F,
 }
 
 /// What the configuration asked for last.
@@ -72,35 +74,52 @@ pub struct Configured {
     settings: ChangeableSettings,
 }
 
-impl<O> EngineSnapshot<(), O> {
+impl<O, F> EngineSnapshot<(), O, F> {
     /// A snapshot from before engines remembered what the configuration asked for: it is taken to be what they run
     /// and go by.
     #[must_use]
-    pub fn completed(self) -> EngineSnapshot<Configured, O> {
+    pub fn completed(self) -> EngineSnapshot<Configured, O, F> {
         let asked =
             |slot: &SlotSnapshot| (slot.status != SlotStatus::Removed).then(|| slot.deployment.clone());
         let configured = Configured {
             slots: self.slots.iter().map(asked).collect(),
             settings: self.settings.changeable(),
         };
-        self.with(|_, outside| (configured, outside))
+        self.with(|_, outside, facts| (configured, outside, facts))
     }
 }
 
-impl<C> EngineSnapshot<C, ()> {
+impl<C> EngineSnapshot<C, (), ()> {
     /// A snapshot from before there were venues outside.
     #[must_use]
     pub fn on_paper(self) -> EngineSnapshot<C> {
-        self.with(|configured, ()| (configured, None))
+        self.with(|configured, (), ()| (configured, None, OutsideFacts::default()))
     }
 }
 
-impl<C, O> EngineSnapshot<C, O> {
-    fn with<D, P>(self, later: impl FnOnce(C, O) -> (D, P)) -> EngineSnapshot<D, P> {
-        let (configured, outside) = later(self.configured, self.outside);
+impl<C> EngineSnapshot<C, Option<OutsideVenue>, ()> {
+    /// A snapshot from before books were held against the world outside. What was paid there until then is what the
+    /// books of those who trade there say; how much landed is not known.
+    #[must_use]
+    pub fn unreconciled(self) -> EngineSnapshot<C> {
+        let mut facts = OutsideFacts::default();
+        if self.outside.is_some() {
+            let real = self.ledger.sub_ledgers().iter().filter(|books| !books.is_make_believe());
+            // A sum that no account comes to is left out: it shows as a difference.
+            let costs = real.map(SubLedger::fees).try_fold(Money::ZERO, Money::plus);
+            facts.costs = costs.unwrap_or(Money::ZERO);
+        }
+        self.with(|configured, outside, ()| (configured, outside, facts))
+    }
+}
+
+impl<C, O, F> EngineSnapshot<C, O, F> {
+    fn with<D, P, G>(self, later: impl FnOnce(C, O, F) -> (D, P, G)) -> EngineSnapshot<D, P, G> {
+        let (configured, outside, outside_facts) = later(self.configured, self.outside, self.outside_facts);
         EngineSnapshot {
             configured,
             outside,
+            outside_facts,
             settings: self.settings,
             now: self.now,
             ledger: self.ledger,
@@ -216,6 +235,7 @@ impl Engine {
                 settings: self.configured.clone(),
             },
             outside: self.outside.clone(),
+            outside_facts: self.outside_facts.clone(),
         }
     }
 
@@ -237,6 +257,7 @@ impl Engine {
             history: snapshot.history,
             venue: snapshot.venue,
             outside: snapshot.outside,
+            outside_facts: snapshot.outside_facts,
             keeper: snapshot.keeper,
             slots: Vec::with_capacity(snapshot.slots.len()),
             bar_routes: vec![Vec::new(); instruments],

@@ -133,8 +133,8 @@ pub enum ReportedEvent {
     },
     /// Its time ran out.
     Expired,
-    /// Some or all of it was executed outside, and this is what the accounts there show. Books follow it to the last
-    /// digit, as it can't be undone.
+    /// Some or all of it was executed outside, and nothing more of it will be. This is what the accounts there show: books
+    /// follow it to the last digit, as it can't be undone.
     Settled {
         /// How much of the base asset came in or went out. More may come than was ordered, as long as it costs no more
         /// than was set aside.

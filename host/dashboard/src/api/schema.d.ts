@@ -38,6 +38,23 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/api/v1/accounts/{account}/adjustments': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Differences that were booked, newest first. */
+    get: operations['adjustments'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/api/v1/accounts/{account}/alerts': {
     parameters: {
       query?: never;
@@ -297,6 +314,91 @@ export interface paths {
     get: operations['positions'];
     put?: never;
     post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/reconciliation': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** The newest comparison of the account's books with the chain. There is none for an account that trades on paper. */
+    get: operations['reconciliation'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/reconciliation/adopt': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Books a difference as something that the owner brought or took away. */
+    post: operations['adopt'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/reconciliation/ignore': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Says that a difference is fine as it is. */
+    post: operations['ignore'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/reconciliation/stop-ignoring': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Has a difference count again. */
+    post: operations['stop_ignoring'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/api/v1/accounts/{account}/reconciliation/write-off': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Books what is missing as lost. */
+    post: operations['write_off'];
     delete?: never;
     options?: never;
     head?: never;
@@ -910,6 +1012,50 @@ export interface components {
       /** @description What people call it. */
       name: string;
     };
+    /** @description A difference between the books and what is really there that was booked, or the part of it that one strategy bore. */
+    Adjusted: {
+      /** @description Who had it booked. */
+      actor: string;
+      /** @description Profit or loss that is none of trading. */
+      gain: string;
+      /** @description Units of what; null for cash. */
+      instrument?: string | null;
+      /** @description adopted or written-off. */
+      kind: string;
+      /** @description How many units came, or went when negative. */
+      quantity: string;
+      /** @description Why. */
+      reason: string;
+      /**
+       * Format: int64
+       * @description The input that caused it.
+       */
+      sequence: number;
+      /** @description Whose; null for money that belongs to no strategy. */
+      strategy?: string | null;
+      /** @description When. */
+      time: string;
+      /** @description What the owner brought, or took away when negative. */
+      value: string;
+    };
+    /** @description A difference that is to be booked. */
+    AdjustmentBody: {
+      /**
+       * @description What the books said when the difference was seen, a decimal string. When they say something else by now, nothing
+       *     is booked.
+       */
+      books: string;
+      /** @description What they are to say, a decimal string. */
+      found: string;
+      /** @description The instrument; cash when left out. */
+      instrument?: string | null;
+      /** @description What a unit is worth, a decimal string. Needed where units are added. */
+      price?: string | null;
+      /** @description Why. */
+      reason: string;
+      /** @description Whose position. May be left out where it can be only one. */
+      strategy?: string | null;
+    };
     /** @description What a channel did with an alert. */
     AlertDelivery: {
       /** @description The channel, such as telegram or webhooks.desk. */
@@ -1076,6 +1222,15 @@ export interface components {
        * @description Wins of all trades, 0 to 1.
        */
       win_rate?: number | null;
+    };
+    /** @description What is booked of a token in one place. */
+    BookedPart: {
+      /** @description What the books say there. */
+      books: string;
+      /** @description What they would say with the whole difference booked there. */
+      found: string;
+      /** @description The instrument; null for cash. */
+      instrument?: string | null;
     };
     /** @description A breaker. */
     BreakerView: {
@@ -1331,6 +1486,26 @@ export interface components {
       started: string;
       /** @description The program's version. */
       version: string;
+    };
+    /** @description A difference that is fine. */
+    IgnoreBody: {
+      /** @description How large it is, as the table says, a decimal string: another one is not ignored. */
+      difference: string;
+      /** @description Why it is fine. */
+      reason: string;
+      /** @description Which, by its name in the table. */
+      subject: string;
+    };
+    /** @description A difference that is fine. */
+    IgnoredDifference: {
+      /** @description Who says so. */
+      actor: string;
+      /** @description How large it is. */
+      difference: string;
+      /** @description Why it is fine. */
+      reason: string;
+      /** @description Since when. */
+      since: string;
     };
     /** @description A file that is in the directory now. */
     InstalledPlugin: {
@@ -1667,6 +1842,38 @@ export interface components {
           side: string;
           /** @description Whose. */
           strategy: string;
+        }
+      | {
+          /** @description Who had it booked. */
+          actor: string;
+          /** @description Profit or loss that is none of trading. */
+          gain: string;
+          /** @description adopted or written-off. */
+          how: string;
+          /** @description Units of what; null for cash. */
+          instrument?: string | null;
+          /** @enum {string} */
+          kind: 'books-adjusted';
+          /** @description How many units came, or went when negative. */
+          quantity: string;
+          /** @description Why. */
+          reason: string;
+          /** @description Whose; null for money that belongs to no strategy. */
+          strategy?: string | null;
+          /** @description What the owner brought, or took away when negative. */
+          value: string;
+        }
+      | {
+          /** @description Who says so. */
+          actor: string;
+          /** @description How large it is; null when it is not ignored any more. */
+          difference?: string | null;
+          /** @enum {string} */
+          kind: 'ignoring-changed';
+          /** @description Why. */
+          reason: string;
+          /** @description Which. */
+          subject: string;
         }
       | {
           /** @description How much. */
@@ -2040,6 +2247,37 @@ export interface components {
       order: components['schemas']['Order'];
       /** @description Its life, oldest step first. */
       transitions: components['schemas']['Transition'][];
+    };
+    /** @description A page of a list. */
+    Page_Adjusted: {
+      /** @description The rows. */
+      items: {
+        /** @description Who had it booked. */
+        actor: string;
+        /** @description Profit or loss that is none of trading. */
+        gain: string;
+        /** @description Units of what; null for cash. */
+        instrument?: string | null;
+        /** @description adopted or written-off. */
+        kind: string;
+        /** @description How many units came, or went when negative. */
+        quantity: string;
+        /** @description Why. */
+        reason: string;
+        /**
+         * Format: int64
+         * @description The input that caused it.
+         */
+        sequence: number;
+        /** @description Whose; null for money that belongs to no strategy. */
+        strategy?: string | null;
+        /** @description When. */
+        time: string;
+        /** @description What the owner brought, or took away when negative. */
+        value: string;
+      }[];
+      /** @description What `after` is for the next page; null when there is none. */
+      next?: string | null;
     };
     /** @description A page of a list. */
     Page_AlertEntry: {
@@ -2443,6 +2681,61 @@ export interface components {
        */
       skipped: number;
     };
+    /** @description One thing that both speak of. */
+    ReconciliationRow: {
+      /** @description Where a token is booked, with what to send to adopt or write off the difference; empty for all else. */
+      booked: components['schemas']['BookedPart'][];
+      /** @description What the books say. */
+      books: string;
+      /** @description What the chain says. */
+      chain: string;
+      /** @description So much more is there than the books say, or less when negative. */
+      difference: string;
+      ignored?: components['schemas']['IgnoredDifference'] | null;
+      /** @description balance, allowance, transactions or pending. */
+      kind: string;
+      /** @description Its name, by which a difference is ignored. */
+      subject: string;
+      /** @description Of which token; null for transactions. */
+      token?: string | null;
+      /** @description So large a difference is none. */
+      tolerance: string;
+      /** @description The same without what is ignored. */
+      unexplained: string;
+      /** @description agrees, tolerated, on-the-way, ignored, noted or halts. */
+      verdict: string;
+      /** @description In words, for what somebody has to look at; else empty. */
+      words: string;
+      /** @description The difference in the account's currency, if that is known. */
+      worth?: string | null;
+    };
+    /** @description The books held against the chain. */
+    ReconciliationTable: {
+      /** @description The account's address. */
+      address: string;
+      /**
+       * Format: int64
+       * @description The height of the block that all figures are of.
+       */
+      block: number;
+      /** @description The block's time. */
+      block_time: string;
+      /**
+       * Format: int64
+       * @description The chain's number.
+       */
+      chain_id: number;
+      /** @description When, by the machine's clock; null when it was not possible yet. */
+      checked?: string | null;
+      /** @description Whether trading halts over something. */
+      halts: boolean;
+      /** @description Native currency at the address. */
+      native: string;
+      /** @description Why they could not be compared again since; null when they could. */
+      problem?: string | null;
+      /** @description Everything that was compared. */
+      rows: components['schemas']['ReconciliationRow'][];
+    };
     /** @description How often the gate refused something since the host started. */
     RefusalCount: {
       /** @description Why, a stable code. */
@@ -2514,6 +2807,13 @@ export interface components {
      * @enum {string}
      */
     SideKind: 'buy' | 'sell';
+    /** @description A difference that is not fine any more. */
+    StopIgnoringBody: {
+      /** @description Why. */
+      reason: string;
+      /** @description Which, by its name in the table. */
+      subject: string;
+    };
     /** @description A strategy's slot and its books. */
     Strategy: {
       /**
@@ -2903,6 +3203,106 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['AccountSummary'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  adjustments: {
+    parameters: {
+      query?: {
+        /** @description The `next` of the page before. */
+        after?: string;
+        /** @description Rows of the page, 1 to 1000; 100 when left out. */
+        limit?: string;
+      };
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What there is */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Page_Adjusted'];
+        };
+      };
+      /** @description A query parameter can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
       /** @description No valid token */
@@ -4639,6 +5039,644 @@ export interface operations {
       };
       /** @description The host does not go by the name that it is asked for under */
       421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  reconciliation: {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description What differs */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ReconciliationTable'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  adopt: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AdjustmentBody'];
+      };
+    };
+    responses: {
+      /** @description Applied by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  ignore: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['IgnoreBody'];
+      };
+    };
+    responses: {
+      /** @description Applied by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  stop_ignoring: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['StopIgnoringBody'];
+      };
+    };
+    responses: {
+      /** @description Applied by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description Too many requests */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The database does not answer, or too much is asked at once */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+    };
+  };
+  write_off: {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description 1 to 128 visible characters of the caller's own, a new one for each change; the same change with the same key is carried out once */
+        'idempotency-key': string;
+      };
+      path: {
+        /** @description The account's name */
+        account: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['AdjustmentBody'];
+      };
+    };
+    responses: {
+      /** @description Applied by the input of this sequence */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description No host has taken it up within 5 seconds; it waits */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeState'];
+        };
+      };
+      /** @description The body or the idempotency key can't be understood */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description No valid token */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The token's role or account does not allow it */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description There is no such thing */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description It took too long */
+      408: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The idempotency key belongs to another request */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The body is too large */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The host does not go by the name that it is asked for under */
+      421: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['ProblemDocument'];
+        };
+      };
+      /** @description The engine refused it */
+      422: {
         headers: {
           [name: string]: unknown;
         };

@@ -20,7 +20,8 @@ export function refusalOf({ number, time, event }: SeenEvent): SeenRefusal | nul
   return { number, time, strategy, instrument, side, code, facts };
 }
 
-export const strategyOf = (event: LiveEvent): string | null => ('strategy' in event ? event.strategy : null);
+export const strategyOf = (event: LiveEvent): string | null =>
+  'strategy' in event ? (event.strategy ?? null) : null;
 
 export function faultText(fault: {
   readonly fault: string;
@@ -46,6 +47,12 @@ export function noticeOf(event: LiveEvent): string {
       return [`${event.breaker} is ${event.state}`, event.reason].filter(Boolean).join(': ');
     case 'settings-changed':
       return `settings changed by ${event.actor}`;
+    case 'books-adjusted': {
+      const what = event.instrument ? `${event.quantity} ${event.instrument}` : 'cash';
+      return `${what} ${event.how.replace(/-/g, ' ')} by ${event.actor}: ${event.reason}`;
+    }
+    case 'ignoring-changed':
+      return `${event.subject} ${event.difference ? 'ignored' : 'counts again'}, says ${event.actor}: ${event.reason}`;
     case 'input-refused':
       return event.reason;
     default:

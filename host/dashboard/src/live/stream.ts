@@ -58,6 +58,8 @@ const LIST_OF_KIND: Readonly<Partial<Record<LiveEvent['kind'], 'fills' | 'refusa
   'settings-changed': 'notices',
   'breaker-changed': 'notices',
   'input-refused': 'notices',
+  'books-adjusted': 'notices',
+  'ignoring-changed': 'notices',
 };
 
 /** What the state becomes, and whether something was missed, so that a new snapshot is needed. */

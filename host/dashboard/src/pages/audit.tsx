@@ -9,7 +9,15 @@ import { useStream } from '../live/live';
 import type { StreamState } from '../live/stream';
 import { usePaged } from '../paged';
 
-const KINDS = ['trading-state', 'settings-changed', 'slot-changed', 'breaker-changed', 'input-refused'];
+const KINDS = [
+  'trading-state',
+  'settings-changed',
+  'slot-changed',
+  'breaker-changed',
+  'books-adjusted',
+  'ignoring-changed',
+  'input-refused',
+];
 const changesOf = ({ counts, snapshots }: StreamState): number =>
   KINDS.reduce((sum, kind) => sum + (counts[kind] ?? 0), snapshots);
 

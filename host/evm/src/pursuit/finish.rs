@@ -1,12 +1,15 @@
 //! How orders end, and what that cost.
 
+use std::time::Duration;
+
 use alloy::primitives::{TxKind, U256};
-use alloy::rpc::types::TransactionRequest;
+use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
 use bulkhead_core::money::{Money, Quantity};
 use bulkhead_core::order::Side;
 use bulkhead_core::venue::ReportedEvent;
 use bulkhead_core::venue::stage::{Attempt, Landing, TransactionId};
 use rust_decimal::Decimal;
+use tokio::time::Instant;
 
 use super::trade::End;
 use super::{Left, Pursuit, hash_of, unpacked};
@@ -18,6 +21,9 @@ use crate::{revert, route, settlement};
 
 /// Decimals of native currency on every EVM chain.
 const NATIVE_DECIMALS: u8 = 18;
+
+/// How long the receipt of a final transaction is asked for.
+const RECEIPT_PATIENCE: Duration = Duration::from_secs(5 * 60);
 
 /// How much native currency the worth of gas is asked for: a hundredth of a unit.
 const ASKED: u64 = 10_000_000_000_000_000;
@@ -47,7 +53,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
     /// The order's nonce was used up by what does nothing.
     pub(super) async fn report_cancelled(&self) -> Result<(), Left> {
         let gas = self.costs().await?;
-        if let Some(reason) = &self.not_taken {
+        if let Some(reason) = &self.given_up_for {
             // Nobody wanted it back: its nonce had to be used up, so that those after it don't wait for ever.
             let reason = format!("no node took its transaction: {reason}");
             return self.report(ReportedEvent::Rejected { reason, gas }).await;
@@ -101,12 +107,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
 
     /// Books what the trade really brought.
     pub(super) async fn settle(&self, id: &TransactionId) -> Result<(), Left> {
-        let hash = hash_of(id)?;
-        let receipt = match self.insist(|| self.desk.chain.receipt(hash)).await {
-            Ok(Some(receipt)) => receipt,
-            Ok(None) => return Err(self.contradiction(format!("{id} was final and is gone"))),
-            Err(error) => return Err(self.contradiction(format!("{id}: {error}"))),
-        };
+        let receipt = self.final_receipt(id).await?;
         let Some(market) = self.market() else {
             let what = format!("{id} traded what is not configured any more");
             return Err(self.contradiction(what));
@@ -126,27 +127,32 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         let fee = self.costs().await?;
         let side = if self.terms.side == Side::Buy { "bought" } else { "sold" };
         tracing::info!(order = self.terms.id.0, %id, %quantity, %value, %fee, side, "executed");
-        self.report(ReportedEvent::Settled { quantity, value, fee }).await?;
-        if quantity < self.terms.quantity {
-            // The token kept a part; there is nothing more to come.
-            self.report(ReportedEvent::Cancelled { gas: Money::ZERO }).await?;
+        self.report(ReportedEvent::Settled { quantity, value, fee }).await
+    }
+
+    /// The receipt of what is final. One of several servers may be behind the one that said so, so it is asked for a while.
+    async fn final_receipt(&self, id: &TransactionId) -> Result<TransactionReceipt, Left> {
+        let (hash, begun) = (hash_of(id)?, Instant::now());
+        loop {
+            match self.insist(|| self.desk.chain.receipt(hash)).await {
+                Ok(Some(receipt)) => return Ok(receipt),
+                Ok(None) if begun.elapsed() < RECEIPT_PATIENCE => {
+                    tracing::warn!(order = self.terms.id.0, %id, "its receipt is not there; asking again");
+                    tokio::time::sleep(self.desk.settings.poll).await;
+                }
+                Ok(None) => return Err(self.contradiction(format!("{id} was final and is gone"))),
+                Err(error) => return Err(self.contradiction(format!("{id}: {error}"))),
+            }
         }
-        Ok(())
     }
 
     /// What all transactions of the order that landed have cost, in the account's currency.
     async fn costs(&self) -> Result<Money, Left> {
         let mut wei = U256::ZERO;
         for Attempt { transaction, landing } in self.attempts.as_slice() {
-            let landed = matches!(landing, Landing::Included(_) | Landing::Succeeded(_) | Landing::Failed(_));
-            if !landed {
-                continue;
-            }
-            let hash = hash_of(&transaction.id)?;
-            match self.insist(|| self.desk.chain.receipt(hash)).await {
-                Ok(Some(receipt)) => wei = wei.saturating_add(settlement::gas_paid(&receipt)),
-                Ok(None) => {}
-                Err(error) => return Err(self.contradiction(format!("{}: {error}", transaction.id))),
+            if matches!(landing, Landing::Succeeded(_) | Landing::Failed(_)) {
+                let receipt = self.final_receipt(&transaction.id).await?;
+                wei = wei.saturating_add(settlement::gas_paid(&receipt));
             }
         }
         if wei.is_zero() {

@@ -2,6 +2,7 @@
 
 use alloy::consensus::TxEip1559;
 use alloy::primitives::{Bytes, TxKind, U256};
+use alloy::rpc::types::TransactionRequest;
 use bulkhead_core::venue::stage::{Attempt, Landing, Purpose, Stage, TransactionId};
 use tokio::time::Instant;
 
@@ -121,8 +122,9 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             .collect()
     }
 
-    /// A nonce that is used up by none of the order's transactions was used by somebody else with the same key. That
-    /// is final when it is as deep as anything final.
+    /// A nonce that is used up by none of the order's transactions was used by somebody else with the same key. Every server
+    /// must say that it is used, and none may know a transaction of the order with it: one that is behind, or keeps a receipt
+    /// to itself, would otherwise have the order traded once more. It is final when it is as deep as anything final.
     async fn notice_stranger(&mut self, height: u64, taken_at: &mut Option<u64>) -> Result<(), Left> {
         let Some(open) = self.attempts.as_slice().iter().find(|attempt| attempt.holds_up()) else {
             return Ok(());
@@ -131,10 +133,23 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         let included = self.attempts.as_slice().iter().any(|attempt| {
             nonce_of(&attempt.transaction) == Some(nonce) && matches!(attempt.landing, Landing::Included(_))
         });
-        let Ok(used) = self.desk.chain.nonce(self.account(), false).await else { return Ok(()) };
+        let Ok(used) = self.desk.chain.nonce_everywhere(self.account()).await else { return Ok(()) };
         if included || used <= nonce {
             *taken_at = None;
             return Ok(());
+        }
+        let mine = self.attempts.as_slice().iter().map(|attempt| &attempt.transaction);
+        let mine: Vec<TransactionId> =
+            mine.filter(|mine| nonce_of(mine) == Some(nonce)).map(|mine| mine.id.clone()).collect();
+        for id in &mine {
+            match self.desk.chain.knows(hash_of(id)?).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    *taken_at = None;
+                    return Ok(());
+                }
+                Err(_) => return Ok(()),
+            }
         }
         let since = *taken_at.get_or_insert(height);
         if height.saturating_sub(since) < self.desk.settings.confirmations {
@@ -167,8 +182,12 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             }
             let (raw, first) = (attempt.transaction.raw.clone(), attempt.landing == Landing::Signed);
             match self.desk.chain.send(&raw).await {
-                Sent::Taken(to) if first => self.reach(Stage::Submitted { id: id.clone(), to }).await?,
-                Sent::Taken(_) => {}
+                Sent::Taken(to) => {
+                    self.not_taken = None;
+                    if first {
+                        self.reach(Stage::Submitted { id: id.clone(), to }).await?;
+                    }
+                }
                 // It may have landed just now, and anything else will show.
                 Sent::Rejected(rejection) => {
                     tracing::warn!(order = self.terms.id.0, %id, why = rejection.message, "not taken again");
@@ -185,16 +204,21 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         let Some(open) = self.attempts.as_slice().iter().rev().find(|attempt| attempt.holds_up()) else {
             return Ok(());
         };
-        if matches!(open.landing, Landing::Included(_)) {
+        let transaction = &open.transaction;
+        // What was replaced may be what landed.
+        let nonce = nonce_of(transaction);
+        let landed = |attempt: &Attempt| {
+            nonce_of(&attempt.transaction) == nonce && matches!(attempt.landing, Landing::Included(_))
+        };
+        if self.attempts.as_slice().iter().any(landed) {
             return Ok(());
         }
-        let transaction = &open.transaction;
         let sent = *self.sent.get_or_insert_with(Instant::now);
         let waited = sent.elapsed() >= self.desk.settings.replace_after;
         let is_trade = transaction.purpose == Purpose::Trade;
         let over = is_trade && self.deadline_passed(transaction.deadline);
-        let back = (self.cancel_wanted() || self.timed_out() || over)
-            && transaction.purpose != Purpose::Cancellation;
+        let unwanted = self.cancel_wanted() || self.timed_out() || over || self.not_taken.is_some();
+        let back = unwanted && transaction.purpose != Purpose::Cancellation;
         if back || waited {
             let before = unpacked(transaction)?;
             let purpose = if back { Purpose::Cancellation } else { transaction.purpose };
@@ -227,7 +251,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             max_fee_per_gas: price.most,
             max_priority_fee_per_gas: price.tip,
             ..match purpose {
-                Purpose::Cancellation => self.nothing(before.nonce),
+                Purpose::Cancellation => self.nothing(before.nonce).await,
                 Purpose::Approval | Purpose::Trade => before,
             }
         };
@@ -237,29 +261,30 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             purpose = purpose.name(),
             "replacing"
         );
-        match self.sign_and_send(transaction, purpose, deadline, || {}).await? {
-            Outcome::Out => {}
-            Outcome::NotSigned(error) => {
-                tracing::error!(order = self.terms.id.0, %error, "the replacement was not signed");
-                self.sent = Some(Instant::now());
-            }
-            Outcome::Rejected(rejection) => {
-                tracing::warn!(
-                    order = self.terms.id.0,
-                    why = rejection.message,
-                    "the replacement was not taken"
-                );
-            }
+        // Why it is taken back, if that is why.
+        let not_taken = self.not_taken.take();
+        if let Outcome::NotSigned(error) = self.sign_and_send(transaction, purpose, deadline, || {}).await? {
+            tracing::error!(order = self.terms.id.0, %error, "the replacement was not signed");
+            self.sent = Some(Instant::now());
+        }
+        if not_taken.is_some() {
+            self.given_up_for = not_taken;
         }
         Ok(())
     }
 
     /// Nothing to oneself: all it does is use up a nonce.
-    fn nothing(&self, nonce: u64) -> TxEip1559 {
+    async fn nothing(&self, nonce: u64) -> TxEip1559 {
+        let request = TransactionRequest::default().from(self.account()).to(self.account());
+        // Some chains charge for more than what is executed.
+        let gas_limit = match self.desk.chain.estimate_gas(request).await {
+            Ok(estimate) if estimate > PLAIN_GAS => self.desk.settings.gas_limit(estimate),
+            _ => PLAIN_GAS,
+        };
         TxEip1559 {
             chain_id: self.desk.settings.chain_id,
             nonce,
-            gas_limit: PLAIN_GAS,
+            gas_limit,
             max_fee_per_gas: 0,
             max_priority_fee_per_gas: 0,
             to: TxKind::Call(self.account()),
@@ -269,23 +294,22 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         }
     }
 
-    /// Uses up the nonce of the last transaction, which nobody took: else those after it would wait for ever. Whether
-    /// something for that is out there.
-    pub(super) async fn use_up_nonce(&mut self) -> Result<bool, Left> {
-        let last = self.attempts.as_slice().last().filter(|last| last.landing == Landing::Gone);
-        let Some(before) = last.map(|last| unpacked(&last.transaction)).transpose()? else {
-            return Ok(false);
-        };
+    /// Sends what does nothing but use up a nonce. Nothing when the chain doesn't say what that may cost, or asks too
+    /// much.
+    pub(super) async fn send_nothing(
+        &mut self,
+        nonce: u64,
+        written: impl FnOnce() + Send,
+    ) -> Result<Option<Outcome>, Left> {
         let desk = self.desk.clone();
-        let (Ok(head), Ok(tip)) = (desk.chain.head().await, desk.chain.tip().await) else { return Ok(false) };
-        let Ok(price) = GasPrice::at(head.base_fee, tip, &desk.settings.fees) else { return Ok(false) };
+        let (Ok(head), Ok(tip)) = (desk.chain.head().await, desk.chain.tip().await) else { return Ok(None) };
+        let Ok(price) = GasPrice::at(head.base_fee, tip, &desk.settings.fees) else { return Ok(None) };
         let transaction = TxEip1559 {
             max_fee_per_gas: price.most,
             max_priority_fee_per_gas: price.tip,
-            ..self.nothing(before.nonce)
+            ..self.nothing(nonce).await
         };
-        let outcome = self.sign_and_send(transaction, Purpose::Cancellation, 0, || {}).await?;
-        Ok(matches!(outcome, Outcome::Out))
+        self.sign_and_send(transaction, Purpose::Cancellation, 0, written).await.map(Some)
     }
 }
 

@@ -11,6 +11,7 @@
 //! Where an order stands is what its transactions say, and those are in the journal. So an order that a crash
 //! interrupted is taken up by the same code: it looks at its transactions and goes on.
 
+mod approval;
 mod finish;
 mod follow;
 mod resale;
@@ -40,6 +41,9 @@ use crate::journal::{Journal, JournalError};
 use crate::lane::Lane;
 use crate::settings::{ChainSettings, Market};
 
+use self::approval::Claimed;
+pub use self::approval::Claims;
+
 /// The first pause after a failure that may pass, and the longest. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -60,6 +64,8 @@ pub struct Desk<C, J> {
     pub settings: ChainSettings,
     /// What a unit of native currency was worth last, for when it can't be asked.
     pub last_gas_value: std::sync::Mutex<Option<rust_decimal::Decimal>>,
+    /// What orders under way take of allowances.
+    pub claims: Arc<std::sync::Mutex<Claims>>,
     /// When it was found last that what an instrument is of can be sold again.
     pub sellable: std::sync::Mutex<BTreeMap<InstrumentId, Instant>>,
 }
@@ -88,8 +94,12 @@ pub(crate) struct Pursuit<C, J> {
     begun: Instant,
     /// Trades that were given up because they could not land.
     given_up: u32,
-    /// Why the last transaction that was to be sent was taken by nobody.
+    /// What it takes of an allowance, while its trade is in no block.
+    claimed: Option<Claimed>,
+    /// Why the newest transaction was taken by nobody, as far as servers say.
     not_taken: Option<String>,
+    /// The same of one that was given up for it.
+    given_up_for: Option<String>,
     /// When the newest transaction was sent first, and when again.
     sent: Option<Instant>,
 }
@@ -123,11 +133,23 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
     pub(crate) fn new(desk: Arc<Desk<C, J>>, ticket: Ticket, cancel: watch::Receiver<bool>) -> Self {
         let Ticket { terms, budget, attempts, cancel_asked: _ } = ticket;
         let begun = Instant::now();
-        Self { desk, terms, budget, attempts, cancel, begun, given_up: 0, not_taken: None, sent: None }
+        Self {
+            desk,
+            terms,
+            budget,
+            attempts,
+            cancel,
+            begun,
+            given_up: 0,
+            claimed: None,
+            not_taken: None,
+            given_up_for: None,
+            sent: None,
+        }
     }
 
-    /// Goes on until the order has ended.
-    pub(crate) async fn run(mut self) -> Result<(), Left> {
+    /// Goes on until the order has ended. After an error it can be called again: it looks at its transactions and goes on.
+    pub(crate) async fn run(&mut self) -> Result<(), Left> {
         loop {
             match self.situation() {
                 Situation::Open => self.follow().await?,
@@ -169,10 +191,21 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         }
         let last = attempts.iter().rev().find(|attempt| landed(attempt.landing));
         match last.map(|attempt| (attempt.transaction.purpose, attempt)) {
-            Some((Purpose::Cancellation, _)) => Situation::Cancelled,
+            Some((Purpose::Cancellation, cancellation)) if self.took_a_place(cancellation) => {
+                Situation::Cancelled
+            }
             Some((Purpose::Trade, attempt)) => Situation::Failed(attempt.transaction.id.clone()),
             _ => Situation::Fresh,
         }
+    }
+
+    /// Whether a cancellation took the place of something that was signed for this order, and not of what others left
+    /// behind.
+    fn took_a_place(&self, cancellation: &Attempt) -> bool {
+        let nonce = nonce_of(&cancellation.transaction);
+        self.attempts.as_slice().iter().any(|attempt| {
+            attempt.transaction.purpose != Purpose::Cancellation && nonce_of(&attempt.transaction) == nonce
+        })
     }
 
     /// Writes a stage down.
@@ -181,8 +214,13 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         // The engine keeps the same account of it, and would halt over what can't be.
         attempts.note(&stage).map_err(|illegal| Left::Contradiction(illegal.to_string()))?;
         tracing::debug!(order = self.terms.id.0, stage = stage.name(), details = stage.details(), "stage");
+        let is_in_block = matches!(stage, Stage::Included { .. });
         self.desk.journal.record(self.terms.id, VenueNews::Stage(Box::new(stage))).await?;
         self.attempts = attempts;
+        if is_in_block && self.attempts.as_slice().iter().any(is_trade_in_block) {
+            // What it takes of an allowance it has taken.
+            self.claimed = None;
+        }
         Ok(())
     }
 
@@ -247,6 +285,10 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             }
         }
     }
+}
+
+fn is_trade_in_block(attempt: &Attempt) -> bool {
+    attempt.transaction.purpose == Purpose::Trade && matches!(attempt.landing, Landing::Included(_))
 }
 
 /// The transaction in an attempt, as it was signed.

@@ -1,19 +1,18 @@
 //! From an order of which nothing is out there to a signed trade, or to an end before that.
 
 use alloy::consensus::TxEip1559;
-use alloy::primitives::{Address, Bytes, TxKind, U256};
+use alloy::primitives::{TxKind, U256};
 use alloy::rpc::types::TransactionRequest;
-use alloy::sol_types::SolCall as _;
 use bulkhead_core::money::Money;
 use bulkhead_core::order::{Pricing, Side};
-use bulkhead_core::venue::stage::{Attempt, Landing, Purpose, Stage};
+use bulkhead_core::venue::stage::{Purpose, Stage};
 use tokio::time::Instant;
 
 use super::resale::Unsellable;
-use super::sending::Outcome;
+use super::sending::Sending;
 use super::{Left, Pursuit};
 use crate::amounts::{basis_points_of, from_units, to_units, to_units_down};
-use crate::chain::{At, Chain, ChainError, Head, RejectionKind};
+use crate::chain::{At, Chain, ChainError, Head};
 use crate::contracts::Erc20;
 use crate::fees::GasPrice;
 use crate::journal::Journal;
@@ -36,13 +35,13 @@ pub(super) enum End {
 }
 
 /// Why no transaction was made this time.
-enum Stop {
+pub(super) enum Stop {
     /// It is for the order to end.
     End(End),
     /// It is to be tried again a little later.
     Later(String),
-    /// An approval is under way: what comes next follows from it.
-    Approving,
+    /// Something else must land first, an approval as a rule: what comes next follows from it.
+    First,
     /// The order stays as it is.
     Left(Left),
 }
@@ -74,7 +73,7 @@ impl From<Unsellable> for Stop {
     }
 }
 
-fn refused(why: impl Into<String>) -> Stop {
+pub(super) fn refused(why: impl Into<String>) -> Stop {
     Stop::End(End::Refused(why.into()))
 }
 
@@ -89,10 +88,10 @@ struct Prepared {
     needs: Needs,
 }
 
-struct Needs {
-    given: Token,
-    amount: U256,
-    native: U256,
+pub(super) struct Needs {
+    pub(super) given: Token,
+    pub(super) amount: U256,
+    pub(super) native: U256,
 }
 
 impl<C: Chain, J: Journal> Pursuit<C, J> {
@@ -112,16 +111,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
                 return Ok(Some(End::Refused(format!("after {MOST_BEGINNINGS} tries: {why}"))));
             }
             match self.try_trade().await {
-                Ok(Outcome::Out) | Err(Stop::Approving) => return Ok(None),
-                Ok(Outcome::NotSigned(error)) => return Ok(Some(End::Refused(error.to_string()))),
-                Ok(Outcome::Rejected(rejection)) => {
-                    self.given_up += 1;
-                    last = Some(rejection.message);
-                    // The signer knows the nonce as this order's; something of it must use it up.
-                    if rejection.kind != RejectionKind::NonceTooLow && self.use_up_nonce().await? {
-                        return Ok(None);
-                    }
-                }
+                Ok(()) | Err(Stop::First) => return Ok(None),
                 Err(Stop::End(end)) => return Ok(Some(end)),
                 Err(Stop::Left(left)) => return Err(left),
                 Err(Stop::Later(why)) => {
@@ -134,10 +124,10 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         }
     }
 
-    async fn try_trade(&mut self) -> Result<Outcome, Stop> {
+    async fn try_trade(&mut self) -> Result<(), Stop> {
         let prepared = self.prepare().await?;
         let desk = self.desk.clone();
-        let mut lease = desk.lane.lease(&desk.chain).await?;
+        let lease = desk.lane.lease(&desk.chain).await?;
         // Others may have been before it for longer than the quote lasts, and have spent what it needs.
         if prepared.quoted.elapsed() > desk.settings.quote_lasts {
             return Err(Stop::Later("the quote was too old when its turn came".to_owned()));
@@ -147,12 +137,17 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         }
         self.check_balances(&prepared.needs).await?;
         let transaction = self.transaction(&prepared, lease.nonce());
-        let outcome =
-            self.sign_and_send(transaction, Purpose::Trade, prepared.deadline, || lease.signed()).await?;
-        if outcome.says_taken() {
-            lease.taken();
+        match self.sign_and_send_leased(transaction, Purpose::Trade, prepared.deadline, lease).await? {
+            Sending::Out => {
+                if let Some(claimed) = &self.claimed {
+                    claimed.sent();
+                }
+                Ok(())
+            }
+            Sending::First => Err(Stop::First),
+            Sending::Later(why) => Err(Stop::Later(why)),
+            Sending::NotSigned(error) => Err(refused(error.to_string())),
         }
-        Ok(outcome)
     }
 
     fn transaction(&self, prepared: &Prepared, nonce: u64) -> TxEip1559 {
@@ -223,7 +218,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             .value(swap.value);
         let gas_limit = self.dry_run(request).await?;
         if let (Some(probe), false) = (quote.probe(&terms), keeps_a_part) {
-            self.refuse_kept_parts(probe, &market).await?;
+            self.refuse_kept_parts(probe, &market, &quote).await?;
         }
         let gas_cost = U256::from(gas_limit).saturating_mul(U256::from(price.most));
         needs.native = swap.value.saturating_add(gas_cost);
@@ -239,7 +234,10 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         let bound =
             |money: Money| to_units_down(money.0, decimals).map_err(|error| refused(error.to_string()));
         let at_limit = match self.terms.pricing {
-            Pricing::Market => None,
+            Pricing::Market => {
+                self.must_be_near_reference(market, quote)?;
+                None
+            }
             Pricing::Limit(price) => {
                 Some(price.value_of(self.terms.quantity).map_err(|error| refused(error.to_string()))?)
             }
@@ -281,11 +279,34 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         }
     }
 
+    /// What a server says of a price may be wrong, and a price may have run away since the order was made: a market order is
+    /// not executed at one that is far from what the gate reckoned with.
+    fn must_be_near_reference(&self, market: &Market, quote: &Quote) -> Result<(), Stop> {
+        let Some(most) = self.desk.settings.most_off_reference_bps else { return Ok(()) };
+        let reference = self.terms.reference_price;
+        let worth = reference.value_of(self.terms.quantity).map_err(|error| refused(error.to_string()))?;
+        let worth =
+            to_units_down(worth.0, market.quote.decimals).map_err(|error| refused(error.to_string()))?;
+        let bound = basis_points_of(worth, most);
+        let (is_far, quoted) = match self.terms.side {
+            Side::Buy => (quote.amount_in > worth.saturating_add(bound), quote.amount_in),
+            Side::Sell => (quote.amount_out < worth.saturating_sub(bound), quote.amount_out),
+        };
+        if !is_far {
+            return Ok(());
+        }
+        let (quoted, worth) = (self.money(quoted, &market.quote), self.money(worth, &market.quote));
+        Err(Stop::Later(format!(
+            "the pools offer {quoted}, and {worth} was reckoned with; evm.execution.most_off_reference_bps allows {most} \
+             basis points"
+        )))
+    }
+
     fn money(&self, units: U256, token: &Token) -> Money {
         Money(from_units(units, token.decimals).unwrap_or_default())
     }
 
-    async fn check_balances(&self, needs: &Needs) -> Result<(), Stop> {
+    pub(super) async fn check_balances(&self, needs: &Needs) -> Result<(), Stop> {
         let (chain, account) = (&self.desk.chain, self.account());
         if !needs.given.native {
             let function = Erc20::balanceOfCall { owner: account };
@@ -321,8 +342,9 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         Ok(self.desk.settings.gas_limit(gas))
     }
 
-    /// A purchase of a token that keeps a part of transfers brings less than was paid for.
-    async fn refuse_kept_parts(&self, probe: Swap, market: &Market) -> Result<(), Stop> {
+    /// A purchase of a token that keeps a part of transfers brings less than was paid for. So does one at a price that has
+    /// moved since it was quoted, which says nothing of the token.
+    async fn refuse_kept_parts(&self, probe: Swap, market: &Market, quote: &Quote) -> Result<(), Stop> {
         let request = TransactionRequest::default()
             .from(self.account())
             .to(probe.router)
@@ -331,6 +353,11 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         match self.desk.chain.call(request, At::Latest).await {
             Ok(_) => Ok(()),
             Err(ChainError::Reverted(data)) => {
+                let quantity = quote.amount_out;
+                let now = route::quote(&self.desk.chain, &quote.route, Side::Buy, quantity).await?;
+                if now != *quote {
+                    return Err(Stop::Later("the price moved while it was tried".to_owned()));
+                }
                 let reason = revert::decode(&data);
                 Err(refused(format!(
                     "{} does not arrive whole ({reason}): it keeps a part of each transfer; allow it with \
@@ -341,96 +368,6 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             Err(error) => Err(error.into()),
         }
     }
-
-    /// Lets the router take just what it needs, if it may not yet. A transaction for that is an approval of this order.
-    async fn ensure_approved(
-        &mut self,
-        token: &Token,
-        router: Address,
-        amount: U256,
-        price: GasPrice,
-    ) -> Result<(), Stop> {
-        let desk = self.desk.clone();
-        let function = Erc20::allowanceCall { owner: self.account(), spender: router };
-        let allowed = route::read(&desk.chain, token.address, &function, At::Latest).await?;
-        if allowed >= amount {
-            return Ok(());
-        }
-        let approvals = |attempt: &&Attempt| attempt.transaction.purpose == Purpose::Approval;
-        let done = self.attempts.as_slice().iter().filter(approvals).count();
-        let landed = self.attempts.as_slice().iter().rfind(approvals).map(|last| last.landing);
-        if matches!(landed, Some(Landing::Included(_) | Landing::Succeeded(_) | Landing::Failed(_)))
-            && done >= 2
-        {
-            let why = format!(
-                "the approval of {} changed nothing: {} may be taken, and {} is needed",
-                token.symbol,
-                shown(allowed, token),
-                shown(amount, token)
-            );
-            return Err(refused(why));
-        }
-        let request = |value: U256| {
-            let call = Erc20::approveCall { spender: router, value };
-            let data: Bytes = call.abi_encode().into();
-            TransactionRequest::default().from(self.account()).to(token.address).input(data.into())
-        };
-        // Some tokens change an allowance only from or to nothing.
-        let mut wanted = amount;
-        let mut tried = desk.chain.call(request(amount), At::Latest).await;
-        if matches!(tried, Err(ChainError::Reverted(_))) && !allowed.is_zero() {
-            wanted = U256::ZERO;
-            tried = desk.chain.call(request(U256::ZERO), At::Latest).await;
-        }
-        let failed = |why: String| refused(format!("{} can't be approved: {why}", token.symbol));
-        match tried {
-            Ok(answer) if refuses(&answer) => return Err(failed("its contract answers no".to_owned())),
-            Ok(_) => {}
-            Err(ChainError::Reverted(data)) => return Err(failed(revert::decode(&data))),
-            Err(error) => return Err(error.into()),
-        }
-        let gas = desk.chain.estimate_gas(request(wanted)).await?;
-        let gas_limit = desk.settings.gas_limit(gas);
-        let data = Erc20::approveCall { spender: router, value: wanted }.abi_encode();
-        let native = U256::from(gas_limit).saturating_mul(U256::from(price.most));
-        let needs = Needs { given: Token { native: true, ..token.clone() }, amount: U256::ZERO, native };
-        self.check_balances(&needs).await?;
-        self.reach(Stage::Checked).await?;
-        let mut lease = desk.lane.lease(&desk.chain).await?;
-        let transaction = TxEip1559 {
-            chain_id: desk.settings.chain_id,
-            nonce: lease.nonce(),
-            gas_limit,
-            max_fee_per_gas: price.most,
-            max_priority_fee_per_gas: price.tip,
-            to: TxKind::Call(token.address),
-            value: U256::ZERO,
-            access_list: Default::default(),
-            input: data.into(),
-        };
-        let outcome = self.sign_and_send(transaction, Purpose::Approval, 0, || lease.signed()).await?;
-        match outcome {
-            Outcome::Out => Err(Stop::Approving),
-            Outcome::NotSigned(error) => Err(failed(error.to_string())),
-            Outcome::Rejected(rejection) => {
-                self.given_up += 1;
-                if rejection.kind == RejectionKind::NonceTooLow {
-                    lease.taken();
-                } else {
-                    drop(lease);
-                    if self.use_up_nonce().await? {
-                        return Err(Stop::Approving);
-                    }
-                }
-                Err(Stop::Later(rejection.message))
-            }
-        }
-    }
-}
-
-/// A token may answer nothing when it has approved, but if it answers, it must be yes.
-fn refuses(answer: &Bytes) -> bool {
-    answer.len() >= 32 && answer.iter().take(32).all(|byte| *byte == 0)
 }
 
 /// The clock of the chain counts, which may be behind that of this machine or before it.
@@ -440,7 +377,7 @@ fn deadline(head: &Head, seconds: u64) -> u64 {
     head.timestamp.max(now).saturating_add(seconds)
 }
 
-fn shown(units: U256, token: &Token) -> String {
+pub(super) fn shown(units: U256, token: &Token) -> String {
     match from_units(units, token.decimals) {
         Ok(amount) => format!("{amount} {}", token.symbol),
         Err(_) => format!("{units} units of {}", token.symbol),

@@ -20,6 +20,12 @@ use crate::chain::{At, ChainError, Head, Rejection, RejectionKind, Sent};
 const FIRST_REST: Duration = Duration::from_millis(250);
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
+/// The longest that a server is left alone because it asks for that.
+const LONGEST_ASKED_REST: Duration = Duration::from_secs(5 * 60);
+
+/// A block of a time further ahead than this is none.
+const MOST_AHEAD: Duration = Duration::from_secs(15 * 60);
+
 /// Where a server is and what may be asked of it.
 #[derive(Clone)]
 pub struct EndpointSettings {
@@ -190,6 +196,12 @@ impl Endpoint {
             )
         })?;
         let number = header.number;
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        if Duration::from_secs(header.timestamp) > now.saturating_add(MOST_AHEAD) {
+            let what =
+                format!("{}: block {number} is of the future; is this machine's clock right?", self.name);
+            return Err(ChainError::Malformed(what));
+        }
         self.health().height = number;
         Ok(Head { number, timestamp: header.timestamp, base_fee: base_fee.into() })
     }
@@ -259,12 +271,16 @@ impl Endpoint {
                 let message = without_secrets(&payload.message);
                 if is_busy(payload.code, &message) {
                     rest(&mut self.health(), None);
-                    return Sent::Rejected(Rejection { kind: RejectionKind::Other, message });
+                    return Sent::Unknown(format!("{}: {message}", self.name));
                 }
                 if is_known_already(&message) {
                     return Sent::Taken(self.name.clone());
                 }
-                Sent::Rejected(Rejection { kind: kind_of_rejection(&message), message })
+                match kind_of_rejection(&message) {
+                    Some(kind) => Sent::Rejected(Rejection { kind, message }),
+                    // Such as that somebody behind it did not answer in time, who may have it.
+                    None => Sent::Unknown(format!("{}: {message}", self.name)),
+                }
             }
             Err(error) => match self.note::<()>(Err(error)) {
                 Err(ChainError::Unavailable(why)) => Sent::Unknown(why),
@@ -302,7 +318,8 @@ const REVERTED: i64 = 3;
 fn rest(health: &mut Health, asked: Option<Duration>) {
     let doubled = FIRST_REST.saturating_mul(1 << health.failures.min(16)).min(LONGEST_REST);
     health.failures = health.failures.saturating_add(1);
-    health.rests_until = Some(Instant::now() + asked.unwrap_or(doubled));
+    // Whatever it asks for, it is tried again some time.
+    health.rests_until = Some(Instant::now() + asked.unwrap_or(doubled).min(LONGEST_ASKED_REST));
 }
 
 /// Servers say in many ways that they are asked too often: -32005 is that of EIP-1474.
@@ -319,19 +336,44 @@ pub(super) fn is_known_already(message: &str) -> bool {
         .any(|mark| message.contains(mark))
 }
 
-pub(super) fn kind_of_rejection(message: &str) -> RejectionKind {
+/// What kind of no it is that a node says to a transaction; nothing when these are no words of a node that has looked at it.
+/// After geth, Nethermind, Erigon, Besu, Reth and anvil.
+pub(super) fn kind_of_rejection(message: &str) -> Option<RejectionKind> {
     let message = message.to_lowercase();
     let says = |marks: &[&str]| marks.iter().any(|mark| message.contains(mark));
-    if says(&["nonce too low", "noncetoolow", "oldnonce", "nonce is too low"]) {
+    let kind = if says(&["nonce too low", "noncetoolow", "oldnonce", "nonce is too low"]) {
         RejectionKind::NonceTooLow
     } else if says(&["underpriced", "fee cap less", "max fee per gas less", "feetoolow", "gas price too low"])
     {
         RejectionKind::Underpriced
     } else if says(&["insufficient funds", "insufficient balance", "insufficientfunds"]) {
         RejectionKind::InsufficientFunds
-    } else {
+    } else if says(&[
+        "intrinsic gas",
+        "intrinsicgas",
+        "gas limit",
+        "gaslimit",
+        "out of gas",
+        "oversized",
+        "invalid sender",
+        "signature",
+        "invalid transaction",
+        "chain id",
+        "chainid",
+        "not supported",
+        "nonce too high",
+        "nonce gap",
+        "pool is full",
+        "tip above",
+        "denied",
+        "blocked",
+        "not allowed",
+    ]) {
         RejectionKind::Other
-    }
+    } else {
+        return None;
+    };
+    Some(kind)
 }
 
 /// What went wrong on the way, without the address, which errors of the transport may repeat.
@@ -398,7 +440,10 @@ mod tests {
             ("Insufficient funds for gas * price + value", RejectionKind::InsufficientFunds),
             ("intrinsic gas too low", RejectionKind::Other),
         ] {
-            assert_eq!(kind_of_rejection(message), kind, "{message}");
+            assert_eq!(kind_of_rejection(message), Some(kind), "{message}");
+        }
+        for message in ["upstream timeout", "internal error", "", "header not found"] {
+            assert_eq!(kind_of_rejection(message), None, "{message}");
         }
         assert!(is_known_already("already known") && !is_known_already("unknown account"));
     }

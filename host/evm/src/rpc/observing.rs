@@ -3,16 +3,18 @@
 use std::future::Future;
 
 use alloy::eips::BlockId;
-use alloy::primitives::{B256, Bytes};
+use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::Provider as _;
 use alloy::rpc::json_rpc::{ErrorPayload, RpcError};
 use alloy::rpc::types::simulate::{SimulatePayload, SimulatedBlock};
 use alloy::rpc::types::state::StateOverride;
-use alloy::rpc::types::{Filter, Header, Log, TransactionRequest};
+use alloy::rpc::types::{Filter, Header, Log, SyncStatus, TransactionRequest};
+use alloy::sol_types::SolCall as _;
 use alloy::transports::TransportError;
 
 use super::{Endpoint, Endpoints, endpoint};
 use crate::chain::ChainError;
+use crate::contracts::Erc20;
 
 impl Endpoint {
     async fn header(&self, block: BlockId) -> Result<Option<Header>, ChainError> {
@@ -31,6 +33,36 @@ impl Endpoint {
             }
             answer => self.note(answer),
         }
+    }
+
+    async fn has_code(&self, at: Address) -> Result<bool, ChainError> {
+        self.turn().await;
+        let answer = self.provider().get_code_at(at).await;
+        Ok(!self.note(answer)?.is_empty())
+    }
+
+    async fn is_syncing(&self) -> Result<bool, ChainError> {
+        self.turn().await;
+        let answer = self.provider().syncing().await;
+        Ok(!matches!(self.note(answer)?, SyncStatus::None))
+    }
+
+    async fn call_at(&self, request: TransactionRequest, block: BlockId) -> Result<Bytes, ChainError> {
+        self.turn().await;
+        let answer = self.provider().call(request).block(block).await;
+        self.note(answer)
+    }
+
+    async fn balance_at(&self, of: Address, block: BlockId) -> Result<U256, ChainError> {
+        self.turn().await;
+        let answer = self.provider().get_balance(of).block_id(block).await;
+        self.note(answer)
+    }
+
+    async fn nonce_at(&self, of: Address, block: BlockId) -> Result<u64, ChainError> {
+        self.turn().await;
+        let answer = self.provider().get_transaction_count(of).block_id(block).await;
+        self.note(answer)
     }
 
     async fn call_over(
@@ -86,6 +118,87 @@ impl Endpoints {
     pub async fn logs_between(&self, filter: &Filter, first: u64, last: u64) -> Result<Vec<Log>, ChainError> {
         let filter = filter.clone().from_block(first).to_block(last);
         self.ask_until_known(|endpoint| endpoint.logs(&filter)).await
+    }
+
+    /// The hash of the block of a height; `None` when nobody has it.
+    ///
+    /// # Errors
+    ///
+    /// When nobody can be asked.
+    pub async fn block_hash(&self, height: u64) -> Result<Option<B256>, ChainError> {
+        Ok(self.header(BlockId::number(height)).await?.map(|header| header.hash))
+    }
+
+    /// Whether there is a contract.
+    ///
+    /// # Errors
+    ///
+    /// When nobody can be asked.
+    pub async fn has_code(&self, at: Address) -> Result<bool, ChainError> {
+        self.ask(|endpoint| endpoint.has_code(at)).await
+    }
+
+    /// Whether whoever answers first has not caught up with the chain yet.
+    ///
+    /// # Errors
+    ///
+    /// When nobody can be asked, or knows.
+    pub async fn is_syncing(&self) -> Result<bool, ChainError> {
+        self.ask(Endpoint::is_syncing).await
+    }
+
+    /// How many digits behind the point a token says it has.
+    ///
+    /// # Errors
+    ///
+    /// When nobody can be asked, or the contract does not say.
+    pub async fn decimals(&self, token: Address) -> Result<u8, ChainError> {
+        let input = Erc20::decimalsCall {}.abi_encode();
+        let request = TransactionRequest::default().to(token).input(input.into());
+        let answer = self.call_at(request, BlockId::latest()).await?;
+        Erc20::decimalsCall::abi_decode_returns(&answer)
+            .map_err(|_| ChainError::Malformed(format!("{token} does not say how many decimals it has")))
+    }
+
+    /// Tries a call on the state after a block. All who know the block must say the same.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Disagreement`] when they don't, or as [`crate::chain::Chain::call`].
+    pub async fn call_at(&self, request: TransactionRequest, block: BlockId) -> Result<Bytes, ChainError> {
+        self.agreed("a call", |endpoint| endpoint.call_at(request.clone(), block)).await
+    }
+
+    /// Native currency of an address after a block, in wei. All who know the block must say the same.
+    ///
+    /// # Errors
+    ///
+    /// [`ChainError::Disagreement`] when they don't, or when nobody who can be asked has the block.
+    pub async fn balance_at(&self, of: Address, block: BlockId) -> Result<U256, ChainError> {
+        self.agreed("a balance", |endpoint| endpoint.balance_at(of, block)).await
+    }
+
+    /// The first nonce that was not used up to a block. All who know the block must say the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::balance_at`].
+    pub async fn nonce_at(&self, of: Address, block: BlockId) -> Result<u64, ChainError> {
+        self.agreed("a nonce", |endpoint| endpoint.nonce_at(of, block)).await
+    }
+
+    /// Asks all that are healthy; the answer is the one that all give who give one.
+    async fn agreed<'a, T, F>(&'a self, what: &str, ask: impl Fn(&'a Endpoint) -> F) -> Result<T, ChainError>
+    where
+        T: PartialEq,
+        F: Future<Output = Result<T, ChainError>>,
+    {
+        let mut answers = self.ask_all(what, ask).await?.into_iter();
+        let first = answers.next().ok_or_else(|| self.nobody())?;
+        match answers.all(|answer| answer == first) {
+            true => Ok(first),
+            false => Err(ChainError::Disagreement(format!("{what} is not the same at all of them"))),
+        }
     }
 
     /// Tries a call on a state that is changed for it.

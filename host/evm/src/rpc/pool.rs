@@ -7,7 +7,7 @@ use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
 use futures_util::future::join_all;
 
 use super::{Endpoint, EndpointSettings, InvalidAddress};
-use crate::chain::{At, Chain, ChainError, Head, Rejection, RejectionKind, Sent};
+use crate::chain::{At, Chain, ChainError, Head, Sent};
 use crate::pools::round_trip::{RoundTrip, RoundTripError, Verdict};
 
 /// A server that is so many blocks behind another is not asked.
@@ -32,6 +32,12 @@ impl Endpoints {
         Ok(Self { chain_id, endpoints })
     }
 
+    /// The hosts' names, in their order. They are no secrets.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.endpoints.iter().map(Endpoint::name).collect()
+    }
+
     /// Whether a server is of this chain, asked once for each connection.
     pub(super) async fn is_right(&self, endpoint: &Endpoint) -> Result<(), ChainError> {
         let found = match endpoint.known_chain() {
@@ -47,16 +53,31 @@ impl Endpoints {
         Err(ChainError::Refused(what))
     }
 
+    /// Those that are not left alone at the moment, whether they are behind or not.
+    fn awake(&self) -> Vec<&Endpoint> {
+        let of_the_chain =
+            |endpoint: &&Endpoint| endpoint.known_chain().is_none_or(|known| known == self.chain_id);
+        self.endpoints.iter().filter(|endpoint| endpoint.is_awake()).filter(of_the_chain).collect()
+    }
+
+    /// The height against which it is seen who is behind: where there are three or more, that of the second highest, so that
+    /// one that makes a height up is alone with it.
+    fn newest(&self) -> u64 {
+        let mut heights: Vec<u64> = self.endpoints.iter().map(Endpoint::height).collect();
+        heights.sort_unstable_by(|one, other| other.cmp(one));
+        let place = usize::from(heights.len() > 2);
+        heights.get(place).copied().unwrap_or_default()
+    }
+
+    fn is_behind(&self, endpoint: &Endpoint) -> bool {
+        // Of one that was never asked nothing is known.
+        endpoint.height() > 0 && endpoint.height().saturating_add(MOST_BLOCKS_BEHIND) < self.newest()
+    }
+
     /// Those that may be asked now, the healthiest first.
     pub(super) fn candidates(&self) -> Vec<&Endpoint> {
-        let newest = self.endpoints.iter().map(Endpoint::height).max().unwrap_or_default();
-        let mut found: Vec<&Endpoint> = self
-            .endpoints
-            .iter()
-            .filter(|endpoint| endpoint.is_awake())
-            // Of one that was never asked nothing is known.
-            .filter(|endpoint| endpoint.height() == 0 || endpoint.height() + MOST_BLOCKS_BEHIND >= newest)
-            .collect();
+        let mut found = self.awake();
+        found.retain(|endpoint| !self.is_behind(endpoint));
         found.sort_by_key(|endpoint| endpoint.failures());
         found
     }
@@ -83,8 +104,8 @@ impl Endpoints {
         Err(problem)
     }
 
-    /// Asks all that are healthy. Those that answer must say the same.
-    async fn ask_all<'a, T, F>(
+    /// Asks all that are healthy.
+    pub(super) async fn ask_all<'a, T, F>(
         &'a self,
         what: &str,
         ask: impl Fn(&'a Endpoint) -> F,
@@ -92,9 +113,23 @@ impl Endpoints {
     where
         F: Future<Output = Result<T, ChainError>>,
     {
+        let answers = self.ask_these(self.candidates(), what, ask).await?;
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// Asks these, and says who answered what.
+    async fn ask_these<'a, T, F>(
+        &'a self,
+        these: Vec<&'a Endpoint>,
+        what: &str,
+        ask: impl Fn(&'a Endpoint) -> F,
+    ) -> Result<Vec<(&'a Endpoint, T)>, ChainError>
+    where
+        F: Future<Output = Result<T, ChainError>>,
+    {
         let (mut answers, mut problem) = (Vec::new(), self.nobody());
         let ask = &ask;
-        let asked = self.candidates().into_iter().map(|endpoint| async move {
+        let asked = these.into_iter().map(|endpoint| async move {
             let answer = match self.is_right(endpoint).await {
                 Ok(()) => ask(endpoint).await,
                 Err(error) => Err(error),
@@ -104,7 +139,7 @@ impl Endpoints {
         // At the same time: one that is slow holds up the answer, and not the questions to the others.
         for (endpoint, answer) in join_all(asked).await {
             match answer {
-                Ok(answer) => answers.push(answer),
+                Ok(answer) => answers.push((endpoint, answer)),
                 Err(error) => {
                     tracing::debug!(endpoint = endpoint.name(), %error, what, "no answer");
                     problem = error;
@@ -126,7 +161,7 @@ impl Endpoints {
 impl Chain for Endpoints {
     async fn chain_id(&self) -> Result<u64, ChainError> {
         let mut found = Err(self.nobody());
-        for endpoint in self.candidates() {
+        for endpoint in self.endpoints.iter().filter(|endpoint| endpoint.is_awake()) {
             match endpoint.chain_id().await {
                 Ok(id) if id == self.chain_id => return Ok(id),
                 Ok(id) => found = Ok(id),
@@ -137,11 +172,12 @@ impl Chain for Endpoints {
         found
     }
 
-    /// The newest that any server knows, so that one that lags shows.
+    /// All are asked, also those that were behind: they may have caught up. The lowest of those that are not behind counts, so
+    /// that nothing is deeper in the chain than every one of them says.
     async fn head(&self) -> Result<Head, ChainError> {
-        let heads = self.ask_all("the newest block", Endpoint::head).await?;
-        let newest = heads.into_iter().max_by_key(|head| head.number);
-        newest.ok_or_else(|| self.nobody())
+        let heads = self.ask_these(self.awake(), "the newest block", Endpoint::head).await?;
+        let known = heads.into_iter().filter(|(endpoint, _)| !self.is_behind(endpoint));
+        known.map(|(_, head)| head).min_by_key(|head| head.number).ok_or_else(|| self.nobody())
     }
 
     async fn balance(&self, of: Address) -> Result<U256, ChainError> {
@@ -152,6 +188,17 @@ impl Chain for Endpoints {
     async fn nonce(&self, of: Address, pending: bool) -> Result<u64, ChainError> {
         let nonces = self.ask_all("a nonce", |endpoint| endpoint.nonce(of, pending)).await?;
         nonces.into_iter().max().ok_or_else(|| self.nobody())
+    }
+
+    /// The lowest, and nothing while one that is not left alone does not answer.
+    async fn nonce_everywhere(&self, of: Address) -> Result<u64, ChainError> {
+        let asked = self.awake();
+        let count = asked.len();
+        let nonces = self.ask_these(asked, "a nonce", |endpoint| endpoint.nonce(of, false)).await?;
+        if nonces.len() < count {
+            return Err(ChainError::Unavailable("not every endpoint says which nonces are used".to_owned()));
+        }
+        nonces.into_iter().map(|(_, nonce)| nonce).min().ok_or_else(|| self.nobody())
     }
 
     async fn call(&self, request: TransactionRequest, at: At) -> Result<Bytes, ChainError> {
@@ -187,15 +234,17 @@ impl Chain for Endpoints {
         Ok((agreeing * 2 > answers || answers == agreeing).then_some(first))
     }
 
+    /// Also one that is behind may be who has it.
     async fn knows(&self, hash: B256) -> Result<bool, ChainError> {
-        let known = self.ask_all("a transaction", |endpoint| endpoint.knows(hash)).await?;
-        Ok(known.into_iter().any(|known| known))
+        let asked = self.ask_these(self.awake(), "a transaction", |endpoint| endpoint.knows(hash));
+        Ok(asked.await?.into_iter().any(|(_, known)| known))
     }
 
-    /// To all that are healthy: the more have it, the sooner it lands. It is rejected when all of them say so.
     async fn try_round_trip(&self, trip: &RoundTrip) -> Result<Verdict, RoundTripError> {
         trip.run(self).await
     }
+
+    /// To all that are healthy: the more have it, the sooner it lands. It is rejected when all of them say so.
 
     async fn send(&self, raw: &[u8]) -> Sent {
         let (mut takers, mut unknown, mut rejections) = (Vec::new(), Vec::new(), Vec::new());
@@ -222,10 +271,7 @@ impl Chain for Endpoints {
         }
         match rejections.into_iter().next() {
             Some(rejection) => Sent::Rejected(rejection),
-            None => Sent::Rejected(Rejection {
-                kind: RejectionKind::Other,
-                message: "no endpoint could be asked, so it went nowhere".to_owned(),
-            }),
+            None => Sent::Unknown("no endpoint could be asked".to_owned()),
         }
     }
 }

@@ -15,7 +15,7 @@ use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
 use serde_json::{Value, json};
 
 use super::{InvalidAddress, endpoint};
-use crate::chain::{At, Chain, ChainError, Head, Rejection, Sent};
+use crate::chain::{At, Chain, ChainError, Head, Rejection, RejectionKind, Sent};
 use crate::pools::round_trip::{RoundTrip, RoundTripError, Verdict};
 
 /// A private transaction may come into one of so many blocks; then those who build them forget it.
@@ -212,7 +212,10 @@ impl<C: Chain> PrivateFirst<C> {
                 if status.as_u16() == 429 || endpoint::is_busy(code, &message) {
                     return self.unknown("it is asked too often");
                 }
-                self.rejected(&message)
+                match endpoint::kind_of_rejection(&message) {
+                    Some(_) => self.rejected(&message),
+                    None => self.unknown(&message),
+                }
             }
             _ => self.unknown(&format!("HTTP {}", status.as_u16())),
         }
@@ -223,7 +226,7 @@ impl<C: Chain> PrivateFirst<C> {
     }
 
     fn rejected(&self, message: &str) -> Sent {
-        let kind = endpoint::kind_of_rejection(message);
+        let kind = endpoint::kind_of_rejection(message).unwrap_or(RejectionKind::Other);
         Sent::Rejected(Rejection { kind, message: format!("{}: {message}", self.name) })
     }
 }
@@ -243,6 +246,10 @@ impl<C: Chain> Chain for PrivateFirst<C> {
 
     async fn nonce(&self, of: Address, pending: bool) -> Result<u64, ChainError> {
         self.public.nonce(of, pending).await
+    }
+
+    async fn nonce_everywhere(&self, of: Address) -> Result<u64, ChainError> {
+        self.public.nonce_everywhere(of).await
     }
 
     async fn call(&self, request: TransactionRequest, at: At) -> Result<Bytes, ChainError> {

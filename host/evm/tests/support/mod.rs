@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses its own part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on has failed")]
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -39,7 +40,8 @@ use bulkhead_evm::rpc::{EndpointSettings, Endpoints};
 use bulkhead_evm::settings::{ChainSettings, GasValue, Market, Route, Token, TransferFees};
 use bulkhead_evm_chain::account::account;
 use bulkhead_evm_chain::{Chain, Options};
-use bulkhead_signing::{EvmSigner, SignedTransaction, SigningError, SigningRequest};
+use bulkhead_signing::policy::Refusal;
+use bulkhead_signing::{EvmSigner, Purpose, SignedTransaction, SigningError, SigningRequest, Step};
 use rust_decimal::Decimal;
 
 pub(crate) const X: InstrumentId = InstrumentId(0);
@@ -82,13 +84,16 @@ impl StrategySource for Source {
     }
 }
 
-/// Signs everything with a key that everybody knows.
-pub(crate) struct KnownKey(pub(crate) PrivateKeySigner);
+/// Signs with a key that everybody knows, and keeps each nonce for what it signed first with it, as any signer does.
+pub(crate) struct KnownKey {
+    pub(crate) key: PrivateKeySigner,
+    pub(crate) kept: Mutex<BTreeMap<u64, Purpose>>,
+}
 
 #[async_trait]
 impl EvmSigner for KnownKey {
     fn address(&self) -> Address {
-        self.0.address()
+        self.key.address()
     }
 
     fn name(&self) -> &str {
@@ -96,9 +101,14 @@ impl EvmSigner for KnownKey {
     }
 
     async fn sign(&self, request: SigningRequest) -> Result<SignedTransaction, SigningError> {
+        let (chain, nonce) = (request.transaction.chain_id, request.transaction.nonce);
+        let first = self.kept.lock().unwrap().entry(nonce).or_insert_with(|| request.purpose.clone()).clone();
+        if first != request.purpose && request.purpose.step != Step::Cancel {
+            return Err(SigningError::Refused(Refusal::NonceTaken { chain, nonce, first }));
+        }
         let hash = request.transaction.signature_hash();
-        let signature = self.0.sign_hash_sync(&hash).expect("a key in memory signs");
-        SignedTransaction::from_signature(&request, signature, self.0.address(), "the test's key")
+        let signature = self.key.sign_hash_sync(&hash).expect("a key in memory signs");
+        SignedTransaction::from_signature(&request, signature, self.key.address(), "the test's key")
     }
 }
 
@@ -219,6 +229,7 @@ pub(crate) struct Account {
     pub(crate) books: Arc<Mutex<Books>>,
     pub(crate) settings: ChainSettings,
     pub(crate) key: PrivateKeySigner,
+    pub(crate) signer: Arc<KnownKey>,
     pub(crate) urls: Vec<String>,
     pub(crate) executor: Option<Executor<Endpoints, TestJournal>>,
     pub(crate) hook: Arc<Mutex<Option<(&'static str, Hook)>>>,
@@ -268,6 +279,8 @@ impl Account {
         settings.poll = Duration::from_millis(20);
         settings.confirmations = 1;
         settings.resale_known_for = None;
+        // The engine is told one price, whatever a test's pools say.
+        settings.most_off_reference_bps = None;
         settings.fees = FeeLimits { most: 50_000_000_000, least_tip: 1_000_000_000 };
         settings.market_order_timeout = Duration::from_secs(30);
         let cash = Decimal::from(cash);
@@ -298,6 +311,7 @@ impl Account {
             chain,
             books: Arc::new(Mutex::new(books)),
             settings,
+            signer: Arc::new(KnownKey { key: key.clone(), kept: Mutex::default() }),
             key,
             urls,
             executor: None,
@@ -343,7 +357,7 @@ impl Account {
             books.requests.clear();
             books.tickets()
         };
-        let signer = Arc::new(KnownKey(self.key.clone()));
+        let signer = self.signer.clone();
         let name = "main".to_owned();
         let started = Executor::start(name, self.settings.clone(), chain, journal, signer, open).await?;
         self.executor = Some(started);

@@ -24,25 +24,32 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct ProcessSigner {
     path: PathBuf,
     address: Address,
+    /// The number of the user whose process must be at the other end.
+    user: u32,
     answer_timeout: Duration,
     connection: Mutex<Option<UnixStream>>,
 }
 
 impl ProcessSigner {
-    /// Connects to the signer at a path, which must have the key of `address`.
+    /// Connects to the signer at a path, which must have the key of `address` and be run by this process' user, or by
+    /// the user with the number `user`: whoever else listens there is told nothing.
     ///
     /// # Errors
-    /// [`SigningError::Unavailable`] when nobody answers there, [`SigningError::Refused`] when it does not have the key.
-    pub async fn connect(path: &Path, address: Address) -> Result<Self, SigningError> {
-        Self::connect_within(path, address, ANSWER_TIMEOUT).await
+    /// [`SigningError::Unavailable`] when nobody answers there, [`SigningError::WrongAnswer`] when it is another user's,
+    /// [`SigningError::Refused`] when it does not have the key.
+    pub async fn connect(path: &Path, address: Address, user: Option<u32>) -> Result<Self, SigningError> {
+        Self::connect_within(path, address, user, ANSWER_TIMEOUT).await
     }
 
     pub(super) async fn connect_within(
         path: &Path,
         address: Address,
+        user: Option<u32>,
         answer_timeout: Duration,
     ) -> Result<Self, SigningError> {
-        let signer = Self { path: path.to_owned(), address, answer_timeout, connection: Mutex::new(None) };
+        let user = user.unwrap_or_else(|| rustix::process::geteuid().as_raw());
+        let path = path.to_owned();
+        let signer = Self { path, address, user, answer_timeout, connection: Mutex::new(None) };
         match signer.ask(&Request::Keys {}).await? {
             Answer::Keys { keys } if keys.iter().any(|key| key.address == address) => Ok(signer),
             Answer::Keys { .. } => Err(SigningError::Refused(Refusal::UnknownKey { address })),
@@ -72,9 +79,21 @@ impl ProcessSigner {
                 format!("{}: {error}; is `bulkhead signer` running?", self.path.display()),
             )
         })?;
+        self.must_be_the_users(&stream)?;
         let (stream, answer) = self.ask_on(stream, request).await.map_err(|error| failed(&error))?;
         *connection = Some(stream);
         Ok(answer)
+    }
+
+    /// The system says who listens: a process of somebody else in the signer's place could refuse or delay what it likes.
+    fn must_be_the_users(&self, stream: &UnixStream) -> Result<(), SigningError> {
+        let peer = stream.peer_cred().map_err(|error| SigningError::unavailable(NAME, error))?;
+        if peer.uid() == self.user {
+            return Ok(());
+        }
+        let (path, found, wanted) = (self.path.display(), peer.uid(), self.user);
+        let why = format!("{path} belongs to user {found}, and the signer is to be run by user {wanted}");
+        Err(SigningError::wrong_answer(NAME, why))
     }
 
     async fn ask_on(

@@ -100,7 +100,8 @@ async fn against(answer: Vec<u8>) -> Result<(), SigningError> {
             });
         }
     });
-    let connected = ProcessSigner::connect_within(&path, Address::ZERO, Duration::from_millis(300)).await;
+    let connected =
+        ProcessSigner::connect_within(&path, Address::ZERO, None, Duration::from_millis(300)).await;
     fake.abort();
     connected.map(drop)
 }
@@ -113,12 +114,12 @@ fn frame(json: &[u8]) -> Vec<u8> {
 async fn what_the_process_signs_is_verified_and_its_refusals_arrive() {
     let directory = TempDir::new().unwrap();
     let running = Running::start(&directory);
-    let signer = ProcessSigner::connect(&socket(&directory), running.address).await.unwrap();
+    let signer = ProcessSigner::connect(&socket(&directory), running.address, None).await.unwrap();
     let signed = signer.sign(wrap(0, "a", 60)).await.unwrap();
     assert_eq!(signer.sign(wrap(0, "a", 60)).await.unwrap(), signed);
     let refused = signer.sign(wrap(1, "b", 61)).await.unwrap_err();
     assert!(matches!(refused, SigningError::Refused(Refusal::Spend { .. })));
-    let stranger = ProcessSigner::connect(&socket(&directory), Address::ZERO).await.unwrap_err();
+    let stranger = ProcessSigner::connect(&socket(&directory), Address::ZERO, None).await.unwrap_err();
     assert!(matches!(stranger, SigningError::Refused(Refusal::UnknownKey { .. })));
     running.stop().await;
     assert!(!socket(&directory).exists());
@@ -141,7 +142,7 @@ async fn of_two_clients_that_race_for_a_nonce_one_gets_it() {
             let path = socket(&directory);
             let address = running.address;
             tasks.push(tokio::spawn(async move {
-                let signer = ProcessSigner::connect(&path, address).await.unwrap();
+                let signer = ProcessSigner::connect(&path, address, None).await.unwrap();
                 signer.sign(wrap(nonce, order, 1)).await
             }));
         }
@@ -168,7 +169,7 @@ async fn whoever_is_not_the_user_is_turned_away() {
     let address = signer.address();
     let socket = SignerSocket::bind(&path, Some(own + 1)).unwrap();
     let server = tokio::spawn(serve(socket, vec![Arc::new(signer)], std::future::pending()));
-    let error = ProcessSigner::connect(&path, address).await.unwrap_err();
+    let error = ProcessSigner::connect(&path, address, None).await.unwrap_err();
     assert!(error.is_worth_a_retry(), "{error}");
     server.abort();
 }
@@ -197,7 +198,7 @@ async fn the_socket_is_its_owners_and_there_once() {
 async fn a_client_that_sends_garbage_is_let_go_and_the_others_served() {
     let directory = TempDir::new().unwrap();
     let running = Running::start(&directory);
-    let signer = ProcessSigner::connect(&socket(&directory), running.address).await.unwrap();
+    let signer = ProcessSigner::connect(&socket(&directory), running.address, None).await.unwrap();
     // One that begins a frame and says no more.
     let mut stalled = UnixStream::connect(socket(&directory)).await.unwrap();
     stalled.write_all(&[0, 0]).await.unwrap();
@@ -238,13 +239,13 @@ async fn clients_beyond_the_most_are_turned_away() {
     let running = Running::start(&directory);
     let mut open = Vec::new();
     for _ in 0..16 {
-        open.push(ProcessSigner::connect(&socket(&directory), running.address).await.unwrap());
+        open.push(ProcessSigner::connect(&socket(&directory), running.address, None).await.unwrap());
     }
-    let error = ProcessSigner::connect(&socket(&directory), running.address).await.unwrap_err();
+    let error = ProcessSigner::connect(&socket(&directory), running.address, None).await.unwrap_err();
     assert!(error.is_worth_a_retry(), "{error}");
     open.pop();
     // It takes the server a moment to see that one has gone.
-    while ProcessSigner::connect(&socket(&directory), running.address).await.is_err() {
+    while ProcessSigner::connect(&socket(&directory), running.address, None).await.is_err() {
         tokio::task::yield_now().await;
     }
     running.stop().await;
@@ -284,10 +285,23 @@ async fn another_transaction_than_the_one_asked_for_halts() {
             wire::write(&mut stream, &answer).await.unwrap();
         }
     });
-    let client = ProcessSigner::connect(&path, address).await.unwrap();
+    let client = ProcessSigner::connect(&path, address, None).await.unwrap();
     let error = client.sign(wrap(0, "a", 2)).await.unwrap_err();
     assert!(error.must_halt(), "{error}");
     fake.await.unwrap();
+}
+
+/// The socket of a signer that another user should run is asked nothing, whoever took its place.
+#[tokio::test]
+async fn a_process_of_another_user_is_told_nothing() {
+    let directory = TempDir::new().unwrap();
+    let running = Running::start(&directory);
+    let own = rustix::process::geteuid().as_raw();
+    let connect = async |user| ProcessSigner::connect(&socket(&directory), running.address, user).await;
+    assert!(connect(Some(own)).await.is_ok());
+    let error = connect(Some(own + 1)).await.unwrap_err();
+    assert!(error.must_halt() && error.to_string().contains(&format!("user {}", own + 1)), "{error}");
+    running.stop().await;
 }
 
 /// Whoever stops waiting for an answer must not have it taken for the answer to the next question.
@@ -295,7 +309,7 @@ async fn another_transaction_than_the_one_asked_for_halts() {
 async fn an_answer_nobody_waited_for_is_not_the_next_one() {
     let directory = TempDir::new().unwrap();
     let running = Running::start(&directory);
-    let signer = ProcessSigner::connect(&socket(&directory), running.address).await.unwrap();
+    let signer = ProcessSigner::connect(&socket(&directory), running.address, None).await.unwrap();
     for nonce in 0..20 {
         {
             let mut asked = std::pin::pin!(signer.sign(wrap(nonce, "given-up", 1)));

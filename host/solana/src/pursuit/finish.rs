@@ -65,10 +65,6 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
 
     /// Books what the trade really brought.
     pub(super) async fn settle(&self, id: &TransactionId) -> Result<(), Left> {
-        if self.is_booked {
-            // All that is missing is that there is nothing more to come.
-            return self.report(ReportedEvent::Cancelled { gas: Money::ZERO }).await;
-        }
         let moved = self.moved(id).await?;
         let market = self.market().ok_or_else(|| {
             Left::Contradiction(
@@ -85,12 +81,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         let value = Money(from_units(traded.quote, market.quote.decimals));
         let fee = self.costs().await?;
         tracing::info!(order = self.terms.id.0, %id, %quantity, %value, %fee, "executed");
-        self.report(ReportedEvent::Settled { quantity, value, fee }).await?;
-        if quantity < self.terms.quantity {
-            // An exact amount was given, and this is what it brought; there is nothing more to come.
-            self.report(ReportedEvent::Cancelled { gas: Money::ZERO }).await?;
-        }
-        Ok(())
+        self.report(ReportedEvent::Settled { quantity, value, fee }).await
     }
 
     /// What a transaction moved that is final.

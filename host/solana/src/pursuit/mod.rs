@@ -76,8 +76,6 @@ pub struct Ticket {
     pub attempts: Attempts,
     /// Whether it is to be taken back.
     pub cancel_asked: bool,
-    /// Whether what it brought is in the books. A crash came before its end was.
-    pub is_booked: bool,
 }
 
 /// An order on its way.
@@ -87,7 +85,6 @@ pub(crate) struct Pursuit<C, J> {
     budget: Money,
     attempts: Attempts,
     cancel: watch::Receiver<bool>,
-    is_booked: bool,
     /// When it was taken up.
     begun: Instant,
     /// Trades that were given up because they could not land.
@@ -123,20 +120,9 @@ enum Situation {
 
 impl<C: Cluster, J: Journal> Pursuit<C, J> {
     pub(crate) fn new(desk: Arc<Desk<C, J>>, ticket: Ticket, cancel: watch::Receiver<bool>) -> Self {
-        let Ticket { terms, budget, attempts, cancel_asked: _, is_booked } = ticket;
+        let Ticket { terms, budget, attempts, cancel_asked: _ } = ticket;
         let begun = Instant::now();
-        Self {
-            desk,
-            terms,
-            budget,
-            attempts,
-            cancel,
-            is_booked,
-            begun,
-            given_up: 0,
-            withheld: None,
-            sent: None,
-        }
+        Self { desk, terms, budget, attempts, cancel, begun, given_up: 0, withheld: None, sent: None }
     }
 
     /// Goes on until the order has ended.

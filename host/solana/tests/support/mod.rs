@@ -170,7 +170,6 @@ impl Books {
                 budget: order.reserved_money(),
                 attempts: known.attempts().clone(),
                 cancel_asked: known.cancel_asked(),
-                is_booked: order.filled().is_positive(),
             })
         });
         open.collect()

@@ -14,14 +14,14 @@ use super::value::{Row, Value};
 use super::{AccountNameRow, Database, DatabaseUrl, Options, Session, TokenRow, limit, requests, uploads};
 use crate::journal::Record;
 use crate::read_models::{
-    AccountRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow, PluginVersionRow,
-    PositionRow, SettingsRow, SlotRow, TradeRow, TransitionRow,
+    AccountRow, AdjustmentRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow,
+    PluginVersionRow, PositionRow, SettingsRow, SlotRow, TradeRow, TransitionRow,
 };
 use crate::storage::{Snapshot, StoreError};
 use crate::verify::{Report, verify};
 
 /// Everything that is kept, and how many rows of it are held in memory at once.
-const TABLES: [(Table, usize); 19] = [
+const TABLES: [(Table, usize); 20] = [
     (Record::TABLE, 256),
     (Snapshot::TABLE, 4),
     (requests::TABLE, 1024),
@@ -33,6 +33,7 @@ const TABLES: [(Table, usize); 19] = [
     (TransitionRow::TABLE, 1024),
     (FillRow::TABLE, 1024),
     (ChargeRow::TABLE, 1024),
+    (AdjustmentRow::TABLE, 1024),
     (TradeRow::TABLE, 1024),
     (PositionRow::TABLE, 1024),
     (EquityRow::TABLE, 1024),

@@ -9,6 +9,7 @@
 //! | 1 | |
 //! | 2 | commands say who asked, and of which version settings are a change: [`decode_commands`]; snapshots hold what the configuration asked for |
 //! | 3 | openings say where orders are executed: [`decode_opening`]; snapshots hold the venue outside |
+//! | 4 | snapshots hold what is known of the world outside beside the books |
 
 use bulkhead_core::engine::EngineSettings;
 use bulkhead_core::input::Input;
@@ -20,7 +21,7 @@ use super::first_encoding::FirstInput;
 use super::record::Sequence;
 
 /// The encoding that is written.
-pub const ENCODING: i16 = 3;
+pub const ENCODING: i16 = 4;
 
 /// A payload that claims to be larger is not unpacked: nothing that is written comes near it.
 const LARGEST: u64 = 1 << 30;

@@ -20,8 +20,8 @@ pub use self::counts::{Counts, PluginVersionHead};
 pub use self::pages::{FillFilter, OrderFilter, Place, TradeFilter};
 pub use self::projection::Projection;
 pub use self::rows::{
-    AccountRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow, PluginVersionRow,
-    PositionRow, SettingsRow, SlotRow, TradeRow, TransitionRow,
+    AccountRow, AdjustmentRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow,
+    PluginVersionRow, PositionRow, SettingsRow, SlotRow, TradeRow, TransitionRow,
 };
 pub(crate) use self::write::apply;
 
@@ -44,6 +44,8 @@ pub enum Change {
     Fill(FillRow),
     /// A cost without a fill.
     Charge(ChargeRow),
+    /// A difference that was booked.
+    Adjustment(AdjustmentRow),
     /// A position, or a part of one, was closed.
     Trade(TradeRow),
     /// An open position.

@@ -6,8 +6,8 @@ use bulkhead_core::order::{OrderState, Origin};
 use bulkhead_core::time::Timestamp;
 
 use super::rows::{
-    AccountRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow, PluginVersionRow,
-    PositionRow, SettingsRow, SlotRow, TradeRow, TransitionRow,
+    AccountRow, AdjustmentRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow,
+    PluginVersionRow, PositionRow, SettingsRow, SlotRow, TradeRow, TransitionRow,
 };
 use crate::database::Database;
 use crate::database::limit;
@@ -288,6 +288,20 @@ impl Database {
         most: usize,
     ) -> Result<Vec<ChargeRow>, StoreError> {
         Query::of::<ChargeRow>(shard).behind(after).read(self, NEWEST, Some(most))
+    }
+
+    /// Differences that were booked: up to `most`, newest first, older than the one at `after`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the database can't be read.
+    pub fn adjustments(
+        &mut self,
+        shard: ShardId,
+        after: Option<Place>,
+        most: usize,
+    ) -> Result<Vec<AdjustmentRow>, StoreError> {
+        Query::of::<AdjustmentRow>(shard).behind(after).read(self, NEWEST, Some(most))
     }
 
     /// The open positions, by strategy and instrument.

@@ -13,8 +13,8 @@ use bulkhead_core::risk::BreakerState;
 use bulkhead_core::time::{Span, Timestamp};
 
 use super::rows::{
-    AccountRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow, PositionRow, SlotRow,
-    TradeRow, TransitionRow,
+    AccountRow, AdjustmentRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow, PositionRow,
+    SlotRow, TradeRow, TransitionRow,
 };
 use super::{Change, OrderMove};
 use crate::journal::{Sequence, ShardId};
@@ -232,6 +232,20 @@ impl Projection {
                 time: *time,
                 amount: *amount,
             })),
+            Output::BooksAdjusted(adjusted) => into.push(Change::Adjustment(AdjustmentRow {
+                shard,
+                sequence,
+                ordinal,
+                time: adjusted.time,
+                actor: name(&adjusted.actor),
+                reason: adjusted.reason.clone(),
+                kind: adjusted.kind.name().to_owned(),
+                strategy: adjusted.strategy,
+                instrument: adjusted.instrument,
+                quantity: adjusted.quantity,
+                value: adjusted.value,
+                gain: adjusted.gain,
+            })),
             // Frequent, and in the journal for who wants to know.
             Output::Refused(_) | Output::StrategyLog { .. } | Output::VenueRequested { .. } => {}
             Output::StrategyFault(_)
@@ -239,6 +253,7 @@ impl Projection {
             | Output::TradingState(_)
             | Output::SettingsChanged { .. }
             | Output::BreakerChanged(_)
+            | Output::IgnoringChanged(_)
             | Output::InputRefused { .. } => {
                 if let Some((time, action, subject, detail)) = audited(engine, output) {
                     let (actor, action) = (actor(output), action.to_owned());
@@ -396,8 +411,13 @@ fn actor(output: &Output) -> String {
     let actor = match output {
         Output::TradingState(state) => &state.actor,
         Output::SettingsChanged { actor, .. } => actor,
+        Output::IgnoringChanged(changed) => &changed.actor,
         _ => return HOST.to_owned(),
     };
+    name(actor)
+}
+
+fn name(actor: &Actor) -> String {
     match actor {
         Actor::Person(name) => name.clone(),
         Actor::Host(part) => format!("{HOST}: {part}"),
@@ -449,6 +469,15 @@ fn audited(engine: &Engine, output: &Output) -> Option<(Timestamp, &'static str,
                 BreakerState::Closed => "breaker-closed",
             };
             Some((change.time, action, change.breaker.name().to_owned(), change.reason.clone()))
+        }
+        Output::IgnoringChanged(changed) => {
+            let (action, detail) = match changed.difference {
+                Some(difference) => {
+                    ("difference-ignored", format!("a difference of {difference}: {}", changed.reason))
+                }
+                None => ("difference-no-longer-ignored", changed.reason.clone()),
+            };
+            Some((changed.time, action, changed.subject.clone(), detail))
         }
         Output::InputRefused { time, reason } => {
             Some((*time, "input-refused", String::new(), reason.clone()))

@@ -28,7 +28,7 @@ table_row! {
         cash: Money,
         /// Money that belongs to no strategy.
         pool: Money,
-        /// All that was ever deposited.
+        /// All that was deposited, less what was taken away or written off.
         deposited: Money,
         /// Cash and positions at the last prices.
         equity: Money,
@@ -218,6 +218,39 @@ table_row! {
         time: Timestamp,
         /// How much.
         amount: Money,
+    }
+}
+
+table_row! {
+    /// A difference between the books and what is really there that was booked, or the part of it that one sub-ledger bore.
+    AdjustmentRow in "adjustments"
+    key {
+        /// Whose journal.
+        shard: ShardId,
+        /// The input that caused it.
+        sequence: Sequence,
+        /// Its place among what the input caused.
+        ordinal: u32,
+    }
+    rest {
+        /// When.
+        time: Timestamp,
+        /// Who had it booked: an operator's name, or `host`.
+        actor: String,
+        /// Why.
+        reason: String,
+        /// How: `adopted` or `written-off`.
+        kind: String,
+        /// Whose; `None` for money that belongs to no strategy.
+        strategy: Option<StrategyId>,
+        /// Units of what; `None` for cash.
+        instrument: Option<InstrumentId>,
+        /// How many units came, or went when negative.
+        quantity: Quantity,
+        /// What the owner brought, or took away when negative.
+        value: Money,
+        /// Profit or loss that is none of trading.
+        gain: Money,
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use bulkhead_core::identifier::{InstrumentId, OrderId, StrategyId};
 
 use super::rows::{
-    AccountRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow, PluginVersionRow,
-    PositionRow, SettingsRow, SlotRow, TradeRow, TransitionRow,
+    AccountRow, AdjustmentRow, AuditRow, ChargeRow, EquityRow, FillRow, InstrumentRow, OrderRow,
+    PluginVersionRow, PositionRow, SettingsRow, SlotRow, TradeRow, TransitionRow,
 };
 use super::{Change, OrderMove};
 use crate::database::Session;
@@ -45,6 +45,7 @@ struct Rows<'a> {
     transitions: Vec<&'a TransitionRow>,
     fills: Vec<&'a FillRow>,
     charges: Vec<&'a ChargeRow>,
+    adjustments: Vec<&'a AdjustmentRow>,
     trades: Vec<&'a TradeRow>,
     /// Shards whose positions are all written anew.
     forgotten: BTreeSet<ShardId>,
@@ -66,6 +67,7 @@ impl<'a> Rows<'a> {
             Change::Transition(row) => self.transitions.push(row),
             Change::Fill(row) => self.fills.push(row),
             Change::Charge(row) => self.charges.push(row),
+            Change::Adjustment(row) => self.adjustments.push(row),
             Change::Trade(row) => self.trades.push(row),
             Change::Position(row) => {
                 self.positions.insert(row.key(), PositionChange::Open(row.clone()));
@@ -119,6 +121,7 @@ impl<'a> Rows<'a> {
         replace(session, last_of_each(self.transitions, TransitionRow::key))?;
         replace(session, last_of_each(self.fills, FillRow::key))?;
         replace(session, last_of_each(self.charges, ChargeRow::key))?;
+        replace(session, last_of_each(self.adjustments, AdjustmentRow::key))?;
         replace(session, last_of_each(self.trades, TradeRow::key))?;
         for shard in self.forgotten {
             session.execute("DELETE FROM positions WHERE shard = $1", vec![shard.to_value()])?;

@@ -45,6 +45,13 @@ pub enum Fault {
     Change(Vec<(String, Value)>),
     /// 502 after the node has done what it was asked.
     BadGatewayAfter,
+    /// An error as nodes give it, after the node has done what it was asked.
+    ErrorAfter {
+        /// JSON-RPC's code.
+        code: i64,
+        /// What it says.
+        message: String,
+    },
 }
 
 /// What becomes of transactions that are sent privately.

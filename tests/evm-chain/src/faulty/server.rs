@@ -97,7 +97,14 @@ async fn one(
         Some(Fault::Lie(result)) => {
             return Ok(json_response(StatusCode::OK, &answers::result(call, result.clone())));
         }
-        Some(Fault::Half | Fault::CloseAfter | Fault::BadGatewayAfter | Fault::Change(_)) | None => {}
+        Some(
+            Fault::Half
+            | Fault::CloseAfter
+            | Fault::BadGatewayAfter
+            | Fault::ErrorAfter { .. }
+            | Fault::Change(_),
+        )
+        | None => {}
     }
     let answered = match private::answer(state, call, signature, body).await {
         Some(answer) => Ok(answer),
@@ -110,6 +117,9 @@ async fn one(
     };
     match fault {
         Some(Fault::CloseAfter) => return Err(Close),
+        Some(Fault::ErrorAfter { code, message }) => {
+            return Ok(json_response(StatusCode::OK, &answers::error(call, code, &message)));
+        }
         Some(Fault::BadGatewayAfter) => return Ok(text_response(StatusCode::BAD_GATEWAY, "bad gateway")),
         Some(Fault::Half) => {
             let mut whole = answer.to_string();
