@@ -96,7 +96,7 @@ mod on_a_chain {
     fn each_thing_that_is_broken_is_found() {
         let place = Place::new();
         let nothing = "0x00000000000000000000000000000000000000aa";
-        let pool = format!("evm.markets.WETH-USD.pool.address={nothing}");
+        let pool = format!("evm.markets.WETH-USD.pool.address=\"{nothing}\"");
         let away = format!("evm.endpoints=[\"http://127.0.0.1:9\",\"{}\"]", place.chain.url());
         for (setting, name, verdict, words) in [
             ("evm.chain_id=1", "endpoint 1", "failed", "it is of chain 31337"),

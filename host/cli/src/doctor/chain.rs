@@ -29,7 +29,8 @@ pub(super) fn checks(
         if configuration.mode == Mode::Live {
             checks.push(runtime.block_on(keys.check(configuration)).of(name));
         }
-        checks.extend(runtime.block_on(of_account(name, configuration))?);
+        let has_begun = funds::has_begun(configuration);
+        checks.extend(runtime.block_on(of_account(name, configuration, has_begun))?);
         if configuration.mode == Mode::Live {
             checks.push(funds::books(name, configuration).of(name));
         }
@@ -37,8 +38,12 @@ pub(super) fn checks(
     Ok(checks)
 }
 
-/// What is looked at before an account trades, but its key and its books.
-pub(super) async fn of_account(name: &str, configuration: &Configuration) -> Result<Vec<Check>> {
+/// What is looked at before an account trades, but its key and its books, which have begun or not.
+pub(super) async fn of_account(
+    name: &str,
+    configuration: &Configuration,
+    has_begun: bool,
+) -> Result<Vec<Check>> {
     let evm = configuration.evm.as_ref().context("the section [evm] is missing")?;
     let servers = settings::endpoints(evm)?;
     let mut checks = endpoints(evm, &servers).await?;
@@ -48,7 +53,7 @@ pub(super) async fn of_account(name: &str, configuration: &Configuration) -> Res
         checks.push(clock(evm, &all).await);
         checks.push(contracts::check(evm, &all).await?);
         if configuration.mode == Mode::Live {
-            checks.extend(funds::checks(configuration, evm, &all).await?);
+            checks.extend(funds::checks(configuration, evm, &all, has_begun).await?);
         }
     } else {
         checks.push(Check::skipped("chain", "no server of it can be asked"));

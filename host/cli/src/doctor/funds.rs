@@ -24,8 +24,13 @@ const LITTLE: alloy_primitives::U256 = alloy_primitives::U256::from_limbs([20, 0
 /// What an approval and a swap take of gas, on the safe side.
 const GAS_OF_A_TRADE: u64 = 500_000;
 
-/// What the chain says of the address.
-pub(super) async fn checks(configuration: &Configuration, evm: &Evm, all: &Endpoints) -> Result<Vec<Check>> {
+/// What the chain says of the address of an account whose books have begun or not.
+pub(super) async fn checks(
+    configuration: &Configuration,
+    evm: &Evm,
+    all: &Endpoints,
+    has_begun: bool,
+) -> Result<Vec<Check>> {
     let address = match signer::address(configuration) {
         Ok(address) => address,
         Err(error) => return Ok(vec![Check::skipped("balances", format!("{error:#}"))]),
@@ -40,7 +45,7 @@ pub(super) async fn checks(configuration: &Configuration, evm: &Evm, all: &Endpo
     };
     Ok(vec![
         gas(&figures, &chain, evm),
-        currency(&figures, &chain, configuration, evm)?,
+        currency(&figures, &chain, configuration, evm, has_begun)?,
         permissions(&figures, evm),
     ])
 }
@@ -71,6 +76,7 @@ fn currency(
     chain: &ChainSettings,
     configuration: &Configuration,
     evm: &Evm,
+    has_begun: bool,
 ) -> Result<Check> {
     let market = chain.markets.first().context("there is no market")?;
     let units = match market.quote.native {
@@ -80,7 +86,7 @@ fn currency(
     let there = from_units(units, market.quote.decimals).unwrap_or(Decimal::MAX);
     let (cash, currency) = (configuration.cash.0, &evm.currency);
     let found = format!("{} {currency}", there.normalize());
-    if has_begun(configuration) {
+    if has_begun {
         return Ok(Check::ok(
             "currency",
             format!("{found}; `bulkhead reconcile` holds the books against it"),
@@ -135,8 +141,8 @@ pub(super) fn books(name: &str, configuration: &Configuration) -> Check {
     }
 }
 
-/// Whether there are books in the database already.
-fn has_begun(configuration: &Configuration) -> bool {
+/// Whether there are books in the database already. It waits for the database, so nothing that waits for a chain may ask.
+pub(super) fn has_begun(configuration: &Configuration) -> bool {
     let begun = || {
         let url = database_url(configuration).ok()?;
         if url.path().is_some_and(|path| !path.exists()) {

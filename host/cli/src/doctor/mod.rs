@@ -173,7 +173,9 @@ pub(crate) fn ensure_sound(runtime: &tokio::runtime::Handle, accounts: &[Account
     let Some(first) = live.first() else { return Ok(()) };
     let mut checks = machine::checks(&first.configuration);
     for account in &live {
-        checks.extend(runtime.block_on(chain::of_account(&account.name, &account.configuration))?);
+        let (name, configuration) = (&account.name, &account.configuration);
+        let has_begun = funds::has_begun(configuration);
+        checks.extend(runtime.block_on(chain::of_account(name, configuration, has_begun))?);
     }
     for check in checks.iter().filter(|check| check.verdict == Verdict::Warning) {
         tracing::warn!("{check}");
