@@ -3,7 +3,7 @@
 //! The books of an account that trades outside can go wrong without a defect: somebody moves funds with the same key, a
 //! token keeps or gives something by itself. The host compares and shows; nothing is booked before a person says how.
 //! What is booked so is no trade. It moves with what was deposited, at what the books held it for, so that profit of
-//! trading stays what it was, and its own profit or loss is told apart: see [`BooksAdjusted`].
+//! trading stays what it was, and its own profit or loss is told apart: see [`BooksAdjusted`](crate::reconciliation::BooksAdjusted).
 
 use std::collections::BTreeMap;
 
