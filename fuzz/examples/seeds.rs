@@ -33,6 +33,7 @@ fn main() {
     outside_snapshot();
     files();
     configurations();
+    transactions();
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
@@ -40,6 +41,18 @@ fn write(target: &str, name: &str, bytes: &[u8]) {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(name), bytes).unwrap();
     println!("{target}/{name}: {} bytes", bytes.len());
+}
+
+/// A transaction that does what was asked for, and some that don't.
+fn transactions() {
+    let honest = bulkhead_fuzz::solana_transaction::honest();
+    write("solana_transaction", "honest", &honest);
+    write("solana_transaction", "cut-off", &honest[..honest.len() / 2]);
+    write("solana_transaction", "longer", &[&honest[..], &[0]].concat());
+    let mut signers = honest.clone();
+    // Behind the signature and the version.
+    signers[66] = 2;
+    write("solana_transaction", "two-signers", &signers);
 }
 
 /// A payload that is not compressed yet, after the bytes that say what it is.

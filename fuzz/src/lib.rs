@@ -32,5 +32,8 @@ mod payload;
 /// Snapshots of a shard, and engines that go on from them.
 pub mod snapshot;
 
+/// Transactions of Solana that others made.
+pub mod solana_transaction;
+
 /// A strategy that does a bit of everything.
 pub mod strategy;

@@ -39,6 +39,11 @@ fn models_are_run_or_refused() {
 }
 
 #[test]
+fn transactions_of_others_are_explained_or_refused() {
+    check_all("solana_transaction", bulkhead_fuzz::solana_transaction::check);
+}
+
+#[test]
 fn files_of_bars_are_read_or_refused() {
     check_all("csv", |bytes| {
         let file = bytes.get(1..).unwrap_or_default();

@@ -198,7 +198,7 @@ mod tests {
         let error = run(&workspace, 1, &["cvs".to_owned()]).expect_err("there is none").to_string();
         assert_eq!(
             error,
-            "there is no fuzz target cvs; there are: configuration, csv, journal_payload, model, snapshot"
+            "there is no fuzz target cvs; there are: configuration, csv, journal_payload, model, snapshot, solana_transaction"
         );
     }
 }

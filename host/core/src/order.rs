@@ -286,8 +286,8 @@ impl Order {
     /// How much is still to be executed.
     #[must_use]
     pub fn remaining(&self) -> Quantity {
-        // The filled part never exceeds the whole, so this cannot overflow.
-        self.terms.quantity.minus(self.filled).unwrap_or(Quantity::ZERO)
+        // More than the whole can be filled only at the end, so this cannot overflow.
+        self.terms.quantity.minus(self.filled).unwrap_or(Quantity::ZERO).max(Quantity::ZERO)
     }
 
     /// What is still to be executed is worth, at the limit or else at the price that the gate reckoned with.

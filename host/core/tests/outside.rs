@@ -211,6 +211,17 @@ fn an_execution_that_brought_less_ends_the_order() {
 }
 
 #[test]
+fn a_better_price_may_bring_more_for_the_same_money() {
+    let mut account = Account::new(StrategyMode::Live);
+    account.report(1, settled("2.01", "200", "0"));
+    assert_eq!(account.engine.halted(), None);
+    assert_eq!((account.held(), account.cash()), (decimal("2.01"), decimal("9800")));
+    let books = account.engine.ledger().sub_ledger(TRADER).unwrap();
+    assert_eq!(books.free().0, account.cash(), "nothing stays set aside");
+    assert_eq!(account.engine.orders().count(), 0);
+}
+
+#[test]
 fn a_fee_beyond_what_is_free_is_booked_as_far_as_it_goes() {
     let mut account = Account::new(StrategyMode::Live);
     let outputs = account.report(1, settled("2", "200", "20000")).to_vec();

@@ -136,7 +136,8 @@ pub enum ReportedEvent {
     /// Some or all of it was executed outside, and nothing more of it will be. This is what the accounts there show: books
     /// follow it to the last digit, as it can't be undone.
     Settled {
-        /// How much of the base asset came in or went out.
+        /// How much of the base asset came in or went out. More may come than was ordered, as long as it costs no more
+        /// than was set aside.
         quantity: Quantity,
         /// What was paid or received for it, in the account's currency.
         value: Money,

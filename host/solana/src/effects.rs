@@ -1,0 +1,243 @@
+//! What a transaction would change of the wallet, by a trial on the chain's state, held against what was asked for.
+//!
+//! Explaining instructions trusts the aggregator's program with the wallet's signature for as long as the swap runs. This
+//! does not: whatever the programs do inside, the wallet may lose no more than it was to give and what the transaction
+//! costs, and nobody else may end up with a say over its accounts.
+
+use std::collections::BTreeMap;
+
+use solana_account::Account;
+use solana_address::Address;
+
+use crate::programs::{LAMPORTS_PER_SIGNATURE, SYSTEM, TOKEN, TOKEN_2022};
+use crate::verify::{Asked, Summary};
+
+/// What a token account needs to stay, in lamports, at most: those with extensions are larger.
+const MOST_RENT: u64 = 4_000_000;
+
+/// The bytes of a token account before its extensions.
+const TOKEN_ACCOUNT: usize = 165;
+
+/// Accounts before or after, where they are there.
+pub type Accounts = BTreeMap<Address, Account>;
+
+/// A token account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holding {
+    /// Of which token.
+    pub mint: Address,
+    /// Whose.
+    pub owner: Address,
+    /// How much is in it.
+    pub amount: u64,
+    /// Whether somebody else may take from it, close it, or has frozen it.
+    pub is_encumbered: bool,
+}
+
+/// Why a transaction would do what it must not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Effect {
+    /// More lamports would go than the trade and its costs explain.
+    #[error("{lost} lamports would go, and at most {most} may")]
+    Lamports {
+        /// How many would go.
+        lost: u64,
+        /// The most that the trade explains.
+        most: u64,
+    },
+    /// More would be given.
+    #[error("{lost} would be given, and {most} were to be")]
+    Given {
+        /// How much would go.
+        lost: u64,
+        /// How much was to go.
+        most: u64,
+    },
+    /// Less would come.
+    #[error("{came} would come, and at least {least} must")]
+    Got {
+        /// How much would come.
+        came: u64,
+        /// How much has to.
+        least: u64,
+    },
+    /// An account would be somebody else's, or somebody else would have a say over it.
+    #[error("{0} would be under somebody else's hand")]
+    Encumbered(Address),
+}
+
+/// Reads a token account; `None` when it is none.
+#[must_use]
+pub fn holding(account: &Account) -> Option<Holding> {
+    let is_token = account.owner == TOKEN || account.owner == TOKEN_2022;
+    let data = account.data.get(..TOKEN_ACCOUNT).filter(|_| is_token)?;
+    let key = |at: usize| data.get(at..)?.first_chunk().map(|bytes| Address::new_from_array(*bytes));
+    let word = |at: usize| data.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+    let amount = data.get(64..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))?;
+    // No delegate, initialised and not frozen, nobody else who may close it.
+    let is_free = word(72)? == 0 && data.get(108) == Some(&1) && word(129)? == 0;
+    Some(Holding { mint: key(0)?, owner: key(32)?, amount, is_encumbered: !is_free })
+}
+
+/// The accounts of the wallet that a trial is to show: the wallet, and what is given and got. Its others are not in a
+/// transaction that was verified, so nothing can happen to them.
+#[must_use]
+pub fn watched(asked: &Asked) -> [Address; 3] {
+    [asked.owner, asked.given.account_of(asked.owner), asked.got.account_of(asked.owner)]
+}
+
+/// Holds what a trial showed against what was asked for.
+///
+/// # Errors
+///
+/// [`Effect`] with the first thing that must not be.
+pub fn check(before: &Accounts, after: &Accounts, asked: &Asked, summary: &Summary) -> Result<(), Effect> {
+    let wallet = after.get(&asked.owner);
+    if wallet.is_some_and(|wallet| wallet.owner != SYSTEM || !wallet.data.is_empty()) {
+        return Err(Effect::Encumbered(asked.owner));
+    }
+    let lamports = |accounts: &Accounts| accounts.get(&asked.owner).map_or(0, |account| account.lamports);
+    let (had, has) = (lamports(before), lamports(after));
+    let rent = MOST_RENT.saturating_mul(summary.creates.len() as u64);
+    let costs = LAMPORTS_PER_SIGNATURE.saturating_add(summary.priority_fee).saturating_add(summary.tip);
+    let costs = costs.saturating_add(rent).saturating_add(summary.wraps);
+    if asked.got.is_native() {
+        // Unwrapped with the rest: the least has to be there after all costs.
+        let least = had.saturating_add(asked.least).saturating_sub(costs);
+        if summary.unwraps && has < least {
+            let came = has.saturating_add(costs).saturating_sub(had);
+            return Err(Effect::Got { came, least: asked.least });
+        }
+    }
+    if had.saturating_sub(has) > costs {
+        return Err(Effect::Lamports { lost: had.saturating_sub(has), most: costs });
+    }
+    let own = |token: &crate::settings::Token| token.account_of(asked.owner);
+    let amount = |accounts: &Accounts, address: Address| {
+        accounts.get(&address).and_then(holding).map_or(0, |holding| holding.amount)
+    };
+    for token in [&asked.given, &asked.got] {
+        let address = own(token);
+        let had = before.get(&address).and_then(holding).is_some_and(|holding| holding.is_encumbered);
+        let Some(holding) = after.get(&address).and_then(holding) else { continue };
+        if holding.owner != asked.owner || (holding.is_encumbered && !had) {
+            return Err(Effect::Encumbered(address));
+        }
+    }
+    let given = own(&asked.given);
+    let lost = amount(before, given).saturating_sub(amount(after, given));
+    let unwrapped = summary.unwraps && asked.given.is_native();
+    if lost > asked.amount && !unwrapped {
+        return Err(Effect::Given { lost, most: asked.amount });
+    }
+    let got = own(&asked.got);
+    let came = amount(after, got).saturating_sub(amount(before, got));
+    let unwrapped = summary.unwraps && asked.got.is_native();
+    if came < asked.least && !unwrapped {
+        return Err(Effect::Got { came, least: asked.least });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use solana_hash::Hash;
+
+    use super::*;
+    use crate::programs::JUPITER;
+    use crate::settings::Token;
+
+    fn key(number: u8) -> Address {
+        Address::new_from_array([number; 32])
+    }
+
+    fn asked() -> Asked {
+        let token = |number| Token { symbol: "T".to_owned(), mint: key(number), program: TOKEN, decimals: 6 };
+        Asked {
+            owner: key(1),
+            given: token(2),
+            got: token(3),
+            amount: 1_000,
+            least: 500,
+            router: JUPITER,
+            most_priority: 0,
+            tip: None,
+            blockhash: Hash::new_from_array([9; 32]),
+            untouched: BTreeSet::new(),
+        }
+    }
+
+    fn tokens(mint: u8, amount: u64) -> Account {
+        let mut data = vec![0; TOKEN_ACCOUNT];
+        data[..32].fill(mint);
+        data[32..64].fill(1);
+        data[64..72].copy_from_slice(&amount.to_le_bytes());
+        data[108] = 1;
+        Account { lamports: 2_039_280, data, owner: TOKEN, executable: false, rent_epoch: 0 }
+    }
+
+    fn wallet(lamports: u64) -> Account {
+        Account { lamports, data: Vec::new(), owner: SYSTEM, executable: false, rent_epoch: 0 }
+    }
+
+    /// The wallet with so many lamports, so much of what is given, and so much of what is got.
+    fn accounts(lamports: u64, given: u64, got: u64) -> Accounts {
+        let watched = watched(&asked());
+        Accounts::from([
+            (watched[0], wallet(lamports)),
+            (watched[1], tokens(2, given)),
+            (watched[2], tokens(3, got)),
+        ])
+    }
+
+    fn judged(after: &Accounts) -> Result<(), Effect> {
+        check(&accounts(1_000_000, 5_000, 0), after, &asked(), &Summary::default())
+    }
+
+    #[test]
+    fn a_trade_and_its_fee_are_fine() {
+        assert_eq!(judged(&accounts(995_000, 4_000, 500)), Ok(()));
+    }
+
+    #[test]
+    fn each_loss_beyond_that_is_found() {
+        assert_eq!(
+            judged(&accounts(994_999, 4_000, 500)),
+            Err(Effect::Lamports { lost: 5_001, most: 5_000 })
+        );
+        assert_eq!(judged(&accounts(995_000, 3_999, 500)), Err(Effect::Given { lost: 1_001, most: 1_000 }));
+        assert_eq!(judged(&accounts(995_000, 4_000, 499)), Err(Effect::Got { came: 499, least: 500 }));
+        let mut gone = accounts(995_000, 4_000, 500);
+        gone.remove(&watched(&asked())[2]);
+        assert_eq!(judged(&gone), Err(Effect::Got { came: 0, least: 500 }));
+    }
+
+    #[test]
+    fn nobody_else_gets_a_say() {
+        let [owner, given, got] = watched(&asked());
+        let change = |address: Address, change: fn(&mut Account)| {
+            let mut after = accounts(995_000, 4_000, 500);
+            change(after.get_mut(&address).unwrap());
+            judged(&after)
+        };
+        assert_eq!(
+            change(given, |account| account.data[72] = 1),
+            Err(Effect::Encumbered(given)),
+            "a delegate"
+        );
+        assert_eq!(change(got, |account| account.data[32] = 7), Err(Effect::Encumbered(got)), "a new owner");
+        assert_eq!(
+            change(got, |account| account.data[129] = 1),
+            Err(Effect::Encumbered(got)),
+            "who may close it"
+        );
+        assert_eq!(change(got, |account| account.data[108] = 2), Err(Effect::Encumbered(got)), "frozen");
+        assert_eq!(
+            change(owner, |account| account.owner = TOKEN),
+            Err(Effect::Encumbered(owner)),
+            "the wallet"
+        );
+    }
+}

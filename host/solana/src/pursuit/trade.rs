@@ -1,0 +1,105 @@
+//! From an order of which nothing is out there to a signed trade, or to an end before that.
+
+use super::{Left, Pursuit};
+use crate::cluster::{Cluster, ClusterError};
+use crate::journal::Journal;
+use crate::jupiter::SwapError;
+
+/// How often an order is begun anew after a transaction that could not land.
+const MOST_BEGINNINGS: u32 = 3;
+
+/// How an order ends of which nothing is out there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum End {
+    /// It was wanted back.
+    Cancelled,
+    /// Its time is over.
+    Expired,
+    /// It can't be executed.
+    Refused(String),
+}
+
+/// Why no transaction was made this time.
+pub(super) enum Stop {
+    /// It is for the order to end.
+    End(End),
+    /// It is to be tried again a little later.
+    Later(String),
+    /// The order stays as it is.
+    Left(Left),
+}
+
+impl From<Left> for Stop {
+    fn from(left: Left) -> Self {
+        Self::Left(left)
+    }
+}
+
+impl From<ClusterError> for Stop {
+    fn from(error: ClusterError) -> Self {
+        match error {
+            ClusterError::Unavailable(why) => Self::Later(why),
+            ClusterError::Refused(_) | ClusterError::Disagreement(_) | ClusterError::Malformed(_) => {
+                refused(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<SwapError> for Stop {
+    fn from(error: SwapError) -> Self {
+        match error {
+            SwapError::Unavailable(_) => Self::Later(error.to_string()),
+            SwapError::Refused(_) | SwapError::Misfit(_) => refused(error.to_string()),
+        }
+    }
+}
+
+pub(super) fn refused(why: impl Into<String>) -> Stop {
+    Stop::End(End::Refused(why.into()))
+}
+
+impl<C: Cluster, J: Journal> Pursuit<C, J> {
+    /// Tries until something is out there or the order ends without that.
+    pub(super) async fn trade(&mut self) -> Result<Option<End>, Left> {
+        let mut last = None;
+        loop {
+            if self.cancel_wanted() {
+                return Ok(Some(End::Cancelled));
+            }
+            if self.timed_out() {
+                tracing::info!(order = self.terms.id.0, why = last.as_deref(), "its time is over");
+                return Ok(Some(End::Expired));
+            }
+            if self.given_up >= MOST_BEGINNINGS {
+                let why = self.withheld.clone().or(last).unwrap_or_else(|| "they expired".to_owned());
+                return Ok(Some(End::Refused(format!("after {MOST_BEGINNINGS} transactions: {why}"))));
+            }
+            match self.try_trade().await {
+                Ok(()) => return Ok(None),
+                Err(Stop::End(end)) => return Ok(Some(end)),
+                Err(Stop::Left(left)) => return Err(left),
+                Err(Stop::Later(why)) => {
+                    tracing::debug!(order = self.terms.id.0, why, "not yet");
+                    last = Some(why);
+                    let poll = self.desk.settings.poll;
+                    self.pause(poll).await;
+                }
+            }
+        }
+    }
+
+    async fn try_trade(&mut self) -> Result<(), Stop> {
+        let desk = self.desk.clone();
+        let _turn = desk.turn.lock().await;
+        let prepared = self.prepare().await?;
+        self.check_balances(&prepared).await?;
+        if prepared.quoted.elapsed() > desk.settings.quote_lasts {
+            return Err(Stop::Later("the quote was too old when all was checked".to_owned()));
+        }
+        if self.cancel_wanted() {
+            return Err(Stop::End(End::Cancelled));
+        }
+        self.sign_and_send(prepared).await
+    }
+}

@@ -1,0 +1,328 @@
+//! One server, asked with Solana's own client.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use serde_json::json;
+use solana_account::Account;
+use solana_account_decoder_client_types::{UiAccount, UiAccountEncoding};
+use solana_address::Address;
+use solana_commitment_config::{CommitmentConfig, CommitmentLevel};
+use solana_rpc_client::nonblocking::rpc_client::RpcClient;
+use solana_rpc_client::rpc_client::RpcClientConfig;
+use solana_rpc_client_api::client_error::{Error as ClientError, ErrorKind};
+use solana_rpc_client_api::config::{
+    RpcAccountInfoConfig, RpcSendTransactionConfig, RpcSimulateTransactionAccountsConfig,
+    RpcSimulateTransactionConfig, RpcTransactionConfig,
+};
+use solana_rpc_client_api::request::{RpcError, RpcRequest};
+use solana_rpc_client_api::response::{Response, RpcKeyedAccount};
+use solana_signature::Signature;
+use solana_transaction::versioned::VersionedTransaction;
+use solana_transaction_error::TransactionError;
+use solana_transaction_status_client_types::option_serializer::OptionSerializer;
+use solana_transaction_status_client_types::{
+    EncodedConfirmedTransactionWithStatusMeta, TransactionConfirmationStatus, TransactionStatus,
+    UiTransactionEncoding, UiTransactionTokenBalance,
+};
+
+use super::transport::{EndpointSettings, InvalidAddress, Line, Transport, without_secrets};
+use crate::cluster::{ClusterError, Heights, Level, Lifetime, Rejection, Sent, Status, Trial};
+use crate::programs::{TOKEN, TOKEN_2022};
+use crate::settlement::{Moved, TokenBalance};
+
+/// How many accounts a node shows at once.
+const MOST_ACCOUNTS: usize = 100;
+
+/// A server.
+pub struct Endpoint {
+    line: Arc<Line>,
+    client: RpcClient,
+    /// The newest block that it has spoken of.
+    height: AtomicU64,
+    /// The cluster that it says it is of, once it was asked.
+    cluster: OnceLock<String>,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Endpoint").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    /// A server that nothing is known of yet.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidAddress`] when nobody can be asked there.
+    pub fn new(settings: &EndpointSettings) -> Result<Self, InvalidAddress> {
+        let line = Arc::new(Line::new(settings)?);
+        let transport = Transport { line: Arc::clone(&line), number: AtomicU64::new(0) };
+        let client = RpcClient::new_sender(transport, RpcClientConfig::default());
+        Ok(Self { line, client, height: AtomicU64::new(0), cluster: OnceLock::new() })
+    }
+
+    /// The host's name, which is no secret.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.line.name()
+    }
+
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// The newest block that it has spoken of.
+    pub(super) fn height(&self) -> u64 {
+        self.height.load(Ordering::Relaxed)
+    }
+
+    /// The cluster that it was found to be of.
+    pub(super) fn known_cluster(&self) -> Option<&str> {
+        self.cluster.get().map(String::as_str)
+    }
+
+    fn answer<T>(&self, answer: Result<T, ClientError>) -> Result<T, ClusterError> {
+        answer.map_err(|error| match error.kind() {
+            ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
+                ClusterError::Refused(format!("{}: {message} ({code})", self.name()))
+            }
+            ErrorKind::RpcError(RpcError::RpcRequestError(why)) => {
+                ClusterError::Unavailable(format!("{}: {why}", self.name()))
+            }
+            ErrorKind::SerdeJson(_) | ErrorKind::RpcError(_) => {
+                self.line.note_broken("an answer that can't be read");
+                ClusterError::Malformed(format!("{}: an answer can't be read", self.name()))
+            }
+            _ => ClusterError::Unavailable(format!("{}: it could not be asked", self.name())),
+        })
+    }
+
+    fn malformed(&self, what: &str) -> ClusterError {
+        ClusterError::Malformed(format!("{}: {what}", self.name()))
+    }
+
+    pub(super) async fn genesis_hash(&self) -> Result<String, ClusterError> {
+        let hash = self.answer(self.client.get_genesis_hash().await)?.to_string();
+        Ok(self.cluster.get_or_init(|| hash).clone())
+    }
+
+    pub(super) async fn heights(&self) -> Result<Heights, ClusterError> {
+        let newest = self.client.get_block_height_with_commitment(CommitmentConfig::processed()).await;
+        let newest = self.answer(newest)?;
+        self.height.store(newest, Ordering::Relaxed);
+        let finalized = self.client.get_block_height_with_commitment(CommitmentConfig::finalized()).await;
+        Ok(Heights { newest, finalized: self.answer(finalized)? })
+    }
+
+    pub(super) async fn lifetime(&self) -> Result<Lifetime, ClusterError> {
+        let answer = self.client.get_latest_blockhash_with_commitment(CommitmentConfig::confirmed()).await;
+        let (blockhash, last_valid_height) = self.answer(answer)?;
+        Ok(Lifetime { blockhash, last_valid_height })
+    }
+
+    pub(super) async fn accounts(&self, addresses: &[Address]) -> Result<Vec<Option<Account>>, ClusterError> {
+        let config = RpcAccountInfoConfig {
+            encoding: Some(UiAccountEncoding::Base64),
+            commitment: Some(CommitmentConfig::confirmed()),
+            ..RpcAccountInfoConfig::default()
+        };
+        let mut found = Vec::with_capacity(addresses.len());
+        for some in addresses.chunks(MOST_ACCOUNTS) {
+            let texts: Vec<String> = some.iter().map(Address::to_string).collect();
+            let answer: Result<Response<Vec<Option<UiAccount>>>, _> =
+                self.client.send(RpcRequest::GetMultipleAccounts, json!([texts, config])).await;
+            let accounts = self.answer(answer)?.value;
+            if accounts.len() != some.len() {
+                return Err(self.malformed("other accounts than were asked for"));
+            }
+            for account in accounts {
+                found.push(account.map(|account| self.account(&account)).transpose()?);
+            }
+        }
+        Ok(found)
+    }
+
+    fn account(&self, account: &UiAccount) -> Result<Account, ClusterError> {
+        account.to_account().ok_or_else(|| self.malformed("an account that can't be read"))
+    }
+
+    pub(super) async fn token_accounts(
+        &self,
+        owner: Address,
+    ) -> Result<Vec<(Address, Account)>, ClusterError> {
+        let mut found = Vec::new();
+        for program in [TOKEN, TOKEN_2022] {
+            let filter = json!({"programId": program.to_string()});
+            let config = json!({"encoding": "base64", "commitment": "confirmed"});
+            let answer: Result<Response<Vec<RpcKeyedAccount>>, _> = self
+                .client
+                .send(RpcRequest::GetTokenAccountsByOwner, json!([owner.to_string(), filter, config]))
+                .await;
+            for RpcKeyedAccount { pubkey, account } in self.answer(answer)?.value {
+                let address = pubkey.parse().map_err(|_| self.malformed("an address that can't be read"))?;
+                found.push((address, self.account(&account)?));
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) async fn largest_accounts(&self, mint: Address) -> Result<Vec<u64>, ClusterError> {
+        let answer = self
+            .client
+            .get_token_largest_accounts_with_commitment(&mint, CommitmentConfig::confirmed())
+            .await;
+        let largest = self.answer(answer)?.value;
+        let amounts = largest.iter().map(|held| held.amount.amount.parse());
+        amounts.collect::<Result<_, _>>().map_err(|_| self.malformed("an amount that can't be read"))
+    }
+
+    pub(super) async fn recent_prices(&self, writable: &[Address]) -> Result<Vec<u64>, ClusterError> {
+        let paid = self.answer(self.client.get_recent_prioritization_fees(writable).await)?;
+        Ok(paid.into_iter().map(|paid| paid.prioritization_fee).collect())
+    }
+
+    pub(super) async fn try_out(
+        &self,
+        transaction: &VersionedTransaction,
+        shown: &[Address],
+    ) -> Result<Trial, ClusterError> {
+        let accounts = RpcSimulateTransactionAccountsConfig {
+            encoding: Some(UiAccountEncoding::Base64),
+            addresses: shown.iter().map(Address::to_string).collect(),
+        };
+        let config = RpcSimulateTransactionConfig {
+            commitment: Some(CommitmentConfig::confirmed()),
+            accounts: (!shown.is_empty()).then_some(accounts),
+            ..RpcSimulateTransactionConfig::default()
+        };
+        let answer = self.client.simulate_transaction_with_config(transaction, config).await;
+        let tried = self.answer(answer)?.value;
+        let found = tried.accounts.unwrap_or_default();
+        let accounts =
+            found.iter().map(|account| account.as_ref().map(|account| self.account(account)).transpose());
+        let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
+        let error: Option<TransactionError> = tried.err.map(Into::into);
+        if error.is_none() && accounts.len() != shown.len() {
+            return Err(self.malformed("a trial without the accounts that were asked for"));
+        }
+        let logs = tried.logs.unwrap_or_default();
+        Ok(Trial { error, units: tried.units_consumed.unwrap_or_default(), accounts, logs })
+    }
+
+    pub(super) async fn status(&self, signature: Signature) -> Result<Option<Status>, ClusterError> {
+        let answer = self.client.get_signature_statuses_with_history(&[signature]).await;
+        let status = self.answer(answer)?.value.into_iter().next().flatten();
+        Ok(status.map(|status| {
+            let level = level_of(&status);
+            Status { slot: status.slot, level, error: status.err }
+        }))
+    }
+
+    pub(super) async fn moved(
+        &self,
+        signature: Signature,
+        level: Level,
+    ) -> Result<Option<Moved>, ClusterError> {
+        let commitment = match level {
+            Level::Finalized => CommitmentConfig::finalized(),
+            // Nodes show no transaction of a block that is only processed.
+            Level::Processed | Level::Confirmed => CommitmentConfig::confirmed(),
+        };
+        let config = RpcTransactionConfig {
+            encoding: Some(UiTransactionEncoding::Base64),
+            commitment: Some(commitment),
+            max_supported_transaction_version: Some(0),
+        };
+        let answer: Result<Option<EncodedConfirmedTransactionWithStatusMeta>, _> =
+            self.client.send(RpcRequest::GetTransaction, json!([signature.to_string(), config])).await;
+        let Some(found) = self.answer(answer)? else { return Ok(None) };
+        let moved = moved(&found, signature);
+        moved.map(Some).ok_or_else(|| self.malformed("what a transaction moved can't be read"))
+    }
+
+    pub(super) async fn send(&self, transaction: &VersionedTransaction, preflight: bool) -> Sent {
+        let config = RpcSendTransactionConfig {
+            skip_preflight: !preflight,
+            preflight_commitment: Some(CommitmentLevel::Confirmed),
+            // It is sent again from here, for as long as that makes sense.
+            max_retries: Some(0),
+            ..RpcSendTransactionConfig::default()
+        };
+        let Err(error) = self.client.send_transaction_with_config(transaction, config).await else {
+            return Sent::Taken(self.name().to_owned());
+        };
+        match error.kind() {
+            ErrorKind::RpcError(RpcError::RpcResponseError { message, .. }) => {
+                let failed = error.get_transaction_error();
+                if failed == Some(TransactionError::AlreadyProcessed) {
+                    return Sent::Taken(self.name().to_owned());
+                }
+                Sent::Rejected(Rejection { error: failed, message: without_secrets(message) })
+            }
+            ErrorKind::RpcError(RpcError::RpcRequestError(why)) => {
+                Sent::Unknown(format!("{}: {}", self.name(), without_secrets(why)))
+            }
+            _ => Sent::Unknown(format!("{}: its answer can't be read", self.name())),
+        }
+    }
+}
+
+fn level_of(status: &TransactionStatus) -> Level {
+    match &status.confirmation_status {
+        Some(TransactionConfirmationStatus::Finalized) => Level::Finalized,
+        Some(TransactionConfirmationStatus::Confirmed) => Level::Confirmed,
+        None if status.confirmations.is_none() => Level::Finalized,
+        Some(TransactionConfirmationStatus::Processed) | None => Level::Processed,
+    }
+}
+
+/// What a node wrote down, if it is of this transaction and can be read.
+fn moved(found: &EncodedConfirmedTransactionWithStatusMeta, signature: Signature) -> Option<Moved> {
+    let transaction = found.transaction.transaction.decode()?;
+    if transaction.signatures.first() != Some(&signature) {
+        return None;
+    }
+    let meta = found.transaction.meta.as_ref()?;
+    let mut keys = transaction.message.static_account_keys().to_vec();
+    if let OptionSerializer::Some(loaded) = &meta.loaded_addresses {
+        for address in loaded.writable.iter().chain(&loaded.readonly) {
+            keys.push(address.parse().ok()?);
+        }
+    }
+    if meta.pre_balances.len() != keys.len() || meta.post_balances.len() != keys.len() {
+        return None;
+    }
+    let logs = match &meta.log_messages {
+        OptionSerializer::Some(logs) => logs.clone(),
+        OptionSerializer::None | OptionSerializer::Skip => Vec::new(),
+    };
+    Some(Moved {
+        slot: found.slot,
+        error: meta.err.clone().map(Into::into),
+        fee: meta.fee,
+        keys,
+        lamports_before: meta.pre_balances.clone(),
+        lamports_after: meta.post_balances.clone(),
+        tokens_before: tokens(&meta.pre_token_balances)?,
+        tokens_after: tokens(&meta.post_token_balances)?,
+        logs,
+    })
+}
+
+/// A node that leaves the token accounts out, or their owners, knows too little to book by.
+fn tokens(balances: &OptionSerializer<Vec<UiTransactionTokenBalance>>) -> Option<Vec<TokenBalance>> {
+    let OptionSerializer::Some(balances) = balances else { return None };
+    let read = balances.iter().map(|balance| {
+        let OptionSerializer::Some(owner) = &balance.owner else { return None };
+        Some(TokenBalance {
+            index: balance.account_index.into(),
+            mint: balance.mint.parse().ok()?,
+            owner: owner.parse().ok()?,
+            amount: balance.ui_token_amount.amount.parse().ok()?,
+        })
+    });
+    read.collect()
+}
