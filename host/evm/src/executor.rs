@@ -1,22 +1,16 @@
 //! All orders of an account on a chain, each on its way, side by side.
 
-use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 use alloy::primitives::Address;
 use bulkhead_core::identifier::OrderId;
 use bulkhead_core::venue::stage::Attempt;
 use bulkhead_signing::EvmSigner;
-use futures_util::FutureExt as _;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use bulkhead_venue::{ChainExecutor, Journal, OrdersUnderWay, Ticket};
 
 use crate::chain::{Chain, ChainError};
-use crate::journal::{Journal, JournalError};
 use crate::lane::Lane;
-use crate::pursuit::{Desk, Left, Pursuit, Ticket, nonce_of};
+use crate::pursuit::{Desk, Pursuit, nonce_of};
 use crate::settings::ChainSettings;
 
 /// Why an executor can't start.
@@ -48,35 +42,10 @@ pub enum StartError {
     Chain(#[from] ChainError),
 }
 
-/// How long after something that can't be an order is looked at again.
-const SECOND_LOOK: Duration = Duration::from_secs(5);
-
-/// Sees an order to its end. What can't be halts the account; the order is looked at again, as it may hold up others and
-/// servers may be of one mind later. A halt is not repeated for the same reason, or nobody could resume.
-async fn pursue<C: Chain, J: Journal>(desk: &Desk<C, J>, mut pursuit: Pursuit<C, J>, order: OrderId) {
-    let mut said = None;
-    loop {
-        let left = match pursuit.run().await {
-            Ok(()) | Err(Left::Journal(JournalError::Closed)) => return,
-            Err(left) => left.to_string(),
-        };
-        if said.as_ref() != Some(&left) {
-            tracing::error!(order = order.0, left, "the order is left as it is, and the account halted");
-            let halted = desk.journal.halt(format!("order {}: {left}", order.0)).await;
-            if matches!(halted, Err(JournalError::Closed)) {
-                return;
-            }
-            said = Some(left);
-        }
-        tokio::time::sleep(SECOND_LOOK).await;
-    }
-}
-
 /// Executes orders on a chain.
 pub struct Executor<C, J> {
     desk: Arc<Desk<C, J>>,
-    cancels: Arc<Mutex<BTreeMap<OrderId, watch::Sender<bool>>>>,
-    running: Mutex<JoinSet<()>>,
+    orders: OrdersUnderWay<J>,
 }
 
 impl<C: Chain, J: Journal> Executor<C, J> {
@@ -110,7 +79,7 @@ impl<C: Chain, J: Journal> Executor<C, J> {
         let desk = Desk {
             name,
             chain,
-            journal,
+            journal: Arc::new(journal),
             signer,
             lane,
             settings,
@@ -118,8 +87,8 @@ impl<C: Chain, J: Journal> Executor<C, J> {
             claims: Arc::default(),
             sellable: Mutex::default(),
         };
-        let executor =
-            Self { desk: Arc::new(desk), cancels: Arc::default(), running: Mutex::new(JoinSet::new()) };
+        let orders = OrdersUnderWay::new(Arc::clone(&desk.journal));
+        let executor = Self { desk: Arc::new(desk), orders };
         for ticket in open {
             executor.execute(ticket);
         }
@@ -131,45 +100,23 @@ impl<C: Chain, J: Journal> Executor<C, J> {
     pub fn desk(&self) -> &Desk<C, J> {
         &self.desk
     }
+}
 
-    /// Takes an order up. Must be called within a runtime.
-    pub fn execute(&self, ticket: Ticket) {
-        let order = ticket.terms.id;
-        let (cancel, cancelled) = watch::channel(ticket.cancel_asked);
-        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).insert(order, cancel);
-        let pursuit = Pursuit::new(self.desk.clone(), ticket, cancelled);
-        let (cancels, desk) = (self.cancels.clone(), self.desk.clone());
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that have ended are of no more use.
-        while running.try_join_next().is_some() {}
-        running.spawn(async move {
-            let pursued = AssertUnwindSafe(pursue(&desk, pursuit, order)).catch_unwind().await;
-            if pursued.is_err() {
-                tracing::error!(order = order.0, "the order's task broke down, and the account is halted");
-                let what = "its task broke down; it is taken up again when the host is started anew";
-                // Nobody is left to tell when this fails.
-                let _ = desk.journal.halt(format!("order {}: {what}", order.0)).await;
-            }
-            cancels.lock().unwrap_or_else(PoisonError::into_inner).remove(&order);
-        });
+impl<C: Chain, J: Journal> ChainExecutor for Executor<C, J> {
+    fn execute(&self, ticket: Ticket) {
+        let desk = Arc::clone(&self.desk);
+        self.orders.pursue(ticket, |ticket, cancelled| Pursuit::new(desk, ticket, cancelled));
     }
 
-    /// Takes an order back if that can still be done; its end will be reported either way.
-    pub fn cancel(&self, order: OrderId) {
-        if let Some(cancel) = self.cancels.lock().unwrap_or_else(PoisonError::into_inner).get(&order) {
-            let _ = cancel.send(true);
-        }
+    fn cancel(&self, order: OrderId) {
+        self.orders.cancel(order);
     }
 
-    /// Orders on their way.
-    #[must_use]
-    pub fn under_way(&self) -> usize {
-        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).len()
+    fn under_way(&self) -> usize {
+        self.orders.count()
     }
 
-    /// Leaves all orders as they are: the journal knows what may be out there, and the next start takes them up.
-    pub async fn stop(self) {
-        let mut running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
-        running.shutdown().await;
+    async fn stop(self) {
+        self.orders.stop().await;
     }
 }

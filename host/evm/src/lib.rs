@@ -15,7 +15,6 @@ pub mod chain;
 pub mod contracts;
 pub mod executor;
 pub mod fees;
-pub mod journal;
 pub mod lane;
 pub mod pools;
 pub mod pursuit;

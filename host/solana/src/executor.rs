@@ -1,15 +1,12 @@
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bulkhead_core::identifier::OrderId;
+use bulkhead_venue::{ChainExecutor, Journal, OrdersUnderWay, Ticket};
 use solana_address::Address;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::cluster::{Cluster, ClusterError};
-use crate::journal::{Journal, JournalError};
 use crate::jupiter::SwapApi;
-use crate::pursuit::{Desk, Left, Pursuit, Ticket};
+use crate::pursuit::{Desk, Pursuit};
 use crate::settings::SolanaSettings;
 use crate::signer::SolanaSigner;
 
@@ -45,8 +42,7 @@ pub enum StartError {
 /// Executes orders on a cluster.
 pub struct Executor<C, J> {
     desk: Arc<Desk<C, J>>,
-    cancels: Arc<Mutex<BTreeMap<OrderId, watch::Sender<bool>>>>,
-    running: Mutex<JoinSet<()>>,
+    orders: OrdersUnderWay<J>,
 }
 
 impl<C: Cluster, J: Journal> Executor<C, J> {
@@ -78,15 +74,15 @@ impl<C: Cluster, J: Journal> Executor<C, J> {
             name,
             cluster,
             swaps,
-            journal,
+            journal: Arc::new(journal),
             signer,
             settings,
             turn: tokio::sync::Mutex::default(),
             last_fee_value: Mutex::default(),
             safe: Mutex::default(),
         };
-        let executor =
-            Self { desk: Arc::new(desk), cancels: Arc::default(), running: Mutex::new(JoinSet::new()) };
+        let orders = OrdersUnderWay::new(Arc::clone(&desk.journal));
+        let executor = Self { desk: Arc::new(desk), orders };
         for ticket in open {
             executor.execute(ticket);
         }
@@ -98,47 +94,24 @@ impl<C: Cluster, J: Journal> Executor<C, J> {
     pub fn desk(&self) -> &Desk<C, J> {
         &self.desk
     }
+}
 
-    /// Takes an order up. Must be called within a runtime.
-    pub fn execute(&self, ticket: Ticket) {
-        let order = ticket.terms.id;
-        let (cancel, cancelled) = watch::channel(ticket.cancel_asked);
-        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).insert(order, cancel);
-        let pursuit = Pursuit::new(self.desk.clone(), ticket, cancelled);
-        let (cancels, desk) = (self.cancels.clone(), self.desk.clone());
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        // Those that have ended are of no more use.
-        while running.try_join_next().is_some() {}
-        running.spawn(async move {
-            match pursuit.run().await {
-                Ok(()) | Err(Left::Journal(JournalError::Closed)) => {}
-                Err(left) => {
-                    tracing::error!(order = order.0, %left, "the order is left as it is, and the account halted");
-                    // Nobody is left to tell when this fails.
-                    let _ = desk.journal.halt(format!("order {}: {left}", order.0)).await;
-                }
-            }
-            cancels.lock().unwrap_or_else(PoisonError::into_inner).remove(&order);
-        });
+impl<C: Cluster, J: Journal> ChainExecutor for Executor<C, J> {
+    fn execute(&self, ticket: Ticket) {
+        let desk = Arc::clone(&self.desk);
+        self.orders.pursue(ticket, |ticket, cancelled| Pursuit::new(desk, ticket, cancelled));
     }
 
-    /// Takes an order back if that can still be done; its end will be reported either way. What is out there can only be
-    /// waited for.
-    pub fn cancel(&self, order: OrderId) {
-        if let Some(cancel) = self.cancels.lock().unwrap_or_else(PoisonError::into_inner).get(&order) {
-            let _ = cancel.send(true);
-        }
+    /// What is out there can only be waited for.
+    fn cancel(&self, order: OrderId) {
+        self.orders.cancel(order);
     }
 
-    /// Orders on their way.
-    #[must_use]
-    pub fn under_way(&self) -> usize {
-        self.cancels.lock().unwrap_or_else(PoisonError::into_inner).len()
+    fn under_way(&self) -> usize {
+        self.orders.count()
     }
 
-    /// Leaves all orders as they are: the journal knows what may be out there, and the next start takes them up.
-    pub async fn stop(self) {
-        let mut running = std::mem::take(&mut *self.running.lock().unwrap_or_else(PoisonError::into_inner));
-        running.shutdown().await;
+    async fn stop(self) {
+        self.orders.stop().await;
     }
 }

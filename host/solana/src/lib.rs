@@ -30,9 +30,6 @@ pub mod executor;
 /// What a transaction may cost.
 pub mod fees;
 
-/// The account's journal, as the executor writes to it.
-pub mod journal;
-
 /// The aggregator of swaps.
 pub mod jupiter;
 

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use bulkhead_configuration::{Evm, FeedSource, Mode};
+use bulkhead_evm::chain::Chain;
+use bulkhead_evm::executor::Executor;
 use bulkhead_evm::rpc::Endpoints;
 use bulkhead_evm::rpc::private::PrivateFirst;
 use bulkhead_signing::EvmSigner;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
+use super::journal::AccountJournal;
 use super::reconciliation::Comparison;
 use super::settings;
 use super::signer::Signers;
@@ -162,10 +165,14 @@ struct Parts {
 }
 
 impl Parts {
-    fn start_on<C: bulkhead_evm::chain::Chain>(self, chain: C) -> StartOutside {
+    fn start_on<C: Chain>(self, chain: C) -> StartOutside {
         Box::new(move |engine, wake, told| {
             let Self { handle, comparison, signer } = self;
-            let venue = ChainVenue::start(&handle, comparison, chain, signer, wake, told, engine)?;
+            let (account, settings) = (comparison.account.clone(), comparison.settings.clone());
+            let start = async move |journal: AccountJournal, open| {
+                Ok(Executor::start(account, settings, chain, journal, signer, open).await?)
+            };
+            let venue = ChainVenue::start(&handle, comparison, wake, told, engine, start)?;
             Ok(Box::new(venue) as Box<dyn Outside>)
         })
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use bulkhead_core::identifier::OrderId;
 use bulkhead_core::input::{Actor, Command, HaltAction, InputKind};
 use bulkhead_core::venue::{VenueMessage, VenueNews};
-use bulkhead_evm::journal::{Journal, JournalError};
+use bulkhead_venue::{Journal, JournalError};
 use tokio::sync::oneshot;
 
 /// Who halts an account that the executor can't go on with.

@@ -11,12 +11,8 @@ use bulkhead_core::identifier::OrderId;
 use bulkhead_core::input::InputKind;
 use bulkhead_core::output::Output;
 use bulkhead_core::venue::outside::{OutsideOrder, OutsideVenue, Request};
-use bulkhead_evm::chain::Chain;
-use bulkhead_evm::executor::Executor;
-use bulkhead_evm::journal::JournalError;
-use bulkhead_evm::pursuit::Ticket;
-use bulkhead_signing::EvmSigner;
 use bulkhead_store::journal::Sequence;
+use bulkhead_venue::{ChainExecutor, JournalError, Ticket};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -28,9 +24,9 @@ use crate::run::{Outside, Told};
 const LONGEST_STOP: Duration = Duration::from_millis(500);
 
 /// Executes orders on a chain.
-pub(super) struct ChainVenue<C: Chain> {
+pub(super) struct ChainVenue<E: ChainExecutor> {
     runtime: Handle,
-    executor: Option<Executor<C, AccountJournal>>,
+    executor: Option<E>,
     reconciler: Reconciler,
     /// What is to be journaled before all else.
     first: VecDeque<InputKind>,
@@ -41,18 +37,16 @@ pub(super) struct ChainVenue<C: Chain> {
     waiting: VecDeque<(Sequence, oneshot::Sender<Result<(), JournalError>>)>,
 }
 
-impl<C: Chain> ChainVenue<C> {
-    /// Takes up what the journal says is on its way.
+impl<E: ChainExecutor> ChainVenue<E> {
+    /// Compares the books, and starts the executor with what the journal says is on its way.
     pub(super) fn start(
         runtime: &Handle,
         comparison: Comparison,
-        chain: C,
-        signer: Arc<dyn EvmSigner>,
         wake: Arc<dyn Fn() + Send + Sync>,
         told: Told,
         engine: &Engine,
+        start: impl AsyncFnOnce(AccountJournal, Vec<Ticket>) -> Result<E>,
     ) -> Result<Self> {
-        let (account, settings) = (comparison.account.clone(), comparison.settings.clone());
         let first = comparison.begin(runtime, engine, &told)?.into();
         let (journal, records) = AccountJournal::new(Arc::clone(&wake));
         let beside = journal.clone();
@@ -60,8 +54,7 @@ impl<C: Chain> ChainVenue<C> {
         if !open.is_empty() {
             tracing::info!(orders = open.len(), "taking up orders that are on their way");
         }
-        let starting = Executor::start(account, settings, chain, journal, signer, open);
-        let executor = Some(runtime.block_on(starting)?);
+        let executor = Some(runtime.block_on(start(journal, open))?);
         let reconciler = Reconciler::start(runtime, comparison, beside, wake, told);
         let (runtime, waiting) = (runtime.clone(), VecDeque::new());
         Ok(Self { runtime, executor, reconciler, first, records, given: None, waiting })
@@ -84,7 +77,7 @@ fn ticket(engine: &Engine, order: OrderId, known: &OutsideOrder) -> Option<Ticke
     })
 }
 
-impl<C: Chain> Outside for ChainVenue<C> {
+impl<E: ChainExecutor> Outside for ChainVenue<E> {
     fn next(&mut self) -> Option<InputKind> {
         if let Some(kind) = self.first.pop_front() {
             return Some(kind);
@@ -132,7 +125,7 @@ impl<C: Chain> Outside for ChainVenue<C> {
     }
 }
 
-impl<C: Chain> Drop for ChainVenue<C> {
+impl<E: ChainExecutor> Drop for ChainVenue<E> {
     /// What was not written down has not happened; what was goes on with the next start.
     fn drop(&mut self) {
         self.waiting.clear();

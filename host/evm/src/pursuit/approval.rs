@@ -15,6 +15,7 @@ use bulkhead_core::identifier::OrderId;
 use bulkhead_core::venue::stage::{Attempt, Landing, Purpose, Stage};
 use bulkhead_signing::SigningError;
 use bulkhead_signing::policy::Refusal;
+use bulkhead_venue::Journal;
 
 use super::Pursuit;
 use super::sending::Sending;
@@ -22,7 +23,6 @@ use super::trade::{Needs, Stop, refused, shown};
 use crate::chain::{At, Chain, ChainError};
 use crate::contracts::Erc20;
 use crate::fees::GasPrice;
-use crate::journal::Journal;
 use crate::revert;
 use crate::route;
 use crate::settings::Token;

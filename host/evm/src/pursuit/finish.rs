@@ -8,14 +8,14 @@ use bulkhead_core::money::{Money, Quantity};
 use bulkhead_core::order::Side;
 use bulkhead_core::venue::ReportedEvent;
 use bulkhead_core::venue::stage::{Attempt, Landing, TransactionId};
+use bulkhead_venue::{Journal, Left};
 use rust_decimal::Decimal;
 use tokio::time::Instant;
 
 use super::trade::End;
-use super::{Left, Pursuit, hash_of, unpacked};
+use super::{Pursuit, hash_of, unpacked};
 use crate::amounts::from_units;
 use crate::chain::{At, Chain, ChainError};
-use crate::journal::Journal;
 use crate::settings::GasValue;
 use crate::{revert, route, settlement};
 

@@ -4,13 +4,13 @@ use alloy::consensus::TxEip1559;
 use alloy::primitives::{Bytes, TxKind, U256};
 use alloy::rpc::types::TransactionRequest;
 use bulkhead_core::venue::stage::{Attempt, Landing, Purpose, Stage, TransactionId};
+use bulkhead_venue::{Journal, Left};
 use tokio::time::Instant;
 
 use super::sending::Outcome;
-use super::{Left, Pursuit, hash_of, nonce_of, unpacked};
+use super::{Pursuit, hash_of, nonce_of, unpacked};
 use crate::chain::{Chain, ChainError, Sent};
 use crate::fees::GasPrice;
-use crate::journal::Journal;
 
 /// What a transfer of nothing to oneself uses.
 const PLAIN_GAS: u64 = 21_000;

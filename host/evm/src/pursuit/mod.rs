@@ -33,11 +33,11 @@ use bulkhead_core::venue::stage::{
 };
 use bulkhead_core::venue::{ReportedEvent, VenueNews};
 use bulkhead_signing::EvmSigner;
+use bulkhead_venue::{Journal, Left, Ticket};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::chain::{Chain, ChainError};
-use crate::journal::{Journal, JournalError};
 use crate::lane::Lane;
 use crate::settings::{ChainSettings, Market};
 
@@ -55,7 +55,7 @@ pub struct Desk<C, J> {
     /// The chain.
     pub chain: C,
     /// The account's journal.
-    pub journal: J,
+    pub journal: Arc<J>,
     /// Who signs.
     pub signer: Arc<dyn EvmSigner>,
     /// The nonces.
@@ -68,19 +68,6 @@ pub struct Desk<C, J> {
     pub claims: Arc<std::sync::Mutex<Claims>>,
     /// When it was found last that what an instrument is of can be sold again.
     pub sellable: std::sync::Mutex<BTreeMap<InstrumentId, Instant>>,
-}
-
-/// An order, as the host hands it over.
-#[derive(Debug, Clone)]
-pub struct Ticket {
-    /// What was ordered.
-    pub terms: OrderTerms,
-    /// The most that a purchase may cost, in the account's currency.
-    pub budget: Money,
-    /// What was signed for it before.
-    pub attempts: Attempts,
-    /// Whether it is to be taken back.
-    pub cancel_asked: bool,
 }
 
 /// An order on its way.
@@ -104,17 +91,6 @@ pub(crate) struct Pursuit<C, J> {
     sent: Option<Instant>,
 }
 
-/// An order is left as it is: the host ends, or a person must look. Its transactions are in the journal.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Left {
-    /// The journal takes nothing.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// What the chain or the signer says can't be.
-    #[error("{0}")]
-    Contradiction(String),
-}
-
 /// What is to be done next.
 enum Situation {
     /// Something may still land.
@@ -129,27 +105,8 @@ enum Situation {
     Fresh,
 }
 
-impl<C: Chain, J: Journal> Pursuit<C, J> {
-    pub(crate) fn new(desk: Arc<Desk<C, J>>, ticket: Ticket, cancel: watch::Receiver<bool>) -> Self {
-        let Ticket { terms, budget, attempts, cancel_asked: _ } = ticket;
-        let begun = Instant::now();
-        Self {
-            desk,
-            terms,
-            budget,
-            attempts,
-            cancel,
-            begun,
-            given_up: 0,
-            claimed: None,
-            not_taken: None,
-            given_up_for: None,
-            sent: None,
-        }
-    }
-
-    /// Goes on until the order has ended. After an error it can be called again: it looks at its transactions and goes on.
-    pub(crate) async fn run(&mut self) -> Result<(), Left> {
+impl<C: Chain, J: Journal> bulkhead_venue::Pursuit for Pursuit<C, J> {
+    async fn run(&mut self) -> Result<(), Left> {
         loop {
             match self.situation() {
                 Situation::Open => self.follow().await?,
@@ -172,6 +129,26 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
                     }
                 }
             }
+        }
+    }
+}
+
+impl<C: Chain, J: Journal> Pursuit<C, J> {
+    pub(crate) fn new(desk: Arc<Desk<C, J>>, ticket: Ticket, cancel: watch::Receiver<bool>) -> Self {
+        let Ticket { terms, budget, attempts, cancel_asked: _ } = ticket;
+        let begun = Instant::now();
+        Self {
+            desk,
+            terms,
+            budget,
+            attempts,
+            cancel,
+            begun,
+            given_up: 0,
+            claimed: None,
+            not_taken: None,
+            given_up_for: None,
+            sent: None,
         }
     }
 

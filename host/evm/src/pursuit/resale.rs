@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use alloy::primitives::{Address, U256};
 use bulkhead_core::identifier::InstrumentId;
+use bulkhead_venue::Journal;
 use tokio::time::Instant;
 
 use super::Pursuit;
 use crate::chain::Chain;
-use crate::journal::Journal;
 use crate::pools::round_trip::{self, RoundTrip, RoundTripError, Verdict};
 use crate::settings::{GasValue, Market, Route, TransferFees};
 

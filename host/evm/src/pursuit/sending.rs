@@ -6,11 +6,11 @@ use alloy::consensus::TxEip1559;
 use bulkhead_core::venue::stage::{Purpose, SignedTransaction, Stage, TransactionId, Uniqueness};
 use bulkhead_signing::policy::Refusal;
 use bulkhead_signing::{OrderName, Purpose as SigningPurpose, SigningError, SigningRequest, Step};
+use bulkhead_venue::{Journal, Left};
 use tokio::time::Instant;
 
-use super::{FIRST_PAUSE, LONGEST_PAUSE, Left, Pursuit, unpacked};
+use super::{FIRST_PAUSE, LONGEST_PAUSE, Pursuit, unpacked};
 use crate::chain::{Chain, RejectionKind, Sent};
-use crate::journal::Journal;
 use crate::lane::Lease;
 
 /// How long a signer that can't be reached is asked again while a nonce is held for it.

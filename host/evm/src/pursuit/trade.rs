@@ -6,16 +6,16 @@ use alloy::rpc::types::TransactionRequest;
 use bulkhead_core::money::Money;
 use bulkhead_core::order::{Pricing, Side};
 use bulkhead_core::venue::stage::{Purpose, Stage};
+use bulkhead_venue::{Journal, Left};
 use tokio::time::Instant;
 
+use super::Pursuit;
 use super::resale::Unsellable;
 use super::sending::Sending;
-use super::{Left, Pursuit};
 use crate::amounts::{basis_points_of, from_units, to_units, to_units_down};
 use crate::chain::{At, Chain, ChainError, Head};
 use crate::contracts::Erc20;
 use crate::fees::GasPrice;
-use crate::journal::Journal;
 use crate::revert;
 use crate::route::{self, Quote, Swap, Terms};
 use crate::settings::{Market, Route, Token, TransferFees};

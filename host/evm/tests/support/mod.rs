@@ -34,14 +34,13 @@ use bulkhead_core::venue::{Execution, VenueMessage, VenueNews};
 use bulkhead_evm::amounts::from_units;
 use bulkhead_evm::executor::{Executor, StartError};
 use bulkhead_evm::fees::FeeLimits;
-use bulkhead_evm::journal::{Journal, JournalError};
-use bulkhead_evm::pursuit::Ticket;
 use bulkhead_evm::rpc::{EndpointSettings, Endpoints};
 use bulkhead_evm::settings::{ChainSettings, GasValue, Market, Route, Token, TransferFees};
 use bulkhead_evm_chain::account::account;
 use bulkhead_evm_chain::{Chain, Options};
 use bulkhead_signing::policy::Refusal;
 use bulkhead_signing::{EvmSigner, Purpose, SignedTransaction, SigningError, SigningRequest, Step};
+use bulkhead_venue::{ChainExecutor as _, Journal, JournalError, Ticket};
 use rust_decimal::Decimal;
 
 pub(crate) const X: InstrumentId = InstrumentId(0);

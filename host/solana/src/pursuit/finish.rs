@@ -3,14 +3,14 @@
 use bulkhead_core::money::{Money, Quantity};
 use bulkhead_core::venue::ReportedEvent;
 use bulkhead_core::venue::stage::{Attempt, Landing, TransactionId};
+use bulkhead_venue::{Journal, Left};
 use rust_decimal::Decimal;
 
 use super::prepare::is_slippage;
 use super::trade::End;
-use super::{LONGEST_PAUSE, Left, Pursuit, signature_of};
+use super::{LONGEST_PAUSE, Pursuit, signature_of};
 use crate::amounts::from_units;
 use crate::cluster::Cluster;
-use crate::journal::Journal;
 use crate::jupiter::Ask;
 use crate::programs::{SOL_DECIMALS, WRAPPED_SOL};
 use crate::settings::FeeValue;

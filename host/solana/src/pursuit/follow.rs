@@ -1,12 +1,12 @@
 //! What becomes of transactions that are out there.
 
 use bulkhead_core::venue::stage::{Attempt, Landing, SignedTransaction, Stage, TransactionId, Uniqueness};
+use bulkhead_venue::{Journal, Left};
 use solana_transaction::versioned::VersionedTransaction;
 use tokio::time::Instant;
 
-use super::{Left, Pursuit, signature_of};
+use super::{Pursuit, signature_of};
 use crate::cluster::{Cluster, ClusterError, Heights, Known, Level, Sent, Status};
-use crate::journal::Journal;
 use crate::settings::Finality;
 
 impl<C: Cluster, J: Journal> Pursuit<C, J> {

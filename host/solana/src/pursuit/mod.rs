@@ -27,6 +27,7 @@ use bulkhead_core::money::Money;
 use bulkhead_core::order::OrderTerms;
 use bulkhead_core::venue::stage::{Attempt, Attempts, Landing, Stage, TransactionId};
 use bulkhead_core::venue::{ReportedEvent, VenueNews};
+use bulkhead_venue::{Journal, Left, Ticket};
 use rust_decimal::Decimal;
 use solana_address::Address;
 use solana_signature::Signature;
@@ -34,7 +35,6 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, ClusterError};
-use crate::journal::{Journal, JournalError};
 use crate::jupiter::SwapApi;
 use crate::settings::{Market, SolanaSettings};
 use crate::signer::SolanaSigner;
@@ -52,7 +52,7 @@ pub struct Desk<C, J> {
     /// The aggregator.
     pub swaps: Arc<dyn SwapApi>,
     /// The account's journal.
-    pub journal: J,
+    pub journal: Arc<J>,
     /// Who signs.
     pub signer: Arc<dyn SolanaSigner>,
     /// Bounds and markets.
@@ -63,19 +63,6 @@ pub struct Desk<C, J> {
     pub last_fee_value: Mutex<Option<Decimal>>,
     /// When it was found last that nobody has a say over what an instrument is of, and that it can be sold again.
     pub safe: Mutex<BTreeMap<InstrumentId, Instant>>,
-}
-
-/// An order, as the host hands it over.
-#[derive(Debug, Clone)]
-pub struct Ticket {
-    /// What was ordered.
-    pub terms: OrderTerms,
-    /// The most that a purchase may cost, in the account's currency.
-    pub budget: Money,
-    /// What was signed for it before.
-    pub attempts: Attempts,
-    /// Whether it is to be taken back.
-    pub cancel_asked: bool,
 }
 
 /// An order on its way.
@@ -95,17 +82,6 @@ pub(crate) struct Pursuit<C, J> {
     sent: Option<Instant>,
 }
 
-/// An order is left as it is: the host ends, or a person must look. Its transactions are in the journal.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Left {
-    /// The journal takes nothing.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// What the cluster or the signer says can't be.
-    #[error("{0}")]
-    Contradiction(String),
-}
-
 /// What is to be done next.
 enum Situation {
     /// Something may still land.
@@ -118,15 +94,8 @@ enum Situation {
     Fresh,
 }
 
-impl<C: Cluster, J: Journal> Pursuit<C, J> {
-    pub(crate) fn new(desk: Arc<Desk<C, J>>, ticket: Ticket, cancel: watch::Receiver<bool>) -> Self {
-        let Ticket { terms, budget, attempts, cancel_asked: _ } = ticket;
-        let begun = Instant::now();
-        Self { desk, terms, budget, attempts, cancel, begun, given_up: 0, withheld: None, sent: None }
-    }
-
-    /// Goes on until the order has ended.
-    pub(crate) async fn run(mut self) -> Result<(), Left> {
+impl<C: Cluster, J: Journal> bulkhead_venue::Pursuit for Pursuit<C, J> {
+    async fn run(&mut self) -> Result<(), Left> {
         loop {
             match self.situation() {
                 Situation::Open => self.follow().await?,
@@ -139,6 +108,14 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
                 }
             }
         }
+    }
+}
+
+impl<C: Cluster, J: Journal> Pursuit<C, J> {
+    pub(crate) fn new(desk: Arc<Desk<C, J>>, ticket: Ticket, cancel: watch::Receiver<bool>) -> Self {
+        let Ticket { terms, budget, attempts, cancel_asked: _ } = ticket;
+        let begun = Instant::now();
+        Self { desk, terms, budget, attempts, cancel, begun, given_up: 0, withheld: None, sent: None }
     }
 
     /// An order is over only when all of it is final: two of its transactions never wait side by side, so that holds

@@ -1,6 +1,7 @@
 //! Before a purchase: who has a say over the token, and can it be sold again? A token that can't is worth nothing, whatever
 //! its pool says.
 
+use bulkhead_venue::Journal;
 use solana_message::AddressLookupTableAccount;
 use tokio::time::Instant;
 
@@ -10,7 +11,6 @@ use super::trade::{Stop, refused};
 use crate::amounts::share_up;
 use crate::cluster::Cluster;
 use crate::effects::holding;
-use crate::journal::Journal;
 use crate::jupiter::{Ask, Offer, Parts, Quote};
 use crate::mint::read_mint;
 use crate::programs::MOST_UNITS;

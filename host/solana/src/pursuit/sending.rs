@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use bulkhead_core::venue::stage::{Purpose, SignedTransaction, Stage, TransactionId, Uniqueness};
+use bulkhead_venue::{Journal, Left};
 use solana_signature::Signature;
 use solana_transaction_error::TransactionError;
 use tokio::time::Instant;
 
 use super::prepare::Prepared;
 use super::trade::{Stop, refused};
-use super::{FIRST_PAUSE, LONGEST_PAUSE, Left, Pursuit};
+use super::{FIRST_PAUSE, LONGEST_PAUSE, Pursuit};
 use crate::cluster::{Cluster, Rejection, Sent};
-use crate::journal::Journal;
 use crate::signer::SignerError;
 use crate::verify::Verified;
 

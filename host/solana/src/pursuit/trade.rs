@@ -1,8 +1,9 @@
 //! From an order of which nothing is out there to a signed trade, or to an end before that.
 
-use super::{Left, Pursuit};
+use bulkhead_venue::{Journal, Left};
+
+use super::Pursuit;
 use crate::cluster::{Cluster, ClusterError};
-use crate::journal::Journal;
 use crate::jupiter::SwapError;
 
 /// How often an order is begun anew after a transaction that could not land.
