@@ -53,14 +53,16 @@ impl Reconciliations {
 pub struct ReconciliationTable {
     /// When, by the machine's clock; null when it was not possible yet.
     pub checked: Option<String>,
-    /// The chain's number.
-    pub chain_id: u64,
+    /// The number of an EVM chain; null for other chains.
+    pub chain_id: Option<u64>,
+    /// The hash of the first block of a Solana cluster; null for other chains.
+    pub cluster: Option<String>,
     /// The account's address.
     pub address: String,
-    /// The height of the block that all figures are of.
+    /// The height of the block that all figures are of; its slot on Solana.
     pub block: u64,
-    /// The block's time.
-    pub block_time: String,
+    /// The block's time; null where the chain does not tell it.
+    pub block_time: Option<String>,
     /// Native currency at the address.
     pub native: Decimal,
     /// Whether trading halts over something.
@@ -76,9 +78,9 @@ pub struct ReconciliationTable {
 pub struct ReconciliationRow {
     /// Its name, by which a difference is ignored.
     pub subject: String,
-    /// balance, allowance, transactions or pending.
+    /// balance, allowance, delegate, close-authority, transactions, pending, other-tokens or rent.
     pub kind: String,
-    /// Of which token; null for transactions.
+    /// Of which token; null for what is not about one.
     pub token: Option<String>,
     /// What the books say.
     pub books: Decimal,

@@ -10,12 +10,14 @@ use bulkhead_core::engine::Engine;
 use bulkhead_core::input::Command;
 use bulkhead_core::money::Price;
 use bulkhead_core::reconciliation::Adjustment;
-use bulkhead_evm::reconcile::books::BookedAsset;
-use bulkhead_evm::reconcile::{Books, Reconciliation, Row, RowKind, Verdict};
+use bulkhead_evm::reconcile::EvmWallet;
 use bulkhead_evm::rpc::Endpoints;
 use bulkhead_sequencer::recovery::recover;
 use bulkhead_store::clock::now;
 use bulkhead_store::database::{Database, Options};
+use bulkhead_venue::reconcile::books::BookedAsset;
+use bulkhead_venue::reconcile::figures::ChainName;
+use bulkhead_venue::reconcile::{Reconciliation, Row, RowKind, Verdict};
 use comfy_table::{CellAlignment, Table};
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -79,7 +81,7 @@ pub(crate) fn reconcile(arguments: &ReconcileArguments) -> Result<()> {
 pub(crate) fn compare(name: &str, configuration: &Configuration) -> Result<Reconciliation> {
     let engine = engine(name, configuration)?;
     let (runtime, comparison) = comparison(name, configuration)?;
-    let books = Books::of(&engine, &comparison.settings);
+    let books = comparison.books(&engine);
     Ok(runtime.block_on(comparison.compare(&books))?)
 }
 
@@ -102,8 +104,9 @@ fn comparison(name: &str, configuration: &Configuration) -> Result<(Runtime, Com
     let evm = configuration.evm.as_ref().context("the section [evm] is missing")?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let endpoints = Arc::new(Endpoints::new(evm.chain_id, &settings::endpoints(evm)?)?);
-    let (address, chain) = (signer::address(configuration)?, settings::chain_settings(evm)?);
-    Ok((runtime, Comparison::new(name, evm, chain, endpoints, address)))
+    let (address, settings) = (signer::address(configuration)?, settings::chain_settings(evm)?);
+    let wallet = Arc::new(EvmWallet { endpoints, settings, address });
+    Ok((runtime, Comparison::new(name, wallet, &evm.reconciliation)))
 }
 
 /// The accounts that trade outside; the one that is named, or all.
@@ -153,9 +156,11 @@ fn show(arguments: &ReconcileArguments) -> Result<()> {
     Ok(())
 }
 
-/// Whether something differs beyond the tolerance. A permission that is left is no loss.
+/// Whether something differs beyond the tolerance. A permission that is left is no loss, and what anybody can send no
+/// difference.
 fn differs(found: &Reconciliation) -> bool {
-    found.rows.iter().any(|row| row.verdict.is_open() && row.kind != RowKind::Allowance)
+    let is_difference = |row: &&Row| !matches!(row.kind, RowKind::Allowance | RowKind::OtherTokens);
+    found.rows.iter().filter(is_difference).any(|row| row.verdict.is_open())
 }
 
 fn for_people(name: &str, found: &Reconciliation) -> String {
@@ -184,12 +189,16 @@ fn for_people(name: &str, found: &Reconciliation) -> String {
             verdict(row),
         ]);
     }
+    let (block, costs) = match figures.chain {
+        ChainName::Evm(_) => ("block", "gas"),
+        ChainName::Solana(_) => ("slot", "fees"),
+    };
     let mut text = format!(
-        "{name}: {} on chain {}, block {}, {} native for gas\n{lines}",
+        "{name}: {} on {}, {block} {}, {} native for {costs}\n{lines}",
         figures.address,
-        figures.chain_id,
+        figures.chain,
         figures.block,
-        shown(found.native())
+        shown(figures.native)
     );
     for row in found.rows.iter().filter(|row| row.verdict.is_open()) {
         text.push_str(&format!("\n{}: {}\n  {}", row.subject, row.in_words(), advice(row)));
@@ -229,6 +238,12 @@ fn advice(row: &Row) -> String {
         RowKind::Allowance => {
             format!("an order that failed may have left it; the next one of the kind uses it up, {ignore}")
         }
+        RowKind::Delegate | RowKind::CloseAuthority => format!(
+            "take the permission back with a wallet. If you did not give it, somebody has the key: move the funds to \
+             another one now; {ignore}"
+        ),
+        RowKind::OtherTokens => format!("anybody can send some, and nothing is done with them; {ignore}"),
+        RowKind::Rent => "closing the accounts brings it back".to_owned(),
         RowKind::Transactions | RowKind::Pending => format!(
             "somebody else uses the key. If that was not you, move the funds to another key now; {ignore}"
         ),

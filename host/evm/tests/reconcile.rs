@@ -4,15 +4,17 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256};
 use bulkhead_core::order::Side;
-use bulkhead_evm::reconcile::{
-    Books, BooksSource, ReconcileError, Reconciliation, Tolerance, Verdict, reconcile,
-};
+use bulkhead_evm::reconcile::{EvmWallet, books};
 use bulkhead_evm::rpc::{EndpointSettings, Endpoints};
 use bulkhead_evm_chain::Options;
+use bulkhead_venue::reconcile::{
+    Books, BooksSource, ReconcileError, Reconciliation, Tolerance, Verdict, reconcile,
+};
 use rust_decimal::Decimal;
 use support::{Account, decimal, units};
 
@@ -20,7 +22,7 @@ struct Live<'a>(&'a Account);
 
 impl BooksSource for Live<'_> {
     async fn read(&self) -> Result<Books, ReconcileError> {
-        Ok(Books::of(&self.0.books.lock().unwrap().engine, &self.0.settings))
+        Ok(books(&self.0.books.lock().unwrap().engine, &self.0.settings))
     }
 }
 
@@ -28,7 +30,7 @@ fn tolerance() -> Tolerance {
     Tolerance { fraction: decimal("0.0001"), dust: decimal("0.01"), surplus_halts: true }
 }
 
-fn endpoints(account: &Account) -> Endpoints {
+fn wallet(account: &Account) -> EvmWallet {
     let settings: Vec<EndpointSettings> = account
         .urls
         .iter()
@@ -38,15 +40,13 @@ fn endpoints(account: &Account) -> Endpoints {
             timeout: Duration::from_millis(1_500),
         })
         .collect();
-    Endpoints::new(account.settings.chain_id, &settings).unwrap()
+    let endpoints = Arc::new(Endpoints::new(account.settings.chain_id, &settings).unwrap());
+    EvmWallet { endpoints, settings: account.settings.clone(), address: account.key.address() }
 }
 
 /// Compares, and ignores what was there before the first order as a host does.
 async fn compared(account: &Account) -> Reconciliation {
-    let endpoints = endpoints(account);
-    let address = account.key.address();
-    let found =
-        reconcile(&endpoints, &account.settings, address, &tolerance(), &Live(account)).await.unwrap();
+    let found = reconcile(&wallet(account), &tolerance(), &Live(account)).await.unwrap();
     for (subject, difference) in &found.baseline {
         account.command(bulkhead_core::input::Command::Ignore {
             subject: subject.clone(),
@@ -144,7 +144,6 @@ async fn an_order_on_its_way_is_no_difference_wherever_it_is() {
 async fn a_chain_that_does_not_answer_is_no_chain_that_agrees() {
     let mut account = Account::start(Options::default()).await;
     account.chain.stop();
-    let (endpoints, address) = (endpoints(&account), account.key.address());
-    let answer = reconcile(&endpoints, &account.settings, address, &tolerance(), &Live(&account)).await;
+    let answer = reconcile(&wallet(&account), &tolerance(), &Live(&account)).await;
     assert!(matches!(answer, Err(ReconcileError::Chain(_))), "{answer:?}");
 }

@@ -9,8 +9,10 @@ use anyhow::{Context as _, Result, bail};
 use bulkhead_configuration::{Evm, FeedSource, Mode};
 use bulkhead_evm::chain::Chain;
 use bulkhead_evm::executor::Executor;
+use bulkhead_evm::reconcile::EvmWallet;
 use bulkhead_evm::rpc::Endpoints;
 use bulkhead_evm::rpc::private::PrivateFirst;
+use bulkhead_evm::settings::ChainSettings;
 use bulkhead_signing::EvmSigner;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
@@ -135,9 +137,13 @@ impl ChainHost {
                 );
             }
             tracing::info!(account = account.name, address = %signer.address(), chain = evm.chain_id, "trades real funds");
-            let comparison =
-                Comparison::new(&account.name, evm, chain_settings, Arc::clone(&endpoints), signer.address());
-            let parts = Parts { handle: self.handle().clone(), comparison, signer };
+            let wallet = EvmWallet {
+                endpoints: Arc::clone(&endpoints),
+                settings: chain_settings.clone(),
+                address: signer.address(),
+            };
+            let comparison = Comparison::new(&account.name, Arc::new(wallet), &evm.reconciliation);
+            let parts = Parts { handle: self.handle().clone(), comparison, settings: chain_settings, signer };
             venues.push(Some(match private {
                 None => parts.start_on(endpoints),
                 Some(private) => parts.start_on(PrivateFirst::new(endpoints, &private)?),
@@ -161,14 +167,15 @@ impl ChainHost {
 struct Parts {
     handle: Handle,
     comparison: Comparison,
+    settings: ChainSettings,
     signer: Arc<dyn EvmSigner>,
 }
 
 impl Parts {
     fn start_on<C: Chain>(self, chain: C) -> StartOutside {
         Box::new(move |engine, wake, told| {
-            let Self { handle, comparison, signer } = self;
-            let (account, settings) = (comparison.account.clone(), comparison.settings.clone());
+            let Self { handle, comparison, settings, signer } = self;
+            let account = comparison.account.clone();
             let start = async move |journal: AccountJournal, open| {
                 Ok(Executor::start(account, settings, chain, journal, signer, open).await?)
             };

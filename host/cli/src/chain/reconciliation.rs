@@ -4,22 +4,20 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use alloy_primitives::Address;
 use anyhow::{Context as _, Result};
 use bulkhead_api::{BookedPart, IgnoredDifference, ReconciliationRow, ReconciliationTable, written};
-use bulkhead_configuration::{Evm, EvmSurplus};
+use bulkhead_configuration::{EvmReconciliation, EvmSurplus};
 use bulkhead_core::engine::Engine;
 use bulkhead_core::input::{Actor, Command, HaltAction, InputKind};
 use bulkhead_core::output::Output;
 use bulkhead_core::reconciliation::Asset;
 use bulkhead_core::time::Timestamp;
-use bulkhead_evm::chain::Chain as _;
-use bulkhead_evm::reconcile::{
-    Books, BooksSource, ReconcileError, Reconciliation, Row, RowKind, Tolerance, reconcile,
-};
-use bulkhead_evm::rpc::Endpoints;
-use bulkhead_evm::settings::ChainSettings;
 use bulkhead_store::clock::now;
+use bulkhead_venue::reconcile::books::BookedAsset;
+use bulkhead_venue::reconcile::figures::ChainName;
+use bulkhead_venue::reconcile::{
+    Books, BooksSource, ReconcileError, Reconciliation, Row, Tolerance, Wallet, reconcile,
+};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
@@ -41,35 +39,31 @@ const ALARMING: u32 = 3;
 #[derive(Clone)]
 pub(crate) struct Comparison {
     pub(crate) account: String,
-    pub(crate) endpoints: Arc<Endpoints>,
-    pub(crate) settings: ChainSettings,
-    pub(crate) address: Address,
-    pub(crate) tolerance: Tolerance,
-    pub(crate) every: Duration,
+    wallet: Arc<dyn Wallet>,
+    tolerance: Tolerance,
+    every: Duration,
 }
 
 impl Comparison {
-    /// As the configuration says.
-    pub(crate) fn new(
-        account: &str,
-        evm: &Evm,
-        settings: ChainSettings,
-        endpoints: Arc<Endpoints>,
-        address: Address,
-    ) -> Self {
-        let reconciliation = &evm.reconciliation;
+    /// Of a wallet, as the configuration says.
+    pub(crate) fn new(account: &str, wallet: Arc<dyn Wallet>, configured: &EvmReconciliation) -> Self {
         let tolerance = Tolerance {
-            fraction: reconciliation.tolerance.0,
-            dust: reconciliation.dust.0,
-            surplus_halts: reconciliation.surplus == EvmSurplus::Halt,
+            fraction: configured.tolerance.0,
+            dust: configured.dust.0,
+            surplus_halts: configured.surplus == EvmSurplus::Halt,
         };
-        let every = duration(reconciliation.every.0);
-        Self { account: account.to_owned(), endpoints, settings, address, tolerance, every }
+        let every = duration(configured.every.0);
+        Self { account: account.to_owned(), wallet, tolerance, every }
+    }
+
+    /// What the books say is there.
+    pub(crate) fn books(&self, engine: &Engine) -> Books {
+        self.wallet.books(engine)
     }
 
     /// Compares once.
     pub(crate) async fn compare(&self, books: &impl BooksSource) -> Result<Reconciliation, ReconcileError> {
-        reconcile(&self.endpoints, &self.settings, self.address, &self.tolerance, books).await
+        reconcile(&*self.wallet, &self.tolerance, books).await
     }
 
     /// Compares before anything is traded, and says what is to be journaled over it before all else. The chain has to
@@ -77,10 +71,10 @@ impl Comparison {
     pub(super) fn begin(&self, runtime: &Handle, engine: &Engine, told: &Told) -> Result<Vec<InputKind>> {
         let found = runtime.block_on(async {
             // A server of another chain is told of by who starts next.
-            if self.endpoints.chain_id().await? != self.settings.chain_id {
+            if !self.wallet.is_on_its_chain().await? {
                 return Ok(None);
             }
-            self.compare(&Books::of(engine, &self.settings)).await.map(Some)
+            self.compare(&self.books(engine)).await.map(Some)
         });
         let found = found.context("the books can't be held against the chain, so nothing is traded")?;
         let Some(found) = found else { return Ok(Vec::new()) };
@@ -154,7 +148,7 @@ impl BooksSource for LiveBooks {
 
 /// Compares beside the thread that trades, as long as it is there.
 pub(super) struct Reconciler {
-    settings: ChainSettings,
+    wallet: Arc<dyn Wallet>,
     asked: Receiver<oneshot::Sender<Reading>>,
     /// Has it compared now.
     now: Arc<Notify>,
@@ -170,17 +164,17 @@ impl Reconciler {
         told: Told,
     ) -> Self {
         let (asking, asked) = channel();
-        let (now, settings) = (Arc::new(Notify::new()), comparison.settings.clone());
+        let (now, wallet) = (Arc::new(Notify::new()), Arc::clone(&comparison.wallet));
         let books = LiveBooks { asking, wake };
         let at_once = Arc::clone(&now);
         let task = runtime.spawn(async move { go_on(&comparison, &books, &journal, &at_once, &told).await });
-        Self { settings, asked, now, task }
+        Self { wallet, asked, now, task }
     }
 
     /// Hands out the books if somebody waits for them.
     pub(super) fn look(&self, engine: &Engine) {
         for answer in self.asked.try_iter() {
-            let books = Books::of(engine, &self.settings);
+            let books = self.wallet.books(engine);
             // Who does not listen any more has ended.
             let _ = answer.send((books, engine.halt().is_some()));
         }
@@ -257,14 +251,19 @@ async fn go_on(
 /// For programs and people.
 pub(crate) fn table(found: &Reconciliation, checked: Timestamp) -> ReconciliationTable {
     let figures = &found.figures;
-    let block_time = Timestamp::from_seconds(i64::try_from(figures.timestamp).unwrap_or(i64::MAX));
+    let time = |seconds: u64| Timestamp::from_seconds(i64::try_from(seconds).unwrap_or(i64::MAX));
+    let (chain_id, cluster) = match &figures.chain {
+        ChainName::Evm(number) => (Some(*number), None),
+        ChainName::Solana(hash) => (None, Some(hash.clone())),
+    };
     ReconciliationTable {
         checked: Some(written(checked)),
-        chain_id: figures.chain_id,
-        address: figures.address.to_string(),
+        chain_id,
+        cluster,
+        address: figures.address.clone(),
         block: figures.block,
-        block_time: written(block_time),
-        native: found.native().normalize(),
+        block_time: figures.timestamp.map(|seconds| written(time(seconds))),
+        native: figures.native.normalize(),
         halts: found.halts(),
         problem: None,
         rows: found.rows.iter().map(row).collect(),
@@ -279,7 +278,7 @@ fn row(row: &Row) -> ReconciliationRow {
         actor: ignored.actor.to_string(),
         since: written(ignored.since),
     });
-    let part = |part: &bulkhead_evm::reconcile::books::BookedAsset| BookedPart {
+    let part = |part: &BookedAsset| BookedPart {
         instrument: match part.asset {
             Asset::Cash => None,
             Asset::Position(_) => Some(part.symbol.clone()),
@@ -290,7 +289,7 @@ fn row(row: &Row) -> ReconciliationRow {
     ReconciliationRow {
         subject: row.subject.clone(),
         kind: row.kind.name().to_owned(),
-        token: matches!(row.kind, RowKind::Balance | RowKind::Allowance).then(|| row.token.clone()),
+        token: row.kind.is_of_token().then(|| row.token.clone()),
         books: row.books.normalize(),
         chain: row.chain.normalize(),
         difference: row.difference.normalize(),

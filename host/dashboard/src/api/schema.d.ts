@@ -2692,11 +2692,11 @@ export interface components {
       /** @description So much more is there than the books say, or less when negative. */
       difference: string;
       ignored?: components['schemas']['IgnoredDifference'] | null;
-      /** @description balance, allowance, transactions or pending. */
+      /** @description balance, allowance, delegate, close-authority, transactions, pending, other-tokens or rent. */
       kind: string;
       /** @description Its name, by which a difference is ignored. */
       subject: string;
-      /** @description Of which token; null for transactions. */
+      /** @description Of which token; null for what is not about one. */
       token?: string | null;
       /** @description So large a difference is none. */
       tolerance: string;
@@ -2715,18 +2715,20 @@ export interface components {
       address: string;
       /**
        * Format: int64
-       * @description The height of the block that all figures are of.
+       * @description The height of the block that all figures are of; its slot on Solana.
        */
       block: number;
-      /** @description The block's time. */
-      block_time: string;
+      /** @description The block's time; null where the chain does not tell it. */
+      block_time?: string | null;
       /**
        * Format: int64
-       * @description The chain's number.
+       * @description The number of an EVM chain; null for other chains.
        */
-      chain_id: number;
+      chain_id?: number | null;
       /** @description When, by the machine's clock; null when it was not possible yet. */
       checked?: string | null;
+      /** @description The hash of the first block of a Solana cluster; null for other chains. */
+      cluster?: string | null;
       /** @description Whether trading halts over something. */
       halts: boolean;
       /** @description Native currency at the address. */

@@ -1,6 +1,6 @@
 //! What the chain says of an address, all of one block.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::eips::BlockId;
 use alloy::primitives::{Address, B256, U256};
@@ -8,7 +8,6 @@ use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::SolCall as _;
 use futures_util::future::try_join_all;
 
-use super::books::spenders;
 use crate::chain::{Chain as _, ChainError};
 use crate::contracts::Erc20;
 use crate::rpc::Endpoints;
@@ -95,4 +94,17 @@ async fn ask(
         Ok(word) => Ok(U256::from_be_bytes(word)),
         Err(_) => Err(ChainError::Malformed(format!("{what}: there is no token at {token}"))),
     }
+}
+
+/// Who may take which token in a trade: the pairs whose permission is looked at.
+fn spenders(settings: &ChainSettings) -> BTreeSet<(Address, Address)> {
+    let mut pairs = BTreeSet::new();
+    for market in &settings.markets {
+        for route in &market.routes {
+            for token in [&market.base, &market.quote].into_iter().filter(|token| !token.native) {
+                pairs.insert((token.address, route.router()));
+            }
+        }
+    }
+    pairs
 }

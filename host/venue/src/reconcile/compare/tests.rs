@@ -1,23 +1,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::primitives::{Address, B256};
 use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::input::Actor;
-use bulkhead_core::reconciliation::Asset;
+use bulkhead_core::reconciliation::{Asset, Ignored};
 use bulkhead_core::time::Timestamp;
 
 use super::*;
-use crate::amounts::to_units;
-use crate::settings::Token;
+use crate::reconcile::books::{BookedAsset, Token};
+use crate::reconcile::figures::ChainName;
 
-const ROUTER: Address = Address::repeat_byte(9);
+const ROUTER: &str = "0x99";
 
 fn decimal(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
-fn token(symbol: &str, number: u8, decimals: u8, native: bool) -> Token {
-    Token { symbol: symbol.to_owned(), address: Address::repeat_byte(number), decimals, native }
+fn token(symbol: &str, id: &str, is_native: bool) -> Token {
+    Token { symbol: symbol.to_owned(), id: id.to_owned(), is_native }
 }
 
 fn booked(token: Token, asset: Asset, amount: &str, price: &str) -> TokenBooks {
@@ -36,8 +35,8 @@ fn booked(token: Token, asset: Asset, amount: &str, price: &str) -> TokenBooks {
 fn books() -> Books {
     Books {
         tokens: vec![
-            booked(token("USD", 1, 6, false), Asset::Cash, "1000", "1"),
-            booked(token("X", 2, 18, false), Asset::Position(InstrumentId(0)), "2", "100"),
+            booked(token("USD", "0x01", false), Asset::Cash, "1000", "1"),
+            booked(token("X", "0x02", false), Asset::Position(InstrumentId(0)), "2", "100"),
         ],
         open_nonces: BTreeSet::new(),
         landed: 5,
@@ -55,20 +54,27 @@ fn fine(subject: &str, difference: &str) -> (String, Ignored) {
 
 fn chain(dollars: &str, units: &str) -> Figures {
     Figures {
-        address: Address::repeat_byte(7),
-        chain_id: 1,
+        chain: ChainName::Evm(1),
+        address: "0x07".to_owned(),
         block: 9,
-        hash: B256::ZERO,
-        timestamp: 1,
-        native: to_units(Decimal::ONE, 18).unwrap(),
-        tokens: BTreeMap::from([
-            (Address::repeat_byte(1), to_units(decimal(dollars), 6).unwrap()),
-            (Address::repeat_byte(2), to_units(decimal(units), 18).unwrap()),
+        timestamp: Some(1),
+        native: Decimal::ONE,
+        balances: BTreeMap::from([
+            ("0x01".to_owned(), decimal(dollars)),
+            ("0x02".to_owned(), decimal(units)),
         ]),
-        allowances: BTreeMap::from([((Address::repeat_byte(1), ROUTER), U256::ZERO)]),
-        mined: 5,
-        pending: 5,
+        permissions: vec![allowance(Decimal::ZERO)],
+        transactions: Some(TransactionCounts { mined: 5, pending: 5 }),
+        beside: None,
     }
+}
+
+fn may(who: &str, kind: PermissionKind) -> Permission {
+    Permission { token: "0x01".to_owned(), who: who.to_owned(), kind }
+}
+
+fn allowance(amount: Decimal) -> Permission {
+    may(ROUTER, PermissionKind::Router(amount))
 }
 
 const STRICT: Tolerance = Tolerance { fraction: Decimal::ZERO, dust: Decimal::ZERO, surplus_halts: true };
@@ -169,7 +175,7 @@ fn what_was_there_before_the_first_order_is_set_aside_and_what_is_missing_then_i
 #[test]
 fn transactions_that_the_journal_does_not_know_halt() {
     let mut figures = chain("1000", "2");
-    (figures.mined, figures.pending) = (6, 6);
+    figures.transactions = Some(TransactionCounts { mined: 6, pending: 6 });
     let mut books = books();
     let found = compare(&books, &figures, &usual());
     assert_eq!(found.why_it_halts(), "1 transactions of the address landed that the journal does not know");
@@ -178,14 +184,14 @@ fn transactions_that_the_journal_does_not_know_halt() {
     assert_eq!(verdict(&compare(&books, &figures, &usual()), TRANSACTIONS), Verdict::OnTheWay);
 
     let mut figures = chain("1000", "2");
-    figures.pending = 7;
+    figures.transactions = Some(TransactionCounts { mined: 5, pending: 7 });
     let found = compare(&books, &figures, &usual());
     assert_eq!(verdict(&found, PENDING), Verdict::Halts);
     assert!(found.why_it_halts().starts_with("1 transactions"), "{}", found.why_it_halts());
     books.open_nonces.insert(6);
     assert!(!compare(&books, &figures, &usual()).halts());
     // A server that says anything holds nobody up.
-    figures.pending = u64::MAX;
+    figures.transactions = Some(TransactionCounts { mined: 5, pending: u64::MAX });
     assert!(compare(&books, &figures, &usual()).halts());
 }
 
@@ -202,9 +208,9 @@ fn what_landed_is_not_counted_from_while_something_is_on_its_way() {
 fn a_permission_that_is_left_is_told_unless_an_order_uses_it() {
     let mut figures = chain("1000", "2");
     // What a purchase may cost more than it does, and did not.
-    figures.allowances.insert((Address::repeat_byte(1), ROUTER), to_units(decimal("50"), 6).unwrap());
+    figures.permissions = vec![allowance(decimal("50"))];
     assert_eq!(verdict(&compare(&books(), &figures, &usual()), "allowance"), Verdict::Tolerated);
-    figures.allowances.insert((Address::repeat_byte(1), ROUTER), U256::MAX);
+    figures.permissions = vec![allowance(Decimal::MAX)];
     let mut books = books();
     let found = compare(&books, &figures, &usual());
     assert!(!found.halts() && found.noted().contains("may still take"), "{}", found.noted());
@@ -219,9 +225,84 @@ fn a_permission_that_is_left_is_told_unless_an_order_uses_it() {
 #[test]
 fn native_currency_beside_the_books_is_for_gas() {
     let mut books = books();
-    books.tokens[1] = booked(token("ETH", 2, 18, true), Asset::Position(InstrumentId(0)), "0.4", "100");
+    books.tokens[1] = booked(token("ETH", "native", true), Asset::Position(InstrumentId(0)), "0.4", "100");
     let figures = chain("1000", "0");
     assert_eq!(verdict(&compare(&books, &figures, &usual()), "balance:ETH"), Verdict::Agrees);
     books.tokens[1].expected = decimal("1.1");
     assert_eq!(verdict(&compare(&books, &figures, &usual()), "balance:ETH"), Verdict::Halts);
+}
+
+#[test]
+fn who_has_no_business_there_halts_as_soon_as_he_may_do_anything() {
+    let mut figures = chain("1000", "2");
+    let mut books = books();
+    figures.permissions = vec![may("eve", PermissionKind::Delegate(decimal("0.5")))];
+    // Neither is it little nor is it an order's.
+    books.on_their_way = true;
+    let found = compare(&books, &figures, &usual());
+    assert_eq!(found.why_it_halts(), "eve may take 0.5 USD, and no order had that allowed");
+    books.ignored.extend([fine("delegate:USD:eve", "0.5")]);
+    assert_eq!(verdict(&compare(&books, &figures, &usual()), "delegate"), Verdict::Ignored);
+    figures.permissions = vec![may("eve", PermissionKind::Delegate(decimal("0.6")))];
+    assert!(compare(&books, &figures, &usual()).halts());
+
+    figures.permissions = vec![may("eve", PermissionKind::CloseAuthority)];
+    let found = compare(&books, &figures, &usual());
+    assert_eq!(found.why_it_halts(), "eve may close the account that holds USD");
+    assert_eq!((found.rows[2].worth, found.rows[2].chain), (None, Decimal::ONE));
+    books.ignored.extend([fine("close-authority:USD:eve", "1")]);
+    assert!(!compare(&books, &figures, &usual()).halts());
+}
+
+/// The figures of a chain that counts no transactions, with so many tokens beside what is traded.
+fn uncounted(dollars: &str, others: usize) -> Figures {
+    let tokens = (0..others).map(|number| format!("m{number}")).collect();
+    let beside = Beside { tokens, rent: decimal("0.002"), native: "SOL".to_owned() };
+    let chain = ChainName::Solana("hash".to_owned());
+    Figures {
+        chain,
+        transactions: None,
+        permissions: Vec::new(),
+        beside: Some(beside),
+        ..self::chain(dollars, "2")
+    }
+}
+
+#[test]
+fn tokens_that_are_not_traded_are_told_when_there_are_more_of_them() {
+    let mut books = books();
+    books.ignored = BTreeMap::from([fine(OTHER_TOKENS, "2")]);
+    for (others, expected) in [(0, Verdict::Ignored), (2, Verdict::Ignored), (3, Verdict::Noted)] {
+        let found = compare(&books, &uncounted("1000", others), &usual());
+        assert_eq!((verdict(&found, OTHER_TOKENS), found.halts()), (expected, false), "{others}");
+    }
+    let found = compare(&books, &uncounted("1000", 7), &usual());
+    let words =
+        "5 more tokens than before are there that are not traded; all of them: m0, m1, m2, m3, m4 and 2 more";
+    assert_eq!(found.noted(), words);
+    // What is bound in accounts is told, and is nobody's fault.
+    let rent = found.rows.last().unwrap();
+    assert_eq!((rent.kind, rent.token.as_str(), rent.verdict), (RowKind::Rent, "SOL", Verdict::Agrees));
+    assert_eq!(rent.chain, decimal("0.002"));
+}
+
+#[test]
+fn what_was_there_before_is_set_aside_once_where_transactions_are_not_counted_either() {
+    let mut books = books();
+    (books.has_ordered, books.landed) = (false, 0);
+    books.ignored.clear();
+    let found = compare(&books, &uncounted("20000", 1), &usual());
+    let expected = [("balance:USD".to_owned(), decimal("19000")), (OTHER_TOKENS.to_owned(), Decimal::ONE)];
+    assert_eq!(found.baseline, expected);
+    assert!(!found.halts() && found.noted().is_empty(), "{found:?}");
+    // Once that was done, what a person has counted again stays so, and what comes is looked at.
+    books.ignored = BTreeMap::from([fine(OTHER_TOKENS, "1")]);
+    let found = compare(&books, &uncounted("20000", 1), &usual());
+    assert!(found.baseline.is_empty() && found.halts(), "{found:?}");
+    // None at all is something to know, too.
+    books.ignored.clear();
+    assert_eq!(
+        compare(&books, &uncounted("1000", 0), &usual()).baseline,
+        [(OTHER_TOKENS.to_owned(), Decimal::ZERO)]
+    );
 }

@@ -1,30 +1,52 @@
-//! What the books say is at the account's address, and what orders on their way may have changed of that by now.
-
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy::consensus::TxEnvelope;
-use alloy::eips::eip2718::Decodable2718 as _;
-use alloy::primitives::{Address, U256};
 use bulkhead_core::engine::Engine;
+use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::order::{Order, Side};
 use bulkhead_core::reconciliation::{Asset, Ignored};
 use bulkhead_core::venue::outside::OutsideVenue;
-use bulkhead_core::venue::stage::{Attempt, Attempts, Landing, Purpose, SignedTransaction};
+use bulkhead_core::venue::stage::{Attempt, Attempts, Landing, Purpose, SignedTransaction, Uniqueness};
 use rust_decimal::Decimal;
 
-use crate::amounts::from_units;
-use crate::pursuit::nonce_of;
-use crate::settings::{ChainSettings, GasValue, Token};
+/// A token, as books and chain both name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// The chain's name of it, by which it is looked up in what the chain says.
+    pub id: String,
+    /// What people call it.
+    pub symbol: String,
+    /// Whether it is the chain's native currency, which transactions are paid with.
+    pub is_native: bool,
+}
 
-/// Decimals of native currency on every EVM chain.
-const NATIVE_DECIMALS: u8 = 18;
+/// An instrument and what it is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Market {
+    /// The instrument's number.
+    pub instrument: InstrumentId,
+    /// What is bought and sold.
+    pub base: Token,
+    /// What it is paid with: the account's currency.
+    pub quote: Token,
+}
+
+/// What of an engine's books a chain can contradict.
+pub struct Traded<'a> {
+    /// What can be traded.
+    pub markets: Vec<Market>,
+    /// Whether transactions are paid with the account's currency, so that what they cost is missing there.
+    pub paid_in_currency: bool,
+    /// The most native currency that a transaction can cost beside what it trades.
+    pub most_cost: &'a dyn Fn(&SignedTransaction) -> Decimal,
+}
 
 /// What the books say, as far as a chain can contradict it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Books {
     /// For each token.
     pub tokens: Vec<TokenBooks>,
-    /// Nonces of transactions that were signed and may still land, or landed and are not final yet.
+    /// Nonces of transactions that were signed and may still land, or landed and are not final yet. None on chains that
+    /// know no nonces.
     pub open_nonces: BTreeSet<u64>,
     /// How many transactions of the account's have landed for good.
     pub landed: u64,
@@ -67,22 +89,19 @@ pub struct BookedAsset {
 impl Books {
     /// The books of an engine.
     #[must_use]
-    pub fn of(engine: &Engine, settings: &ChainSettings) -> Self {
+    pub fn of(engine: &Engine, traded: &Traded<'_>) -> Self {
         let facts = engine.outside_facts();
         let mut tokens: Vec<TokenBooks> = Vec::new();
-        if let Some(market) = settings.markets.first() {
+        if let Some(market) = traded.markets.first() {
             let cash = engine.ledger().cash().0;
-            // Gas that is paid in something else is in the books' cash, and not in what is there of the currency.
-            let elsewhere = match settings.gas_value {
-                GasValue::Native => Decimal::ZERO,
-                GasValue::Route(_) => facts.costs().0,
-            };
+            // What is paid in something else is in the books' cash, and not in what is there of the currency.
+            let elsewhere = if traded.paid_in_currency { Decimal::ZERO } else { facts.costs().0 };
             let booked = BookedAsset { asset: Asset::Cash, symbol: String::new(), booked: cash };
             let mut currency = TokenBooks::new(market.quote.clone(), booked, Some(Decimal::ONE));
             currency.expected = cash.saturating_add(elsewhere);
             tokens.push(currency);
         }
-        for market in &settings.markets {
+        for market in &traded.markets {
             let id = market.instrument;
             let holdings = engine.ledger().holdings();
             let held = holdings.binary_search_by_key(&id, |(held, _)| *held);
@@ -91,10 +110,7 @@ impl Books {
             let price = instrument.and_then(|known| engine.prices().price(id, known)).map(|price| price.0);
             let symbol = instrument.map(|known| known.symbol.clone()).unwrap_or_default();
             let asset = BookedAsset { asset: Asset::Position(id), symbol, booked };
-            let is_same = |known: &TokenBooks| {
-                (known.token.address, known.token.native) == (market.base.address, market.base.native)
-            };
-            match tokens.iter_mut().find(|known| is_same(known)) {
+            match tokens.iter_mut().find(|known| known.token.id == market.base.id) {
                 Some(known) => known.add(asset, price),
                 None => tokens.push(TokenBooks::new(market.base.clone(), asset, price)),
             }
@@ -109,35 +125,39 @@ impl Books {
         };
         for (id, known) in engine.outside().into_iter().flat_map(OutsideVenue::orders) {
             if let Some(order) = engine.order(id) {
-                books.on_its_way(order, known.attempts(), settings);
+                books.on_its_way(order, known.attempts(), traded);
             }
         }
         books
     }
 
     /// Allows for what an order may have done that is not booked yet.
-    fn on_its_way(&mut self, order: &Order, attempts: &Attempts, settings: &ChainSettings) {
+    fn on_its_way(&mut self, order: &Order, attempts: &Attempts, traded: &Traded<'_>) {
         let attempts = attempts.as_slice();
         let open = attempts.iter().filter(|attempt| !attempt.landing.is_final());
-        self.open_nonces.extend(open.filter_map(|attempt| nonce_of(&attempt.transaction)));
+        self.open_nonces.extend(open.filter_map(|attempt| match attempt.transaction.uniqueness {
+            Uniqueness::Nonce(nonce) => Some(nonce),
+            Uniqueness::LastValidHeight(_) => None,
+        }));
         self.on_their_way |= !attempts.is_empty();
         let may_have_traded = attempts.iter().any(|Attempt { transaction, landing }| {
             transaction.purpose == Purpose::Trade && !matches!(landing, Landing::Failed(_) | Landing::Gone)
         });
-        let Some(market) = settings.market(order.terms().instrument) else { return };
-        // Gas is booked with the order's end.
-        let gas = attempts.iter().map(|attempt| most_gas(&attempt.transaction));
-        let gas = gas.fold(Decimal::ZERO, Decimal::saturating_add);
-        for known in self.tokens.iter_mut().filter(|known| known.token.native) {
-            known.may_be_less = known.may_be_less.saturating_add(gas);
+        let instrument = order.terms().instrument;
+        let Some(market) = traded.markets.iter().find(|market| market.instrument == instrument) else {
+            return;
+        };
+        // What transactions cost is booked with the order's end.
+        let cost = attempts.iter().map(|attempt| (traded.most_cost)(&attempt.transaction));
+        let cost = cost.fold(Decimal::ZERO, Decimal::saturating_add);
+        for known in self.tokens.iter_mut().filter(|known| known.token.is_native) {
+            known.take(cost);
         }
         if !may_have_traded {
             return;
         }
-        let of = |token: &Token| (token.address, token.native);
         for known in &mut self.tokens {
-            let (is_base, is_quote) =
-                (of(&known.token) == of(&market.base), of(&known.token) == of(&market.quote));
+            let (is_base, is_quote) = (known.token.id == market.base.id, known.token.id == market.quote.id);
             match order.terms().side {
                 Side::Buy if is_base => known.may_be_more = true,
                 Side::Buy if is_quote => known.take(order.reserved_money().0),
@@ -150,19 +170,15 @@ impl Books {
 }
 
 impl TokenBooks {
-    const fn empty(token: Token, price: Option<Decimal>) -> Self {
-        Self {
+    fn new(token: Token, asset: BookedAsset, price: Option<Decimal>) -> Self {
+        let mut books = Self {
             token,
             assets: Vec::new(),
             expected: Decimal::ZERO,
             may_be_less: Decimal::ZERO,
             may_be_more: false,
             price,
-        }
-    }
-
-    fn new(token: Token, asset: BookedAsset, price: Option<Decimal>) -> Self {
-        let mut books = Self::empty(token, price);
+        };
         books.add(asset, price);
         books
     }
@@ -176,27 +192,4 @@ impl TokenBooks {
     fn take(&mut self, most: Decimal) {
         self.may_be_less = self.may_be_less.saturating_add(most);
     }
-}
-
-/// The most that a transaction can cost, in native currency.
-fn most_gas(transaction: &SignedTransaction) -> Decimal {
-    let mut raw = transaction.raw.as_slice();
-    let Ok(TxEnvelope::Eip1559(signed)) = TxEnvelope::decode_2718(&mut raw) else { return Decimal::ZERO };
-    let signed = signed.tx();
-    let wei = U256::from(signed.gas_limit).saturating_mul(U256::from(signed.max_fee_per_gas));
-    from_units(wei, NATIVE_DECIMALS).unwrap_or(Decimal::MAX)
-}
-
-/// Who may take which token in a trade: the pairs whose permission is looked at.
-#[must_use]
-pub fn spenders(settings: &ChainSettings) -> BTreeSet<(Address, Address)> {
-    let mut pairs = BTreeSet::new();
-    for market in &settings.markets {
-        for route in &market.routes {
-            for token in [&market.base, &market.quote].into_iter().filter(|token| !token.native) {
-                pairs.insert((token.address, route.router()));
-            }
-        }
-    }
-    pairs
 }
