@@ -9,30 +9,15 @@ use std::collections::BTreeMap;
 use solana_account::Account;
 use solana_address::Address;
 
-use crate::programs::{LAMPORTS_PER_SIGNATURE, SYSTEM, TOKEN, TOKEN_2022};
+use crate::holding::holding;
+use crate::programs::{LAMPORTS_PER_SIGNATURE, SYSTEM};
 use crate::verify::{Asked, Summary};
 
 /// What a token account needs to stay, in lamports, at most: those with extensions are larger.
-const MOST_RENT: u64 = 4_000_000;
-
-/// The bytes of a token account before its extensions.
-const TOKEN_ACCOUNT: usize = 165;
+pub(crate) const MOST_RENT: u64 = 4_000_000;
 
 /// Accounts before or after, where they are there.
 pub type Accounts = BTreeMap<Address, Account>;
-
-/// A token account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holding {
-    /// Of which token.
-    pub mint: Address,
-    /// Whose.
-    pub owner: Address,
-    /// How much is in it.
-    pub amount: u64,
-    /// Whether somebody else may take from it, close it, or has frozen it.
-    pub is_encumbered: bool,
-}
 
 /// Why a transaction would do what it must not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,19 +49,6 @@ pub enum Effect {
     /// An account would be somebody else's, or somebody else would have a say over it.
     #[error("{0} would be under somebody else's hand")]
     Encumbered(Address),
-}
-
-/// Reads a token account; `None` when it is none.
-#[must_use]
-pub fn holding(account: &Account) -> Option<Holding> {
-    let is_token = account.owner == TOKEN || account.owner == TOKEN_2022;
-    let data = account.data.get(..TOKEN_ACCOUNT).filter(|_| is_token)?;
-    let key = |at: usize| data.get(at..)?.first_chunk().map(|bytes| Address::new_from_array(*bytes));
-    let word = |at: usize| data.get(at..)?.first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
-    let amount = data.get(64..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes))?;
-    // No delegate, initialised and not frozen, nobody else who may close it.
-    let is_free = word(72)? == 0 && data.get(108) == Some(&1) && word(129)? == 0;
-    Some(Holding { mint: key(0)?, owner: key(32)?, amount, is_encumbered: !is_free })
 }
 
 /// The accounts of the wallet that a trial is to show: the wallet, and what is given and got. Its others are not in a
@@ -118,9 +90,9 @@ pub fn check(before: &Accounts, after: &Accounts, asked: &Asked, summary: &Summa
     };
     for token in [&asked.given, &asked.got] {
         let address = own(token);
-        let had = before.get(&address).and_then(holding).is_some_and(|holding| holding.is_encumbered);
+        let had = before.get(&address).and_then(holding).is_some_and(|holding| holding.is_encumbered());
         let Some(holding) = after.get(&address).and_then(holding) else { continue };
-        if holding.owner != asked.owner || (holding.is_encumbered && !had) {
+        if holding.owner != asked.owner || (holding.is_encumbered() && !had) {
             return Err(Effect::Encumbered(address));
         }
     }
@@ -146,7 +118,8 @@ mod tests {
     use solana_hash::Hash;
 
     use super::*;
-    use crate::programs::JUPITER;
+    use crate::holding::TOKEN_ACCOUNT;
+    use crate::programs::{JUPITER, TOKEN};
     use crate::settings::Token;
 
     fn key(number: u8) -> Address {

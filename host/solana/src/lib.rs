@@ -30,6 +30,9 @@ pub mod executor;
 /// What a transaction may cost.
 pub mod fees;
 
+/// Token accounts.
+pub mod holding;
+
 /// The aggregator of swaps.
 pub mod jupiter;
 
@@ -41,6 +44,8 @@ pub mod programs;
 
 /// The way of one order.
 pub mod pursuit;
+
+pub mod reconcile;
 
 /// JSON-RPC servers.
 pub mod rpc;

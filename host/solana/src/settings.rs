@@ -4,6 +4,7 @@ use std::time::Duration;
 use bulkhead_core::identifier::InstrumentId;
 use solana_address::Address;
 
+use crate::cluster::Level;
 use crate::fees::FeeLimits;
 use crate::mint::Protection;
 use crate::programs::{JUPITER, TOKEN, WRAPPED_SOL, associated_account};
@@ -66,6 +67,17 @@ pub enum Finality {
     /// When so many blocks stand on it that it can't leave.
     #[default]
     Finalized,
+}
+
+impl Finality {
+    /// How sure a block is that counts as final.
+    #[must_use]
+    pub const fn level(self) -> Level {
+        match self {
+            Self::Confirmed => Level::Confirmed,
+            Self::Finalized => Level::Finalized,
+        }
+    }
 }
 
 /// How native currency, which fees are paid in, is worth something in the account's currency.

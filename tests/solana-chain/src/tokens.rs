@@ -241,6 +241,23 @@ pub fn give_away(program: Address, account: Address, owner: Address, new: Addres
     Instruction { program_id: program, accounts, data }
 }
 
+/// Lets somebody else close an account.
+#[must_use]
+pub fn let_close(program: Address, account: Address, owner: Address, other: Address) -> Instruction {
+    // The authority to close it, and a new one.
+    let mut data = vec![6, 3, 1];
+    data.extend(other.as_array());
+    let accounts = vec![AccountMeta::new(account, false), AccountMeta::new_readonly(owner, true)];
+    Instruction { program_id: program, accounts, data }
+}
+
+/// Lets nobody else take tokens any more.
+#[must_use]
+pub fn revoke(program: Address, account: Address, owner: Address) -> Instruction {
+    let accounts = vec![AccountMeta::new(account, false), AccountMeta::new_readonly(owner, true)];
+    Instruction { program_id: program, accounts, data: vec![5] }
+}
+
 /// Closes a token account.
 #[must_use]
 pub fn close(program: Address, account: Address, to: Address, owner: Address) -> Instruction {

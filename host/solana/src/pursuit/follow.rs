@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::{Pursuit, signature_of};
 use crate::cluster::{Cluster, ClusterError, Heights, Known, Level, Sent, Status};
-use crate::settings::Finality;
 
 impl<C: Cluster, J: Journal> Pursuit<C, J> {
     /// Looks, and does what is due, until nothing that is out there can change any more.
@@ -101,10 +100,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
     }
 
     pub(super) fn final_level(&self) -> Level {
-        match self.desk.settings.finality {
-            Finality::Confirmed => Level::Confirmed,
-            Finality::Finalized => Level::Finalized,
-        }
+        self.desk.settings.finality.level()
     }
 
     /// Leaders drop what they have no room for, and after a crash nobody knows whether it was sent: the same again can't

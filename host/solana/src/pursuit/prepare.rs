@@ -17,6 +17,7 @@ use super::trade::{Stop, refused};
 use crate::amounts::{from_units, share, share_up, to_units, to_units_down};
 use crate::cluster::{Cluster, Lifetime, Trial};
 use crate::effects::{self, Accounts};
+use crate::holding::holding;
 use crate::jupiter::{AccountMeta, Ask, Instruction, Offer, Parts, Quote};
 use crate::programs::{MOST_UNITS, SYSTEM};
 use crate::settings::{Market, Token};
@@ -267,7 +268,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         let found = self.desk.cluster.accounts(&[owner, given]).await?;
         let found = accounts(&[owner, given], found);
         if !prepared.given.is_native() {
-            let there = found.get(&given).and_then(effects::holding).map_or(0, |holding| holding.amount);
+            let there = found.get(&given).and_then(holding).map_or(0, |holding| holding.amount);
             if there < prepared.amount {
                 let shown = |units| from_units(units, prepared.given.decimals);
                 return Err(refused(format!(

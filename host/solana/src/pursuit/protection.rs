@@ -10,7 +10,7 @@ use super::prepare::is_slippage;
 use super::trade::{Stop, refused};
 use crate::amounts::share_up;
 use crate::cluster::Cluster;
-use crate::effects::holding;
+use crate::holding::holding;
 use crate::jupiter::{Ask, Offer, Parts, Quote};
 use crate::mint::read_mint;
 use crate::programs::MOST_UNITS;

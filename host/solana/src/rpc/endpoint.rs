@@ -1,5 +1,6 @@
 //! One server, asked with Solana's own client.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -34,6 +35,14 @@ use crate::settlement::{Moved, TokenBalance};
 
 /// How many accounts a node shows at once.
 const MOST_ACCOUNTS: usize = 100;
+
+/// Accounts, and the slots that they are of: one, unless they are more than a node shows at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct AccountsInSlots {
+    pub(super) slots: BTreeSet<u64>,
+    /// In the order in which they were asked for.
+    pub(super) accounts: Vec<Option<Account>>,
+}
 
 /// A server.
 pub struct Endpoint {
@@ -123,23 +132,41 @@ impl Endpoint {
         Ok(Lifetime { blockhash, last_valid_height })
     }
 
-    pub(super) async fn accounts(&self, addresses: &[Address]) -> Result<Vec<Option<Account>>, ClusterError> {
+    /// The newest slot of this level.
+    pub(super) async fn slot(&self, level: Level) -> Result<u64, ClusterError> {
+        self.answer(self.client.get_slot_with_commitment(commitment(level)).await)
+    }
+
+    /// Accounts as they are in blocks of this level, and in a slot no older than this. A node that is not that far
+    /// answers nothing.
+    pub(super) async fn accounts(
+        &self,
+        addresses: &[Address],
+        level: Level,
+        least_slot: Option<u64>,
+    ) -> Result<AccountsInSlots, ClusterError> {
         let config = RpcAccountInfoConfig {
             encoding: Some(UiAccountEncoding::Base64),
-            commitment: Some(CommitmentConfig::confirmed()),
+            commitment: Some(commitment(level)),
+            min_context_slot: least_slot,
             ..RpcAccountInfoConfig::default()
         };
-        let mut found = Vec::with_capacity(addresses.len());
+        let mut found =
+            AccountsInSlots { slots: BTreeSet::new(), accounts: Vec::with_capacity(addresses.len()) };
         for some in addresses.chunks(MOST_ACCOUNTS) {
             let texts: Vec<String> = some.iter().map(Address::to_string).collect();
             let answer: Result<Response<Vec<Option<UiAccount>>>, _> =
                 self.client.send(RpcRequest::GetMultipleAccounts, json!([texts, config])).await;
-            let accounts = self.answer(answer)?.value;
+            let Response { context, value: accounts } = self.answer(answer)?;
             if accounts.len() != some.len() {
                 return Err(self.malformed("other accounts than were asked for"));
             }
+            if context.slot < least_slot.unwrap_or_default() {
+                return Err(self.malformed("accounts of an older slot than was asked for"));
+            }
+            found.slots.insert(context.slot);
             for account in accounts {
-                found.push(account.map(|account| self.account(&account)).transpose()?);
+                found.accounts.push(account.map(|account| self.account(&account)).transpose()?);
             }
         }
         Ok(found)
@@ -152,11 +179,12 @@ impl Endpoint {
     pub(super) async fn token_accounts(
         &self,
         owner: Address,
+        level: Level,
     ) -> Result<Vec<(Address, Account)>, ClusterError> {
         let mut found = Vec::new();
         for program in [TOKEN, TOKEN_2022] {
             let filter = json!({"programId": program.to_string()});
-            let config = json!({"encoding": "base64", "commitment": "confirmed"});
+            let config = json!({"encoding": "base64", "commitment": commitment(level).commitment});
             let answer: Result<Response<Vec<RpcKeyedAccount>>, _> = self
                 .client
                 .send(RpcRequest::GetTokenAccountsByOwner, json!([owner.to_string(), filter, config]))
@@ -226,14 +254,10 @@ impl Endpoint {
         signature: Signature,
         level: Level,
     ) -> Result<Option<Moved>, ClusterError> {
-        let commitment = match level {
-            Level::Finalized => CommitmentConfig::finalized(),
-            // Nodes show no transaction of a block that is only processed.
-            Level::Processed | Level::Confirmed => CommitmentConfig::confirmed(),
-        };
         let config = RpcTransactionConfig {
             encoding: Some(UiTransactionEncoding::Base64),
-            commitment: Some(commitment),
+            // Nodes show no transaction of a block that is only processed.
+            commitment: Some(commitment(level.max(Level::Confirmed))),
             max_supported_transaction_version: Some(0),
         };
         let answer: Result<Option<EncodedConfirmedTransactionWithStatusMeta>, _> =
@@ -267,6 +291,15 @@ impl Endpoint {
             }
             _ => Sent::Unknown(format!("{}: its answer can't be read", self.name())),
         }
+    }
+}
+
+/// As nodes call it.
+fn commitment(level: Level) -> CommitmentConfig {
+    match level {
+        Level::Processed => CommitmentConfig::processed(),
+        Level::Confirmed => CommitmentConfig::confirmed(),
+        Level::Finalized => CommitmentConfig::finalized(),
     }
 }
 

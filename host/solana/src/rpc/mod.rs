@@ -8,10 +8,14 @@
 /// Bundles with a tip.
 pub mod bundles;
 
+/// Accounts of one slot, as all servers have them.
+pub mod snapshot;
+
 mod endpoint;
 mod pool;
 pub(crate) mod transport;
 
 pub use endpoint::Endpoint;
 pub use pool::Endpoints;
+pub use snapshot::Snapshot;
 pub use transport::{EndpointSettings, InvalidAddress};

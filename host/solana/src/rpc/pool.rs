@@ -64,9 +64,23 @@ impl Endpoints {
         found
     }
 
+    /// All token accounts of a wallet, of both programs, in blocks of this level. One server's word: for what is told, and
+    /// nothing hangs on.
+    ///
+    /// # Errors
+    ///
+    /// [`ClusterError`] when none answers.
+    pub async fn token_accounts_at(
+        &self,
+        owner: Address,
+        level: Level,
+    ) -> Result<Vec<(Address, Account)>, ClusterError> {
+        self.ask(|endpoint| endpoint.token_accounts(owner, level)).await
+    }
+
     /// Those whose word counts when money hangs on it. One that is behind is left out only when most say so: one that
     /// claims to be far ahead must not silence all others.
-    fn voters(&self) -> Vec<&Endpoint> {
+    pub(super) fn voters(&self) -> Vec<&Endpoint> {
         let mut found = self.awake();
         let reached = reached_by_most(found.iter().map(|endpoint| endpoint.height()).collect());
         found.retain(|endpoint| !is_behind(endpoint.height(), reached.unwrap_or_default()));
@@ -96,7 +110,7 @@ impl Endpoints {
     }
 
     /// Asks all of these at the same time, and gives the answers that came.
-    async fn ask_these<'a, T, F>(
+    pub(super) async fn ask_these<'a, T, F>(
         &'a self,
         what: &str,
         endpoints: Vec<&'a Endpoint>,
@@ -126,7 +140,7 @@ impl Endpoints {
         if answers.is_empty() { Err(problem) } else { Ok(answers) }
     }
 
-    fn nobody(&self) -> ClusterError {
+    pub(super) fn nobody(&self) -> ClusterError {
         let soonest = self.endpoints.iter().filter_map(|endpoint| endpoint.line().rests_until()).min();
         let wait = soonest.map(|until| until.saturating_duration_since(tokio::time::Instant::now()));
         let names: Vec<&str> = self.endpoints.iter().map(Endpoint::name).collect();
@@ -167,11 +181,12 @@ impl Cluster for Endpoints {
     }
 
     async fn accounts(&self, addresses: &[Address]) -> Result<Vec<Option<Account>>, ClusterError> {
-        self.ask(|endpoint| endpoint.accounts(addresses)).await
+        let found = self.ask(|endpoint| endpoint.accounts(addresses, Level::Confirmed, None)).await?;
+        Ok(found.accounts)
     }
 
     async fn token_accounts(&self, owner: Address) -> Result<Vec<(Address, Account)>, ClusterError> {
-        self.ask(|endpoint| endpoint.token_accounts(owner)).await
+        self.token_accounts_at(owner, Level::Confirmed).await
     }
 
     async fn largest_accounts(&self, mint: Address) -> Result<Vec<u64>, ClusterError> {
@@ -247,7 +262,7 @@ fn is_behind(height: u64, other: u64) -> bool {
 }
 
 /// The greatest height that more than half have reached.
-fn reached_by_most(mut heights: Vec<u64>) -> Option<u64> {
+pub(super) fn reached_by_most(mut heights: Vec<u64>) -> Option<u64> {
     heights.sort_unstable();
     heights.get(heights.len().saturating_sub(1) / 2).copied()
 }

@@ -10,9 +10,9 @@ use crate::programs::{
     ASSOCIATED_TOKEN, COMPUTE_BUDGET, MOST_UNITS, SYSTEM, TOKEN, TOKEN_2022, WRAPPED_SOL, associated_account,
 };
 
-const SET_UNIT_LIMIT: u8 = 2;
-const SET_UNIT_PRICE: u8 = 3;
-const TRANSFER_LAMPORTS: [u8; 4] = [2, 0, 0, 0];
+pub(crate) const SET_UNIT_LIMIT: u8 = 2;
+pub(crate) const SET_UNIT_PRICE: u8 = 3;
+pub(crate) const TRANSFER_LAMPORTS: [u8; 4] = [2, 0, 0, 0];
 const CREATE: u8 = 0;
 const CREATE_IDEMPOTENT: u8 = 1;
 const CLOSE_ACCOUNT: u8 = 9;

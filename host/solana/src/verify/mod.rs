@@ -23,6 +23,7 @@ use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 
 pub use instructions::Summary;
+pub(crate) use instructions::{SET_UNIT_LIMIT, SET_UNIT_PRICE, TRANSFER_LAMPORTS};
 pub use message::{MOST_BYTES, Malformed, decode};
 pub use router::{Route, RouteError, read_route};
 pub use tables::{TableError, Tables, read_table};

@@ -267,7 +267,11 @@ impl Account {
 
     /// SOL itself for dollars.
     pub(crate) async fn trading_sol(form: Form) -> Self {
-        let chain = Arc::new(Chain::start(Options::default()).await);
+        Self::trading_sol_on(form, Options::default()).await
+    }
+
+    pub(crate) async fn trading_sol_on(form: Form, options: Options) -> Self {
+        let chain = Arc::new(Chain::start(options).await);
         Self::on(chain, form, WRAPPED_SOL, bulkhead_solana::programs::TOKEN).await
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use solana_account::Account;
 use solana_address::Address;
 
-use super::{RpcError, View, address, commitment, encoded, in_context};
+use super::{RpcError, View, address, encoded, in_context};
 use crate::tokens::{self, TOKEN, TOKEN_2022, holding};
 
 /// How many accounts are asked for at once.
@@ -32,14 +32,14 @@ impl View {
         let address = address(&parameters[0])?;
         let ledger = self.ledger();
         let lamports = ledger.account(&address).map_or(0, |account| account.lamports);
-        Ok(in_context(self.slot(&ledger, commitment(&parameters[1])), lamports.into()))
+        Ok(in_context(self.reached(&ledger, &parameters[1])?, lamports.into()))
     }
 
     fn account(&self, parameters: &Value) -> Result<Value, RpcError> {
         let address = address(&parameters[0])?;
         let ledger = self.ledger();
         let account = ledger.account(&address).as_ref().map_or(Value::Null, shown);
-        Ok(in_context(self.slot(&ledger, commitment(&parameters[1])), account))
+        Ok(in_context(self.reached(&ledger, &parameters[1])?, account))
     }
 
     fn accounts(&self, parameters: &Value) -> Result<Value, RpcError> {
@@ -52,7 +52,7 @@ impl View {
         for wanted in &wanted {
             found.push(ledger.account(&address(wanted)?).as_ref().map_or(Value::Null, shown));
         }
-        Ok(in_context(self.slot(&ledger, commitment(&parameters[1])), found.into()))
+        Ok(in_context(self.reached(&ledger, &parameters[1])?, found.into()))
     }
 
     fn token_balance(&self, parameters: &Value) -> Result<Value, RpcError> {
@@ -61,7 +61,7 @@ impl View {
         let held = ledger.account(&address).as_ref().and_then(holding);
         let held = held.ok_or_else(|| RpcError::parameters("Invalid param: could not find account"))?;
         let amount = amount(held.amount, self.decimals(&ledger, held.mint));
-        Ok(in_context(self.slot(&ledger, commitment(&parameters[1])), amount))
+        Ok(in_context(self.reached(&ledger, &parameters[1])?, amount))
     }
 
     fn token_accounts(&self, parameters: &Value) -> Result<Value, RpcError> {
@@ -81,7 +81,7 @@ impl View {
                 }
             }
         }
-        Ok(in_context(self.slot(&ledger, commitment(&parameters[2])), found.into()))
+        Ok(in_context(self.reached(&ledger, &parameters[2])?, found.into()))
     }
 
     fn supply(&self, parameters: &Value) -> Result<Value, RpcError> {

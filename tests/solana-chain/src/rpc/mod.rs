@@ -119,6 +119,16 @@ impl View {
         ledger.slot().saturating_sub(self.lagging() + after)
     }
 
+    /// The newest slot of the commitment that is asked for, unless it has to be a later one.
+    fn reached(&self, ledger: &Ledger, options: &Value) -> Result<u64, RpcError> {
+        let slot = self.slot(ledger, commitment(options));
+        if options["minContextSlot"].as_u64().is_some_and(|least| slot < least) {
+            let message = "Minimum context slot has not been reached".to_owned();
+            return Err(RpcError { code: -32_016, message, data: json!({"contextSlot": slot}) });
+        }
+        Ok(slot)
+    }
+
     fn method(&self, method: &str, parameters: &Value) -> Result<Value, RpcError> {
         match method {
             "getHealth" => Ok("ok".into()),
