@@ -42,6 +42,9 @@ pub mod programs;
 /// The way of one order.
 pub mod pursuit;
 
+/// Prices as a feed.
+pub mod quotes;
+
 /// JSON-RPC servers.
 pub mod rpc;
 

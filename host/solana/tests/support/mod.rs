@@ -371,7 +371,7 @@ impl Account {
         let jupiter = JupiterSettings {
             url: self.jupiter.url().to_owned(),
             key: None,
-            requests_per_second: None,
+            requests_per_minute: None,
             timeout,
         };
         let swaps: Arc<dyn SwapApi> = match self.form {
