@@ -7,7 +7,7 @@ use std::time::Duration;
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result};
 use bulkhead_api::{BookedPart, IgnoredDifference, ReconciliationRow, ReconciliationTable, written};
-use bulkhead_configuration::{Evm, EvmSurplus};
+use bulkhead_configuration::{Evm, Surplus};
 use bulkhead_core::engine::Engine;
 use bulkhead_core::input::{Actor, Command, HaltAction, InputKind};
 use bulkhead_core::output::Output;
@@ -61,7 +61,7 @@ impl Comparison {
         let tolerance = Tolerance {
             fraction: reconciliation.tolerance.0,
             dust: reconciliation.dust.0,
-            surplus_halts: reconciliation.surplus == EvmSurplus::Halt,
+            surplus_halts: reconciliation.surplus == Surplus::Halt,
         };
         let every = duration(reconciliation.every.0);
         Self { account: account.to_owned(), endpoints, settings, address, tolerance, every }
