@@ -114,7 +114,8 @@ pub fn check(bytes: &[u8]) {
         .iter()
         .filter(|instruction| keys[usize::from(instruction.program_id_index)] == JUPITER)
         .collect();
-    let [swap] = swaps[..] else { panic!("{} swaps", swaps.len()) };
+    assert_eq!(swaps.len(), 1);
+    let swap = swaps[0];
     let accounts: Vec<Address> = swap.accounts.iter().map(|index| keys[usize::from(*index)]).collect();
     let route = read_route(&swap.data, &accounts, JUPITER).expect("it was read before");
     assert_eq!((route.in_amount, route.platform_fee_bps), (asked.amount, 0));

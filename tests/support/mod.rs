@@ -11,6 +11,8 @@ pub(crate) mod raw;
 pub(crate) mod receiver;
 #[cfg(target_os = "linux")]
 pub(crate) mod small_disk;
+#[cfg(feature = "solana")]
+pub(crate) mod solana_place;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

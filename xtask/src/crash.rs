@@ -16,8 +16,10 @@ const PACKAGE: &str = "bulkhead";
 pub(crate) enum Venue {
     /// On paper.
     Paper,
-    /// On a chain of this machine.
+    /// On an EVM chain of this machine.
     Evm,
+    /// On a Solana chain of this machine.
+    Solana,
 }
 
 /// Tells the test how often the host is killed.
@@ -34,6 +36,9 @@ pub(crate) fn run(workspace: &Workspace, venue: Venue, rounds: u64, seed: u64) -
         Venue::Evm => {
             ensure!(evm_chain::prepare(workspace)?, "install Node to start the chain");
             &["--features", "evm", "--test", "on_chain", "--", "--nocapture", "again_and_again"]
+        }
+        Venue::Solana => {
+            &["--features", "solana", "--test", "on_solana", "--", "--nocapture", "again_and_again"]
         }
     };
     let plugins = plugins::build(workspace)?;

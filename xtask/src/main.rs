@@ -27,6 +27,7 @@ mod python;
 mod secret_service;
 mod simulate;
 mod smoke;
+mod solana_chain;
 mod test;
 mod train;
 mod wasm_compiler;
@@ -63,6 +64,8 @@ enum Verb {
         #[arg(long)]
         serve: bool,
     },
+    /// Start a Solana chain with a pool in which others trade, to try things on
+    SolanaChain,
     /// Build the dashboard, which the host takes along when it is built
     Dashboard,
     /// Build everything and watch five strategies trade paper money
@@ -153,6 +156,7 @@ fn run(workspace: &Workspace, verb: Verb) -> anyhow::Result<()> {
         Verb::Plugins => plugins::build(workspace).map(|_| ()),
         Verb::Dashboard => dashboard::build(workspace),
         Verb::EvmChain { serve } => evm_chain::run(workspace, serve),
+        Verb::SolanaChain => solana_chain::run(workspace),
         Verb::Demo { arguments } => demo::run(workspace, &arguments),
         Verb::Test { filter } => test::run(workspace, filter.as_deref()),
         Verb::Bench { filter, arguments } => bench::run(workspace, filter.as_deref(), &arguments),

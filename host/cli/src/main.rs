@@ -55,6 +55,8 @@ const WRONG_USAGE: u8 = 2;
 
 #[cfg(not(feature = "evm"))]
 const WITHOUT_EVM: &str = "this bulkhead was built without EVM chains; `cargo build --release -p bulkhead --features evm` builds one with them";
+#[cfg(all(feature = "evm", not(feature = "solana")))]
+const WITHOUT_SOLANA: &str = "this bulkhead was built without Solana; `cargo build --release -p bulkhead --features solana` builds one with it";
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -25,6 +25,9 @@ const LEAST_PRICE_DECIMALS: u32 = 2;
 /// Prices in pools have no grid; this one is finer than what a trade can be had for.
 const POOL_PRICE_DECIMALS: u32 = 8;
 
+/// Digits behind the point of SOL.
+const NATIVE_DECIMALS: u8 = 9;
+
 /// What the market is: where its inputs come from, and what they speak of.
 pub(crate) struct MarketData {
     source: Source,
@@ -37,7 +40,7 @@ pub(crate) struct MarketData {
 enum Source {
     Simulator(SimulatorSettings),
     Files(Vec<(PathBuf, CsvSettings)>),
-    Pools(Inlets),
+    Chain(Inlets),
 }
 
 /// Those who are told what happens now.
@@ -69,6 +72,7 @@ impl MarketData {
             }
             FeedSource::Csv => Self::files(configuration),
             FeedSource::Pools => Self::pools(configuration),
+            FeedSource::Quotes => Self::quotes(configuration),
         }
     }
 
@@ -89,13 +93,37 @@ impl MarketData {
             pools.join(", "),
             configuration.feed.interval.0
         );
-        Ok(Self { source: Source::Pools(Inlets::default()), instruments, files: Vec::new(), identity })
+        Ok(Self { source: Source::Chain(Inlets::default()), instruments, files: Vec::new(), identity })
+    }
+
+    /// What is traded on Solana, as the aggregator quotes it now.
+    fn quotes(configuration: &Configuration) -> Result<Self> {
+        let solana = configuration.solana.as_ref().context("the section [solana] is missing")?;
+        let (mut instruments, mut markets) = (Vec::new(), Vec::new());
+        for (symbol, market) in &solana.markets {
+            let base =
+                solana.tokens.get(&market.base).context("the base token is not among solana.tokens")?;
+            let decimals = u32::from(base.decimals.unwrap_or(NATIVE_DECIMALS)).min(QUANTITY_DECIMALS);
+            instruments.push(Instrument::new(symbol, POOL_PRICE_DECIMALS, decimals));
+            markets.push(format!(
+                "{symbol} {} for {}",
+                base.mint.as_deref().unwrap_or("SOL"),
+                market.probe.0
+            ));
+        }
+        let identity = format!(
+            "quotes on cluster {}: {}, bars of {}",
+            solana.genesis_hash(),
+            markets.join(", "),
+            configuration.feed.interval.0
+        );
+        Ok(Self { source: Source::Chain(Inlets::default()), instruments, files: Vec::new(), identity })
     }
 
     /// Hands what happened to everybody who reads; whether anybody does, or may begin to.
-    #[cfg_attr(not(feature = "evm"), expect(dead_code, reason = "only chains have pools"))]
+    #[cfg_attr(not(feature = "evm"), expect(dead_code, reason = "only chains tell what happens now"))]
     pub(crate) fn hand_in(&self, inputs: &[Input]) -> bool {
-        let Source::Pools(readers) = &self.source else { return false };
+        let Source::Chain(readers) = &self.source else { return false };
         let Readers { inlets, any } = &mut *readers.lock();
         inlets.retain(|inlet| inputs.iter().all(|input| inlet.send(input.clone()).is_ok()));
         !inlets.is_empty() || !*any
@@ -137,7 +165,7 @@ impl MarketData {
     pub(crate) fn feed(&self) -> Result<Box<dyn Feed + Send>> {
         match &self.source {
             Source::Simulator(settings) => Ok(Box::new(Simulator::new(settings)?)),
-            Source::Pools(readers) => {
+            Source::Chain(readers) => {
                 let (inlet, feed) = LiveFeed::new();
                 let mut readers = readers.lock();
                 readers.inlets.push(inlet);

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
-use super::{Configuration, Evm, InvalidConfiguration, Layers, Mode, Problem};
+use super::{Configuration, Evm, InvalidConfiguration, Layers, Mode, Problem, Solana};
 
 /// The account's name when the configuration names none.
 const ONLY: &str = "main";
 
 /// What an account can have of its own.
-const OWN: [&str; 8] = ["cash", "evm", "faults", "mode", "paper", "risk", "sizing", "slots"];
+const OWN: [&str; 9] = ["cash", "evm", "faults", "mode", "paper", "risk", "sizing", "slots", "solana"];
 
 /// The longest name of an account, in characters.
 const LONGEST_NAME: usize = 64;
@@ -39,7 +39,7 @@ impl Layers {
         }
         for (key, value) in &own.0 {
             if !OWN.contains(&key.as_str()) {
-                let allowed = "an account has mode, cash, slots, risk, sizing, paper, faults and evm of its own; \
+                let allowed = "an account has mode, cash, slots, risk, sizing, paper, faults, evm and solana of its own; \
                                everything else is the host's";
                 problems.push(problem(&format!("{path}.{key}"), value.to_string(), allowed));
             }
@@ -59,17 +59,24 @@ impl Layers {
         &self,
         configuration: &Configuration,
     ) -> Result<Vec<Problem>, InvalidConfiguration> {
-        let mut owners: BTreeMap<(u64, &str, String), String> = BTreeMap::new();
+        let mut owners: BTreeMap<(String, &str, String), String> = BTreeMap::new();
         let mut problems = Vec::new();
         let live = configuration.accounts()?.into_iter().filter(|(_, account)| account.mode == Mode::Live);
         for (name, account) in live {
-            let Some(Evm { chain_id, key, address, .. }) = account.evm else { continue };
+            let (section, place, key, address) = match (account.evm, account.solana) {
+                (Some(Evm { chain_id, key, address, .. }), _) => {
+                    // An address may be written with capitals or without.
+                    ("evm", chain_id.to_string(), key, address.map(|address| address.to_lowercase()))
+                }
+                (None, Some(Solana { cluster, key, address, .. })) => ("solana", cluster, key, address),
+                (None, None) => continue,
+            };
             for (which, found) in [("key", key), ("address", address)] {
                 let Some(found) = found else { continue };
                 let owner =
-                    owners.entry((chain_id, which, found.to_lowercase())).or_insert_with(|| name.clone());
+                    owners.entry((place.clone(), which, found.clone())).or_insert_with(|| name.clone());
                 if *owner != name {
-                    let path = format!("accounts.{name}.evm.{which}");
+                    let path = format!("accounts.{name}.{section}.{which}");
                     problems.push(Problem {
                         origin: self.origin(&path).to_owned(),
                         key: path,

@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::alerts::{ADDRESS, NOT_SHOWN, is_reference, is_safe_address};
+use super::chain::{ChainReconciliation, SignerPlace};
 use super::values::{Limit, Setting, Value as _};
 
 /// The most basis points.
@@ -46,7 +47,7 @@ pub struct Evm {
     pub address: Option<String>,
     /// Where the key is used.
     #[serde(default)]
-    pub signer: EvmSigner,
+    pub signer: SignerPlace,
     /// Where the signer's process listens; "signer/socket" in the storage directory when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
@@ -61,7 +62,7 @@ pub struct Evm {
     pub execution: EvmExecution,
     /// When the books and the chain are held against each other.
     #[serde(default)]
-    pub reconciliation: EvmReconciliation,
+    pub reconciliation: ChainReconciliation,
     /// A server that shows transactions to nobody but those who build blocks; sent to everybody when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub private: Option<EvmPrivate>,
@@ -137,17 +138,6 @@ pub struct EvmRoute {
     pub fees: Vec<u32>,
 }
 
-/// Where a key is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EvmSigner {
-    /// In a process of its own, `bulkhead signer`.
-    #[default]
-    Process,
-    /// In the host itself, which unlocks the keystore when it starts.
-    Local,
-}
-
 /// What is paid for gas.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -220,43 +210,6 @@ impl Default for EvmExecution {
             resale_known_for: Limit(Some(Span::from_seconds(600))),
         }
     }
-}
-
-/// When the books and the chain are held against each other.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct EvmReconciliation {
-    /// How often, beside the start.
-    pub every: Setting<Span>,
-    /// How much of a token may differ before trading is halted, as a fraction of what the books say.
-    pub tolerance: Setting<Decimal>,
-    /// So much more may differ of each token, in the account's currency.
-    pub dust: Setting<Decimal>,
-    /// What becomes of what is there and not in the books.
-    pub surplus: EvmSurplus,
-}
-
-impl Default for EvmReconciliation {
-    /// Every five minutes, within 0.01 % and a hundredth of the currency.
-    fn default() -> Self {
-        Self {
-            every: Setting(Span::from_seconds(300)),
-            tolerance: Setting(Decimal::new(1, 4)),
-            dust: Setting(Decimal::new(1, 2)),
-            surplus: EvmSurplus::default(),
-        }
-    }
-}
-
-/// What becomes of what is there and not in the books.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EvmSurplus {
-    /// Trading halts over it, as over what is missing.
-    #[default]
-    Halt,
-    /// It is told. For addresses that others send to.
-    Report,
 }
 
 /// A server that keeps transactions to itself.
@@ -344,7 +297,6 @@ impl Evm {
             ("execution.deadline", self.execution.deadline),
             ("execution.replace_after", self.execution.replace_after),
             ("execution.poll", self.execution.poll),
-            ("reconciliation.every", self.reconciliation.every),
         ];
         for (key, Setting(span)) in spans {
             if span <= Span::from_nanos(0) {
@@ -385,13 +337,8 @@ impl Evm {
         if self.gas.reserve.0 < Decimal::ZERO {
             wrong("gas.reserve", self.gas.reserve.0.to_string(), "native currency from 0 is expected");
         }
-        if !(Decimal::ZERO..Decimal::ONE).contains(&self.reconciliation.tolerance.0) {
-            let found = self.reconciliation.tolerance.0.to_string();
-            wrong("reconciliation.tolerance", found, "a fraction from 0 to below 1 is expected");
-        }
-        if self.reconciliation.dust.0 < Decimal::ZERO {
-            let found = self.reconciliation.dust.0.to_string();
-            wrong("reconciliation.dust", found, "an amount of the currency from 0 is expected");
+        for (key, found, allowed) in self.reconciliation.problems() {
+            wrong(&format!("reconciliation.{key}"), found, allowed);
         }
         self.references(&mut wrong);
         problems

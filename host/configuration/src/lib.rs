@@ -13,6 +13,7 @@ mod accounts;
 mod alerts;
 mod api;
 mod breakers;
+mod chain;
 mod evm;
 mod journal;
 mod layers;
@@ -20,6 +21,7 @@ mod log;
 mod models;
 mod otlp;
 mod sections;
+mod solana;
 mod values;
 
 use std::collections::BTreeMap;
@@ -43,9 +45,9 @@ pub use self::accounts::OwnSettings;
 pub use self::alerts::{Alerts, KINDS, Telegram, Webhook, is_reference, is_safe_address};
 pub use self::api::{Api, Wallet, WalletRole};
 pub use self::breakers::Breakers;
+pub use self::chain::{ChainReconciliation, SignerPlace, Surplus};
 pub use self::evm::{
-    Evm, EvmExecution, EvmGas, EvmMarket, EvmPool, EvmPrivate, EvmReconciliation, EvmRoute, EvmSigner,
-    EvmSurplus, EvmToken, EvmVersion,
+    Evm, EvmExecution, EvmGas, EvmMarket, EvmPool, EvmPrivate, EvmRoute, EvmToken, EvmVersion,
 };
 pub use self::journal::{Durability, Journal};
 pub use self::layers::Layers;
@@ -55,6 +57,10 @@ pub use self::otlp::Otlp;
 pub use self::sections::{
     Exits, Faults, Feed, FeedSource, InstrumentTerms, Mode, Paper, Risk, SizingMethod, SizingSection, Slot,
     Strategies,
+};
+pub use self::solana::{
+    Solana, SolanaBundles, SolanaExecution, SolanaFees, SolanaFinality, SolanaMarket, SolanaProtection,
+    SolanaSwapForm, SolanaSwaps, SolanaToken, SolanaTokenProgram,
 };
 pub use self::values::{Limit, Setting, Threads, Value as TextValue};
 
@@ -126,6 +132,9 @@ pub struct Configuration {
     /// The EVM chain that accounts trade on, or whose pools they see; none when there is no such section.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evm: Option<Evm>,
+    /// The Solana cluster that accounts trade on, or whose prices they see; none when there is no such section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solana: Option<Solana>,
     /// What accounts have of their own, by their names; one called main when there are none.
     #[serde(default)]
     pub accounts: BTreeMap<String, OwnSettings>,
@@ -433,27 +442,13 @@ impl Layers {
         {
             check(&key, found, false, &allowed);
         }
-        for (key, found, allowed) in c.evm.iter().flat_map(Evm::problems) {
+        for (key, found, allowed) in
+            c.evm.iter().flat_map(Evm::problems).chain(c.solana.iter().flat_map(Solana::problems))
+        {
             check(&key, found, false, &allowed);
         }
-        if c.evm.is_none() && (c.mode == Mode::Live || c.feed.source == FeedSource::Pools) {
-            check("evm", String::new(), false, "the section of the chain is missing: see docs/chains.md");
-        } else if c.mode == Mode::Live {
-            let allowed = "real funds are traded on the chain's own prices: \"pools\" is expected";
-            check(
-                "feed.source",
-                c.feed.source.name().to_owned(),
-                c.feed.source == FeedSource::Pools,
-                allowed,
-            );
-            let key = c.evm.as_ref().and_then(|evm| evm.key.as_ref());
-            let needed = c.accounts.is_empty();
-            check(
-                "evm.key",
-                String::new(),
-                key.is_some() || !needed,
-                "the name of a key is expected: see `bulkhead keys new --help`",
-            );
+        for (key, found, allowed) in c.chain_problems() {
+            check(key, found, false, allowed);
         }
         check(
             "feed.interval",
@@ -519,6 +514,7 @@ fn may_hold_secrets(path: &str) -> bool {
     match parts.next().unwrap_or_default() {
         "alerts" | "otlp" => true,
         "evm" => matches!(parts.next(), None | Some("endpoints" | "private")),
+        "solana" => matches!(parts.next(), None | Some("endpoints" | "swaps" | "bundles")),
         _ => false,
     }
 }

@@ -87,11 +87,19 @@ pub enum FeedSource {
     Simulator,
     /// Files of bars.
     Csv,
-    /// The pools of the chain's markets, as they are now.
+    /// The pools of the EVM chain's markets, as they are now.
     Pools,
+    /// What the aggregator of swaps on Solana would give for the cluster's markets now.
+    Quotes,
 }
 
 impl FeedSource {
+    /// Whether it is a chain's, as things are now.
+    #[must_use]
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Pools | Self::Quotes)
+    }
+
     /// As the configuration has it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -99,6 +107,7 @@ impl FeedSource {
             Self::Simulator => "simulator",
             Self::Csv => "csv",
             Self::Pools => "pools",
+            Self::Quotes => "quotes",
         }
     }
 }

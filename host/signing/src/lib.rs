@@ -24,6 +24,8 @@ pub mod process;
 mod request;
 mod secret;
 mod signer;
+#[cfg(feature = "solana")]
+pub mod solana;
 mod spending;
 mod web3signer;
 

@@ -31,10 +31,12 @@ pub enum OpenSignerError {
     #[error(transparent)]
     Spending(#[from] SpendingError),
     /// It is a key for other chains.
-    #[error("\"{name}\" is no key for EVM chains")]
-    Kind {
+    #[error("\"{name}\" is no key for {wanted}")]
+    OtherKind {
         /// Which.
         name: KeyName,
+        /// What it was to sign for.
+        wanted: &'static str,
     },
 }
 
@@ -80,7 +82,9 @@ impl LocalSigner {
         clock: Clock,
     ) -> Result<Self, OpenSignerError> {
         let (key, info) = unlocked.open(name)?;
-        let key = key.evm_signer().ok_or_else(|| OpenSignerError::Kind { name: name.clone() })?;
+        let key = key
+            .evm_signer()
+            .ok_or_else(|| OpenSignerError::OtherKind { name: name.clone(), wanted: "EVM chains" })?;
         let address = key.address();
         let spending = Mutex::new(Spending::open(spending, address, clock())?);
         let inner =

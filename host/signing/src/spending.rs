@@ -4,25 +4,22 @@
 //! One line a signature; the file is written anew, without what is too old to matter, when it is opened and when it has
 //! grown. One signer at a time has it.
 
+mod line_file;
+
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use alloy_primitives::{Address, U256};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::line_file::LineFile;
 use crate::keystore::KeystoreError;
-use crate::keystore::{at, is_private, make, replace};
 use crate::policy::{Allowed, Asset, Refusal};
 use crate::request::{Purpose, SigningRequest, Step};
 
-const DAY_SECONDS: u64 = 24 * 60 * 60;
+pub(crate) const DAY_SECONDS: u64 = 24 * 60 * 60;
 /// How many nonces of a chain are remembered beyond a day.
 const REMEMBERED_NONCES: usize = 1024;
-/// How many lines the file may have beyond what it must.
-const SPARE_LINES: usize = 4096;
 
 /// Why what was signed can't be known or written down. Nothing is signed then.
 #[derive(Debug, thiserror::Error)]
@@ -98,74 +95,40 @@ struct Entry {
 /// What a key has signed.
 #[derive(Debug)]
 pub(crate) struct Spending {
-    path: PathBuf,
     address: Address,
-    file: File,
-    bytes: u64,
-    lines: usize,
-    is_broken: bool,
+    file: LineFile,
     entries: BTreeMap<(u64, u64), Entry>,
     forgotten: BTreeMap<u64, u64>,
-    _lock: File,
 }
 
 impl Spending {
     /// What the key of this address has signed, from a file in a directory of such files.
     pub(crate) fn open(directory: &Path, address: Address, now: u64) -> Result<Self, SpendingError> {
-        make(directory)?;
-        let lock_path = directory.join(format!("{address}.lock"));
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        let lock = options.open(&lock_path).map_err(at(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(SpendingError::InUse { path: lock_path }),
-            Err(std::fs::TryLockError::Error(error)) => return Err(at(&lock_path)(error).into()),
+        let (file, lines) = LineFile::open(directory, &address.to_string())?;
+        let mut spending = Self { address, file, entries: BTreeMap::new(), forgotten: BTreeMap::new() };
+        for (number, line) in lines {
+            spending.take_up(number, line)?;
         }
-        let path = directory.join(format!("{address}.jsonl"));
-        let file = options.open(&path).map_err(at(&path))?;
-        is_private(&path)?;
-        let mut spending = Self {
-            path,
-            address,
-            file,
-            bytes: 0,
-            lines: 0,
-            is_broken: false,
-            entries: BTreeMap::new(),
-            forgotten: BTreeMap::new(),
-            _lock: lock,
-        };
-        spending.read()?;
         spending.compact(now)?;
         Ok(spending)
     }
 
-    fn read(&mut self) -> Result<(), SpendingError> {
-        let mut text = Vec::new();
-        self.file.read_to_end(&mut text).map_err(at(&self.path))?;
-        // The last line was cut off by a crash: its signature was never given out.
-        let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let lines = text.get(..whole).unwrap_or_default().split(|&byte| byte == b'\n');
-        for (number, line) in lines.filter(|line| !line.is_empty()).enumerate() {
-            let damaged =
-                |why: String| SpendingError::Damaged { path: self.path.clone(), line: number + 1, why };
-            let line: Line = serde_json::from_slice(line).map_err(|error| damaged(error.to_string()))?;
-            match (number, line) {
-                (0, Line::Head { version: 1, address }) if address == self.address => {}
-                (0, Line::Head { version, address }) => {
-                    return Err(damaged(format!("it is version {version}, of {address}")));
-                }
-                (0, _) | (_, Line::Head { .. }) => {
-                    return Err(damaged("the head is not where it belongs".to_owned()));
-                }
-                (_, Line::Forgotten { chain, below }) => {
-                    self.forgotten.insert(chain, below);
-                }
-                (_, Line::Signed { chain, nonce, time, order, step, fees, spent }) => {
-                    let order = order.parse().map_err(|_| damaged("it names no order".to_owned()))?;
-                    self.count(chain, nonce, time, &Purpose { order, step }, fees, spent);
-                }
+    fn take_up(&mut self, number: usize, line: Line) -> Result<(), SpendingError> {
+        match (number, line) {
+            (1, Line::Head { version: 1, address }) if address == self.address => {}
+            (1, Line::Head { version, address }) => {
+                return Err(self.file.damaged(number, format!("it is version {version}, of {address}")));
+            }
+            (1, _) | (_, Line::Head { .. }) => {
+                return Err(self.file.damaged(number, "the head is not where it belongs".to_owned()));
+            }
+            (_, Line::Forgotten { chain, below }) => {
+                self.forgotten.insert(chain, below);
+            }
+            (_, Line::Signed { chain, nonce, time, order, step, fees, spent }) => {
+                let order = order.parse();
+                let order = order.map_err(|_| self.file.damaged(number, "it names no order".to_owned()))?;
+                self.count(chain, nonce, time, &Purpose { order, step }, fees, spent);
             }
         }
         Ok(())
@@ -215,9 +178,9 @@ impl Spending {
             fees: allowed.fees,
             spent: spent.clone(),
         };
-        self.append(&line).map_err(NotAdmitted::Failed)?;
+        self.file.append(&line).map_err(NotAdmitted::Failed)?;
         self.count(chain, nonce, now, &request.purpose, allowed.fees, spent);
-        if self.lines > self.entries.len() * 2 + SPARE_LINES {
+        if self.file.has_grown_beyond(self.entries.len()) {
             self.compact(now).map_err(NotAdmitted::Failed)?;
         }
         Ok(())
@@ -261,21 +224,6 @@ impl Spending {
         Ok(())
     }
 
-    fn append(&mut self, line: &Line) -> Result<(), SpendingError> {
-        if self.is_broken {
-            return Err(SpendingError::Broken { path: self.path.clone() });
-        }
-        let bytes = encoded([line], &self.path)?;
-        if let Err(error) = self.file.write_all(&bytes).and_then(|()| self.file.sync_data()) {
-            // Part of the line may be there. Without it the file is as before; if it stays, nothing may follow it.
-            self.is_broken = self.file.set_len(self.bytes).and_then(|()| self.file.sync_data()).is_err();
-            return Err(at(&self.path)(error).into());
-        }
-        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
-        self.lines += 1;
-        Ok(())
-    }
-
     /// Forgets what does not matter any more, and writes the rest anew.
     fn compact(&mut self, now: u64) -> Result<(), SpendingError> {
         let mut newer: BTreeMap<u64, usize> = BTreeMap::new();
@@ -303,27 +251,12 @@ impl Spending {
             fees: entry.fees,
             spent: entry.spent.iter().map(|(asset, amount)| (*asset, *amount)).collect(),
         }));
-        let bytes = encoded(&lines, &self.path)?;
-        replace(&self.path, &bytes)?;
-        // Appends would go to the old file.
-        self.is_broken = true;
-        self.file = OpenOptions::new().append(true).open(&self.path).map_err(at(&self.path))?;
-        (self.bytes, self.lines, self.is_broken) = (bytes.len() as u64, lines.len(), false);
-        Ok(())
+        self.file.rewrite(&lines)
     }
 }
 
 fn is_recent(entry: &Entry, now: u64) -> bool {
     entry.time > now.saturating_sub(DAY_SECONDS)
-}
-
-fn encoded<'a>(lines: impl IntoIterator<Item = &'a Line>, path: &Path) -> Result<Vec<u8>, SpendingError> {
-    let mut bytes = Vec::new();
-    for line in lines {
-        serde_json::to_writer(&mut bytes, line).map_err(|error| at(path)(error.into()))?;
-        bytes.push(b'\n');
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -45,6 +45,9 @@ pub mod programs;
 /// The way of one order.
 pub mod pursuit;
 
+/// Prices as a feed.
+pub mod quotes;
+
 pub mod reconcile;
 
 /// JSON-RPC servers.

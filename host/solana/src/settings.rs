@@ -106,6 +106,8 @@ pub struct SolanaSettings {
     pub fees: FeeLimits,
     /// How much worse than quoted an order may be executed, in basis points.
     pub slippage_bps: u16,
+    /// How much worse than the price that the risk gate reckoned with a market order may be quoted, in basis points.
+    pub most_off_reference_bps: Option<u32>,
     /// The most that an order may move the price of its pools, in basis points.
     pub price_impact_bps: u32,
     /// A quote that is older is not traded on.
@@ -143,6 +145,7 @@ impl SolanaSettings {
             venues: BTreeSet::new(),
             fees: FeeLimits::default(),
             slippage_bps: 50,
+            most_off_reference_bps: Some(500),
             price_impact_bps: 100,
             quote_lasts: Duration::from_secs(10),
             market_order_timeout: Duration::from_secs(60),

@@ -13,6 +13,9 @@ pub enum SignerError {
     /// It can't be asked at the moment.
     #[error("the signer does not answer: {0}")]
     Unavailable(String),
+    /// What it answers can't be. Nobody should go on before a person has looked at it.
+    #[error("the signer gave a wrong answer: {0}")]
+    Wrong(String),
 }
 
 /// Signs transactions of one wallet.
@@ -31,6 +34,7 @@ pub trait SolanaSigner: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`SignerError::Refused`] is final, [`SignerError::Unavailable`] may go away.
+    /// [`SignerError::Refused`] is final, [`SignerError::Unavailable`] may go away, and [`SignerError::Wrong`] asks for a
+    /// halt.
     async fn sign(&self, order: &str, transaction: &Verified) -> Result<Signature, SignerError>;
 }

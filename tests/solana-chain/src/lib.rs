@@ -22,6 +22,9 @@ pub mod jupiter;
 /// Slots, blockhashes, and what landed.
 pub mod ledger;
 
+/// A market in which others trade, and a trader.
+pub mod market;
+
 /// The swap program and its pools.
 pub mod program;
 

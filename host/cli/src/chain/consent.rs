@@ -4,9 +4,9 @@
 use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
-use anyhow::{Context as _, Result};
-use bulkhead_configuration::Mode;
-use serde_json::json;
+use anyhow::{Result, bail};
+use bulkhead_configuration::{Configuration, Mode};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::signer;
@@ -28,25 +28,47 @@ impl Terms {
         let mut lines = Vec::new();
         let mut hash = Sha256::new();
         for account in accounts.iter().filter(|account| account.configuration.mode == Mode::Live) {
-            let evm = account.configuration.evm.as_ref().context("the section [evm] is missing")?;
-            let address = signer::address(&account.configuration)?;
-            let (cash, currency) = (account.configuration.cash.0, &evm.currency);
-            let markets: Vec<&str> = evm.markets.keys().map(String::as_str).collect();
+            let configuration = &account.configuration;
+            // Other servers are the same chain, and other limits of fees or slippage the same funds.
+            let (address, chain, currency, markets, tokens, traded) =
+                match (&configuration.evm, &configuration.solana) {
+                    (Some(evm), _) => (
+                        signer::address(configuration)?.to_string(),
+                        json!(evm.chain_id),
+                        &evm.currency,
+                        evm.markets.keys().collect::<Vec<_>>(),
+                        json!(evm.tokens),
+                        json!(evm.markets),
+                    ),
+                    (None, Some(solana)) => (
+                        solana_address(configuration)?,
+                        json!(solana.cluster),
+                        &solana.currency,
+                        solana.markets.keys().collect(),
+                        json!(solana.tokens),
+                        json!(solana.markets),
+                    ),
+                    (None, None) => bail!("the section of the chain is missing"),
+                };
+            let cash = configuration.cash.0;
+            let symbols: Vec<&str> = markets.into_iter().map(String::as_str).collect();
+            let place = match &chain {
+                Value::String(cluster) => format!("cluster {cluster} of Solana"),
+                number => format!("chain {number}"),
+            };
             lines.push(format!(
-                "account {} trades {} with {address} on chain {}, with {cash} {currency} to begin with",
+                "account {} trades {} with {address} on {place}, with {cash} {currency} to begin with",
                 account.name,
-                markets.join(", "),
-                evm.chain_id,
+                symbols.join(", "),
             ));
-            // Other servers are the same chain, and other limits of gas or slippage the same funds.
             let terms = json!({
                 "account": account.name,
                 "address": address,
-                "chain": evm.chain_id,
+                "chain": chain,
                 "cash": cash,
-                "currency": evm.currency,
-                "tokens": evm.tokens,
-                "markets": evm.markets,
+                "currency": currency,
+                "tokens": tokens,
+                "markets": traded,
             });
             hash.update(terms.to_string());
         }
@@ -59,6 +81,16 @@ impl Terms {
         }
         Ok(Some(Self { lines, token }))
     }
+}
+
+#[cfg(feature = "solana")]
+fn solana_address(configuration: &Configuration) -> Result<String> {
+    Ok(super::solana::signer::address(configuration)?.to_string())
+}
+
+#[cfg(not(feature = "solana"))]
+fn solana_address(_: &Configuration) -> Result<String> {
+    bail!(crate::WITHOUT_SOLANA)
 }
 
 /// Sees that a person wants what the configuration says, if it is about real funds.

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use bulkhead_configuration::{Evm, FeedSource, Mode};
+use bulkhead_configuration::{Evm, Mode, Solana};
 use bulkhead_evm::chain::Chain;
 use bulkhead_evm::executor::Executor;
 use bulkhead_evm::reconcile::EvmWallet;
@@ -66,7 +66,7 @@ impl ChainHost {
     pub(crate) fn start(accounts: &[Account]) -> Result<Option<Self>> {
         let concerned = |account: &Account| {
             let configuration = &account.configuration;
-            configuration.mode == Mode::Live || configuration.feed.source == FeedSource::Pools
+            configuration.mode == Mode::Live || configuration.feed.source.is_live()
         };
         if !accounts.iter().any(concerned) {
             return Ok(None);
@@ -119,37 +119,60 @@ impl ChainHost {
                 venues.push(None);
                 continue;
             }
-            let evm = configuration.evm.as_ref().context("the section [evm] is missing")?;
-            let chain_settings = settings::chain_settings(evm)?;
-            let private = settings::private(evm)?;
-            let endpoints = self.endpoints(evm)?;
-            let signer = self
-                .runtime
-                .block_on(signers.open(configuration))
-                .with_context(|| format!("account {}", account.name))?;
-            let place = (evm.chain_id, signer.address());
-            if let Some(other) = owners.insert(place, account.name.clone()) {
-                // Each would give out nonces, and spend, as if the other was not there.
+            let started = match (&configuration.evm, &configuration.solana) {
+                (Some(evm), _) => self.evm_venue(account, evm, &mut signers),
+                (None, Some(solana)) => self.solana_venue(account, solana, &mut signers),
+                (None, None) => bail!("the section of the chain is missing"),
+            };
+            let Started { place, address, start } =
+                started.with_context(|| format!("account {}", account.name))?;
+            tracing::info!(account = account.name, address, chain = place, "trades real funds");
+            if let Some(other) = owners.insert((place, address.clone()), account.name.clone()) {
+                // Each would sign, and spend, as if the other was not there.
                 bail!(
-                    "accounts {other} and {} trade with the same address, {}; each needs a key of its own",
+                    "accounts {other} and {} trade with the same address, {address}; each needs a key of its own",
                     account.name,
-                    signer.address()
                 );
             }
-            tracing::info!(account = account.name, address = %signer.address(), chain = evm.chain_id, "trades real funds");
-            let wallet = EvmWallet {
-                endpoints: Arc::clone(&endpoints),
-                settings: chain_settings.clone(),
-                address: signer.address(),
-            };
-            let comparison = Comparison::new(&account.name, Arc::new(wallet), &evm.reconciliation);
-            let parts = Parts { handle: self.handle().clone(), comparison, settings: chain_settings, signer };
-            venues.push(Some(match private {
-                None => parts.start_on(endpoints),
-                Some(private) => parts.start_on(PrivateFirst::new(endpoints, &private)?),
-            }));
+            venues.push(Some(start));
         }
         Ok(venues)
+    }
+
+    fn evm_venue(&mut self, account: &Account, evm: &Evm, signers: &mut Signers<'_>) -> Result<Started> {
+        let chain_settings = settings::chain_settings(evm)?;
+        let private = settings::private(evm)?;
+        let endpoints = self.endpoints(evm)?;
+        let signer = self.runtime.block_on(signers.open(&account.configuration))?;
+        let address = signer.address();
+        let wallet =
+            EvmWallet { endpoints: Arc::clone(&endpoints), settings: chain_settings.clone(), address };
+        let comparison = Comparison::new(&account.name, Arc::new(wallet), &evm.reconciliation);
+        let parts = Parts { handle: self.handle().clone(), comparison, settings: chain_settings, signer };
+        let start = match private {
+            None => parts.start_on(endpoints),
+            Some(private) => parts.start_on(PrivateFirst::new(endpoints, &private)?),
+        };
+        Ok(Started { place: evm.chain_id.to_string(), address: address.to_string(), start })
+    }
+
+    #[cfg(feature = "solana")]
+    fn solana_venue(
+        &mut self,
+        account: &Account,
+        solana: &Solana,
+        signers: &mut Signers<'_>,
+    ) -> Result<Started> {
+        let signer = self.runtime.block_on(super::solana::signer::open(signers, &account.configuration))?;
+        let address = signer.address().to_string();
+        let start = super::solana::venue::start(self.handle(), &account.name, solana, signer)?;
+        Ok(Started { place: solana.genesis_hash().to_owned(), address, start })
+    }
+
+    #[cfg(not(feature = "solana"))]
+    #[expect(clippy::unused_self, reason = "as with Solana")]
+    fn solana_venue(&self, _: &Account, _: &Solana, _: &mut Signers<'_>) -> Result<Started> {
+        bail!(crate::WITHOUT_SOLANA)
     }
 
     /// Ends what still waits.
@@ -161,6 +184,13 @@ impl ChainHost {
         let _ = guests.recv_timeout(LONGEST_END);
         self.runtime.shutdown_timeout(LONGEST_END);
     }
+}
+
+/// An account that trades outside: on which chain, with which address, and how that is begun.
+struct Started {
+    place: String,
+    address: String,
+    start: StartOutside,
 }
 
 /// What an account's executor is made of, but its engine.
@@ -179,7 +209,7 @@ impl Parts {
             let start = async move |journal: AccountJournal, open| {
                 Ok(Executor::start(account, settings, chain, journal, signer, open).await?)
             };
-            let venue = ChainVenue::start(&handle, comparison, wake, told, engine, start)?;
+            let venue = ChainVenue::start(&handle, Some(comparison), wake, told, engine, start)?;
             Ok(Box::new(venue) as Box<dyn Outside>)
         })
     }

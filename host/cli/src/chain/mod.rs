@@ -8,4 +8,6 @@ pub(crate) mod pools;
 pub(crate) mod reconciliation;
 pub(crate) mod settings;
 pub(crate) mod signer;
+#[cfg(feature = "solana")]
+pub(crate) mod solana;
 mod venue;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bulkhead_api::{BookedPart, IgnoredDifference, ReconciliationRow, ReconciliationTable, written};
-use bulkhead_configuration::{EvmReconciliation, EvmSurplus};
+use bulkhead_configuration::{ChainReconciliation, Surplus};
 use bulkhead_core::engine::Engine;
 use bulkhead_core::input::{Actor, Command, HaltAction, InputKind};
 use bulkhead_core::output::Output;
@@ -46,11 +46,11 @@ pub(crate) struct Comparison {
 
 impl Comparison {
     /// Of a wallet, as the configuration says.
-    pub(crate) fn new(account: &str, wallet: Arc<dyn Wallet>, configured: &EvmReconciliation) -> Self {
+    pub(crate) fn new(account: &str, wallet: Arc<dyn Wallet>, configured: &ChainReconciliation) -> Self {
         let tolerance = Tolerance {
             fraction: configured.tolerance.0,
             dust: configured.dust.0,
-            surplus_halts: configured.surplus == EvmSurplus::Halt,
+            surplus_halts: configured.surplus == Surplus::Halt,
         };
         let every = duration(configured.every.0);
         Self { account: account.to_owned(), wallet, tolerance, every }

@@ -126,7 +126,8 @@ fn route(route: &EvmRoute, quote: &Token, base: &Token, tokens: &BTreeMap<&str, 
     })
 }
 
-fn address_of(key: &str, address: &str) -> Result<String> {
+/// An address that may be kept elsewhere, or another text that is a secret.
+pub(super) fn address_of(key: &str, address: &str) -> Result<String> {
     if !is_reference(address) {
         return Ok(address.to_owned());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use alloy_primitives::Address;
 use anyhow::{Context as _, Result, bail};
-use bulkhead_configuration::{Configuration, Evm, EvmSigner as Place};
+use bulkhead_configuration::{Configuration, Evm, SignerPlace as Place};
 use bulkhead_signing::keystore::{KeyName, Unlocked};
 use bulkhead_signing::process::ProcessSigner;
 use bulkhead_signing::{EvmSigner, LocalSigner};
@@ -39,7 +39,16 @@ impl<'a> Signers<'a> {
         Self { passphrase, unlocked: None }
     }
 
-    /// Who signs for an account.
+    /// The keystore, unlocked.
+    pub(crate) fn unlocked(&mut self, storage: &Path) -> Result<&Unlocked> {
+        if self.unlocked.is_none() {
+            protect_memory();
+            self.unlocked = Some(unlock(&keystore_in(storage), self.passphrase)?);
+        }
+        self.unlocked.as_ref().context("the keystore is locked")
+    }
+
+    /// Who signs for an account on an EVM chain.
     pub(crate) async fn open(&mut self, configuration: &Configuration) -> Result<Arc<dyn EvmSigner>> {
         let (evm, name) = key(configuration)?;
         let storage = &configuration.storage;
@@ -53,11 +62,7 @@ impl<'a> Signers<'a> {
                 Arc::new(signer)
             }
             Place::Local => {
-                if self.unlocked.is_none() {
-                    protect_memory();
-                    self.unlocked = Some(unlock(&keystore_in(storage), self.passphrase)?);
-                }
-                let Some(unlocked) = &self.unlocked else { bail!("the keystore is locked") };
+                let unlocked = self.unlocked(storage)?;
                 Arc::new(LocalSigner::open(unlocked, &name, &storage.join("spending"))?)
             }
         };

@@ -27,7 +27,8 @@ const LONGEST_STOP: Duration = Duration::from_millis(500);
 pub(super) struct ChainVenue<E: ChainExecutor> {
     runtime: Handle,
     executor: Option<E>,
-    reconciler: Reconciler,
+    /// Compares the books with the chain, where that is done.
+    reconciler: Option<Reconciler>,
     /// What is to be journaled before all else.
     first: VecDeque<InputKind>,
     records: Receiver<Record>,
@@ -41,13 +42,16 @@ impl<E: ChainExecutor> ChainVenue<E> {
     /// Compares the books, and starts the executor with what the journal says is on its way.
     pub(super) fn start(
         runtime: &Handle,
-        comparison: Comparison,
+        comparison: Option<Comparison>,
         wake: Arc<dyn Fn() + Send + Sync>,
         told: Told,
         engine: &Engine,
         start: impl AsyncFnOnce(AccountJournal, Vec<Ticket>) -> Result<E>,
     ) -> Result<Self> {
-        let first = comparison.begin(runtime, engine, &told)?.into();
+        let first = match &comparison {
+            Some(comparison) => comparison.begin(runtime, engine, &told)?.into(),
+            None => VecDeque::new(),
+        };
         let (journal, records) = AccountJournal::new(Arc::clone(&wake));
         let beside = journal.clone();
         let open = tickets(engine);
@@ -55,7 +59,8 @@ impl<E: ChainExecutor> ChainVenue<E> {
             tracing::info!(orders = open.len(), "taking up orders that are on their way");
         }
         let executor = Some(runtime.block_on(start(journal, open))?);
-        let reconciler = Reconciler::start(runtime, comparison, beside, wake, told);
+        let reconciler =
+            comparison.map(|comparison| Reconciler::start(runtime, comparison, beside, wake, told));
         let (runtime, waiting) = (runtime.clone(), VecDeque::new());
         Ok(Self { runtime, executor, reconciler, first, records, given: None, waiting })
     }
@@ -103,11 +108,15 @@ impl<E: ChainExecutor> Outside for ChainVenue<E> {
     }
 
     fn told(&mut self, output: &Output) {
-        self.reconciler.told(output);
+        if let Some(reconciler) = &self.reconciler {
+            reconciler.told(output);
+        }
     }
 
     fn look(&mut self, engine: &Engine) {
-        self.reconciler.look(engine);
+        if let Some(reconciler) = &self.reconciler {
+            reconciler.look(engine);
+        }
     }
 
     fn requested(&mut self, engine: &Engine, order: OrderId, request: &Request) {

@@ -1,6 +1,6 @@
 //! What a host needs of a chain: servers that answer, agree and are of the right chain, and a clock that agrees with it.
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use bulkhead_configuration::{Configuration, Evm, Mode};
 use bulkhead_evm::chain::{Chain as _, ChainError};
 use bulkhead_evm::rpc::{EndpointSettings, Endpoints};
@@ -44,7 +44,10 @@ pub(super) async fn of_account(
     configuration: &Configuration,
     has_begun: bool,
 ) -> Result<Vec<Check>> {
-    let evm = configuration.evm.as_ref().context("the section [evm] is missing")?;
+    let Some(evm) = &configuration.evm else {
+        let checks = on_solana(configuration, has_begun).await?;
+        return Ok(checks.into_iter().map(|check| check.of(name)).collect());
+    };
     let servers = settings::endpoints(evm)?;
     let mut checks = endpoints(evm, &servers).await?;
     let all = Endpoints::new(evm.chain_id, &servers)?;
@@ -62,6 +65,18 @@ pub(super) async fn of_account(
         checks.push(key::limits(configuration, evm)?);
     }
     Ok(checks.into_iter().map(|check| check.of(name)).collect())
+}
+
+#[cfg(feature = "solana")]
+async fn on_solana(configuration: &Configuration, has_begun: bool) -> Result<Vec<Check>> {
+    super::solana::checks(configuration, has_begun).await
+}
+
+#[cfg(not(feature = "solana"))]
+#[expect(clippy::unused_async, reason = "as with Solana")]
+async fn on_solana(_: &Configuration, _: bool) -> Result<Vec<Check>> {
+    let advice = "build it with `--features solana`, or trade on paper on another feed";
+    Ok(vec![Check::failed("chain", crate::WITHOUT_SOLANA, advice)])
 }
 
 /// Each server by itself, and whether they tell of the same chain.

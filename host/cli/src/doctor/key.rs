@@ -4,7 +4,7 @@ use std::path::Path;
 
 use alloy_primitives::U256;
 use anyhow::{Context as _, Result};
-use bulkhead_configuration::{Configuration, Evm, EvmSigner as Place};
+use bulkhead_configuration::{Configuration, Evm, SignerPlace as Place};
 use bulkhead_evm::amounts::{from_units, to_units_down};
 use bulkhead_evm::settings::ChainSettings;
 use bulkhead_signing::keystore::KeyName;
@@ -32,6 +32,10 @@ impl<'a> Keys<'a> {
     /// Whether the account's key is there and answers for its address.
     pub(super) async fn check(&mut self, configuration: &Configuration) -> Check {
         const NAME: &str = "key";
+        #[cfg(feature = "solana")]
+        if let (None, Some(solana)) = (&configuration.evm, &configuration.solana) {
+            return super::solana::key(NAME, configuration, solana, &mut self.signers, self.can_open).await;
+        }
         let address = match signer::address(configuration) {
             Ok(address) => address,
             Err(error) => {

@@ -10,11 +10,13 @@ mod funds;
 #[cfg(feature = "evm")]
 mod key;
 mod machine;
+#[cfg(feature = "solana")]
+mod solana;
 
 use std::fmt;
 
 use anyhow::{Result, ensure};
-use bulkhead_configuration::{Configuration, FeedSource, Mode};
+use bulkhead_configuration::{Configuration, Mode};
 use comfy_table::Table;
 use serde::Serialize;
 
@@ -150,7 +152,7 @@ fn examine(arguments: &DoctorArguments, configuration: &Configuration) -> Result
 }
 
 fn is_of_a_chain(configuration: &Configuration) -> bool {
-    configuration.mode == Mode::Live || configuration.feed.source == FeedSource::Pools
+    configuration.mode == Mode::Live || configuration.feed.source.is_live()
 }
 
 #[cfg(feature = "evm")]

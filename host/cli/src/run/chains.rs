@@ -11,6 +11,8 @@ use crate::arguments::RunArguments;
 use crate::chain::consent;
 use crate::chain::host::ChainHost;
 use crate::chain::pools::PoolFollower;
+#[cfg(feature = "solana")]
+use crate::chain::solana::quotes::QuoteFollower;
 use crate::doctor;
 use crate::market_data::MarketData;
 use crate::shard::Account;
@@ -42,7 +44,7 @@ impl Chains {
         std::mem::take(&mut self.venues)
     }
 
-    /// Hands on what happens in the pools.
+    /// Hands on what happens in the pools, or what the aggregator quotes.
     pub(super) fn follow(
         &mut self,
         configuration: &Configuration,
@@ -50,15 +52,28 @@ impl Chains {
         reports: &Reports,
     ) -> Result<()> {
         let Some(host) = &mut self.host else { return Ok(()) };
-        if configuration.feed.source != FeedSource::Pools {
-            return Ok(());
+        match configuration.feed.source {
+            FeedSource::Pools => {
+                let mut pools = PoolFollower::open(host, configuration, Arc::clone(data))?;
+                super::start_task(
+                    Task { name: "pools".into(), degrades: "no market data come in" },
+                    move || pools.follow(),
+                    reports,
+                )
+            }
+            #[cfg(feature = "solana")]
+            FeedSource::Quotes => {
+                let quotes = QuoteFollower::open(host, configuration, Arc::clone(data))?;
+                super::start_task(
+                    Task { name: "quotes".into(), degrades: "no market data come in" },
+                    move || quotes.follow(),
+                    reports,
+                )
+            }
+            #[cfg(not(feature = "solana"))]
+            FeedSource::Quotes => anyhow::bail!(crate::WITHOUT_SOLANA),
+            FeedSource::Simulator | FeedSource::Csv => Ok(()),
         }
-        let mut pools = PoolFollower::open(host, configuration, Arc::clone(data))?;
-        super::start_task(
-            Task { name: "pools".into(), degrades: "no market data come in" },
-            move || pools.follow(),
-            reports,
-        )
     }
 
     /// Ends what still waits for a server.

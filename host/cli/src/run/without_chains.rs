@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use bulkhead_configuration::{Configuration, FeedSource, Mode};
+use bulkhead_configuration::{Configuration, Mode};
 
 use super::{Reports, StartOutside};
 use crate::WITHOUT_EVM;
@@ -19,7 +19,7 @@ impl Chains {
     pub(super) fn start(_: &Configuration, accounts: &[Account], arguments: &RunArguments) -> Result<Self> {
         let needs = |account: &Account| {
             let configuration = &account.configuration;
-            configuration.mode == Mode::Live || configuration.feed.source == FeedSource::Pools
+            configuration.mode == Mode::Live || configuration.feed.source.is_live()
         };
         if arguments.live || arguments.live_token.is_some() || accounts.iter().any(needs) {
             return Err(WrongUsage(WITHOUT_EVM.to_owned()).into());

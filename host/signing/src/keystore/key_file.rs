@@ -122,6 +122,12 @@ impl PrivateKey {
         &self.address
     }
 
+    /// What signs for Solana; `None` for keys of another kind.
+    #[cfg(feature = "solana")]
+    pub(crate) fn solana_signer(&self) -> Option<SigningKey> {
+        (self.kind == KeyKind::Solana).then(|| SigningKey::from_bytes(self.secret.bytes()))
+    }
+
     /// What signs for EVM chains; `None` for keys of another kind.
     pub(crate) fn evm_signer(&self) -> Option<PrivateKeySigner> {
         (self.kind == KeyKind::Evm).then(|| signer(&self.secret)).flatten()

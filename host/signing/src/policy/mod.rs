@@ -4,7 +4,7 @@
 //! Where to start reading: [`Policy`], then `decode`, which says what a transaction does, and `check`, which holds that
 //! against the policy.
 
-mod amount;
+pub(crate) mod amount;
 mod check;
 mod contracts;
 mod decode;

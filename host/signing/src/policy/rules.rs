@@ -24,6 +24,10 @@ pub struct Policy {
     /// What may be done on which chain; nothing is signed for a chain that is not listed.
     #[serde(default, rename = "chain", skip_serializing_if = "Vec::is_empty")]
     pub chains: Vec<ChainPolicy>,
+    /// What may be done on Solana; nothing without it.
+    #[cfg(feature = "solana")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub solana: Option<crate::solana::SolanaPolicy>,
 }
 
 /// What a key may sign for one chain.
@@ -163,8 +167,8 @@ impl Policy {
 
     /// A policy that lifts every limit.
     #[must_use]
-    pub const fn anything() -> Self {
-        Self { allow_anything: true, chains: Vec::new() }
+    pub fn anything() -> Self {
+        Self { allow_anything: true, ..Self::default() }
     }
 
     /// What holds for a chain.
@@ -185,6 +189,10 @@ impl Policy {
                 faults.push(format!("chain {} is listed twice", chain.id));
             }
             chain.faults(&mut faults);
+        }
+        #[cfg(feature = "solana")]
+        if let Some(solana) = &self.solana {
+            solana.faults(&mut faults);
         }
         if faults.is_empty() { Ok(()) } else { Err(InvalidPolicy(faults)) }
     }

@@ -15,55 +15,37 @@ use crate::policy::Refusal;
 use crate::request::{SignedTransaction, SigningRequest, signing_payload};
 use crate::signer::EvmSigner;
 
-const NAME: &str = "the signer process";
+/// What a person calls it.
+pub(crate) const NAME: &str = "the signer process";
 /// How long an answer may take, waiting for the disk included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Has transactions signed by a signer process.
+/// The way to a signer process.
 #[derive(Debug)]
-pub struct ProcessSigner {
+pub(crate) struct Connection {
     path: PathBuf,
-    address: Address,
     /// The number of the user whose process must be at the other end.
     user: u32,
     answer_timeout: Duration,
-    connection: Mutex<Option<UnixStream>>,
+    stream: Mutex<Option<UnixStream>>,
 }
 
-impl ProcessSigner {
-    /// Connects to the signer at a path, which must have the key of `address` and be run by this process' user, or by
-    /// the user with the number `user`: whoever else listens there is told nothing.
-    ///
-    /// # Errors
-    /// [`SigningError::Unavailable`] when nobody answers there, [`SigningError::WrongAnswer`] when it is another user's,
-    /// [`SigningError::Refused`] when it does not have the key.
-    pub async fn connect(path: &Path, address: Address, user: Option<u32>) -> Result<Self, SigningError> {
-        Self::connect_within(path, address, user, ANSWER_TIMEOUT).await
-    }
-
-    pub(super) async fn connect_within(
-        path: &Path,
-        address: Address,
-        user: Option<u32>,
-        answer_timeout: Duration,
-    ) -> Result<Self, SigningError> {
+impl Connection {
+    /// To whoever listens at a path, if that is this process' user, or the one with the number `user`. Nobody is asked
+    /// yet.
+    pub(crate) fn new(path: &Path, user: Option<u32>) -> Self {
         let user = user.unwrap_or_else(|| rustix::process::geteuid().as_raw());
-        let path = path.to_owned();
-        let signer = Self { path, address, user, answer_timeout, connection: Mutex::new(None) };
-        match signer.ask(&Request::Keys {}).await? {
-            Answer::Keys { keys } if keys.iter().any(|key| key.address == address) => Ok(signer),
-            Answer::Keys { .. } => Err(SigningError::Refused(Refusal::UnknownKey { address })),
-            other => Err(unexpected(other)),
-        }
+        Self { path: path.to_owned(), user, answer_timeout: ANSWER_TIMEOUT, stream: Mutex::new(None) }
     }
 
-    async fn ask(&self, request: &Request) -> Result<Answer, SigningError> {
-        let mut connection = self.connection.lock().await;
+    /// Asks, and connects anew where that is needed.
+    pub(crate) async fn ask(&self, request: &Request) -> Result<Answer, SigningError> {
+        let mut kept = self.stream.lock().await;
         // Taken out: whoever stops waiting leaves no connection behind on which an old answer is still to come.
-        if let Some(stream) = connection.take() {
+        if let Some(stream) = kept.take() {
             match self.ask_on(stream, request).await {
                 Ok((stream, answer)) => {
-                    *connection = Some(stream);
+                    *kept = Some(stream);
                     return Ok(answer);
                 }
                 // The signer was started anew meanwhile, most likely. The same request counts once.
@@ -81,7 +63,7 @@ impl ProcessSigner {
         })?;
         self.must_be_the_users(&stream)?;
         let (stream, answer) = self.ask_on(stream, request).await.map_err(|error| failed(&error))?;
-        *connection = Some(stream);
+        *kept = Some(stream);
         Ok(answer)
     }
 
@@ -110,6 +92,47 @@ impl ProcessSigner {
     }
 }
 
+/// Has transactions signed by a signer process.
+#[derive(Debug)]
+pub struct ProcessSigner {
+    connection: Connection,
+    address: Address,
+}
+
+impl ProcessSigner {
+    /// Connects to the signer at a path, which must have the key of `address` and be run by this process' user, or by
+    /// the user with the number `user`: whoever else listens there is told nothing.
+    ///
+    /// # Errors
+    /// [`SigningError::Unavailable`] when nobody answers there, [`SigningError::WrongAnswer`] when it is another user's,
+    /// [`SigningError::Refused`] when it does not have the key.
+    pub async fn connect(path: &Path, address: Address, user: Option<u32>) -> Result<Self, SigningError> {
+        Self::connect_by(Connection::new(path, user), address).await
+    }
+
+    #[cfg(test)]
+    pub(super) async fn connect_within(
+        path: &Path,
+        address: Address,
+        user: Option<u32>,
+        answer_timeout: Duration,
+    ) -> Result<Self, SigningError> {
+        let connection = Connection { answer_timeout, ..Connection::new(path, user) };
+        Self::connect_by(connection, address).await
+    }
+
+    async fn connect_by(connection: Connection, address: Address) -> Result<Self, SigningError> {
+        let text = address.to_checksum(None);
+        match connection.ask(&Request::Keys {}).await? {
+            Answer::Keys { keys } if keys.iter().any(|key| key.address == text) => {
+                Ok(Self { connection, address })
+            }
+            Answer::Keys { .. } => Err(SigningError::Refused(Refusal::UnknownKey { address })),
+            other => Err(unexpected(other)),
+        }
+    }
+}
+
 #[async_trait]
 impl EvmSigner for ProcessSigner {
     fn address(&self) -> Address {
@@ -123,7 +146,7 @@ impl EvmSigner for ProcessSigner {
     async fn sign(&self, request: SigningRequest) -> Result<SignedTransaction, SigningError> {
         let payload = signing_payload(&request.transaction).into();
         let asked = Request::Sign { address: self.address, payload, purpose: request.purpose.clone() };
-        match self.ask(&asked).await? {
+        match self.connection.ask(&asked).await? {
             Answer::Signed { raw, hash } => {
                 SignedTransaction::verified(&raw, hash, &request, self.address, NAME)
             }
@@ -133,17 +156,22 @@ impl EvmSigner for ProcessSigner {
     }
 }
 
-fn unexpected(answer: Answer) -> SigningError {
+/// An answer to something else than was asked.
+pub(crate) fn unexpected(answer: Answer) -> SigningError {
     match answer {
         Answer::Unavailable { why } => SigningError::unavailable(NAME, why),
         Answer::Wrong { why } => SigningError::wrong_answer(NAME, why),
         Answer::Malformed { why } => {
             SigningError::wrong_answer(NAME, format!("it does not understand what is asked: {why}"))
         }
-        Answer::Keys { .. } | Answer::Signed { .. } | Answer::Refused { .. } => {
-            SigningError::wrong_answer(NAME, "it answers another question")
-        }
+        Answer::Keys { .. } | Answer::Signed { .. } | Answer::Refused { .. } => other_question(),
+        #[cfg(feature = "solana")]
+        Answer::SignedSolana { .. } | Answer::RefusedSolana { .. } => other_question(),
     }
+}
+
+fn other_question() -> SigningError {
+    SigningError::wrong_answer(NAME, "it answers another question")
 }
 
 fn failed(error: &FrameError) -> SigningError {

@@ -5,10 +5,12 @@
 
 mod client;
 mod server;
-mod wire;
+pub(crate) mod wire;
 
 pub use client::ProcessSigner;
-pub use server::{SignerSocket, SocketError, serve, serve_until_ended};
+#[cfg(feature = "solana")]
+pub(crate) use client::{Connection, NAME, unexpected};
+pub use server::{Served, SignerSocket, SocketError, serve, serve_until_ended};
 
 #[cfg(test)]
 mod tests;

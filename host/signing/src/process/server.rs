@@ -56,6 +56,39 @@ pub enum SocketError {
     },
 }
 
+/// What a signer process signs with.
+#[derive(Clone, Default)]
+pub struct Served {
+    /// For EVM chains.
+    pub evm: Vec<Arc<dyn EvmSigner>>,
+    /// For Solana.
+    #[cfg(feature = "solana")]
+    pub solana: Vec<crate::solana::SolanaLocalSigner>,
+}
+
+impl<S: EvmSigner + 'static> From<Vec<Arc<S>>> for Served {
+    fn from(signers: Vec<Arc<S>>) -> Self {
+        let evm = signers.into_iter().map(|signer| signer as Arc<dyn EvmSigner>).collect();
+        Self { evm, ..Self::default() }
+    }
+}
+
+impl Served {
+    fn keys(&self) -> Vec<Key> {
+        let evm = self.evm.iter();
+        let keys = evm.map(|signer| Key {
+            name: signer.name().to_owned(),
+            address: signer.address().to_checksum(None),
+        });
+        #[cfg(feature = "solana")]
+        let keys = keys.chain(self.solana.iter().map(|signer| {
+            use bulkhead_solana::signer::SolanaSigner as _;
+            Key { name: signer.name().to_owned(), address: signer.address().to_string() }
+        }));
+        keys.collect()
+    }
+}
+
 /// A socket that one user's processes can ask through. Gone when it is dropped.
 #[derive(Debug)]
 pub struct SignerSocket {
@@ -107,11 +140,7 @@ impl Drop for SignerSocket {
 ///
 /// # Errors
 /// When the socket can't be had, or signals can't be waited for.
-pub fn serve_until_ended(
-    path: &Path,
-    client: Option<u32>,
-    signers: Vec<Arc<dyn EvmSigner>>,
-) -> Result<(), SocketError> {
+pub fn serve_until_ended(path: &Path, client: Option<u32>, served: Served) -> Result<(), SocketError> {
     use tokio::signal::unix::{SignalKind, signal};
     let failed = |error| SocketError::Io { path: path.to_owned(), error };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
@@ -119,8 +148,8 @@ pub fn serve_until_ended(
         let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut ended = signal(SignalKind::terminate()).map_err(failed)?;
         let socket = SignerSocket::bind(path, client)?;
-        tracing::info!(socket = %path.display(), keys = signers.len(), "the signer listens");
-        serve(socket, signers, async {
+        tracing::info!(socket = %path.display(), keys = served.keys().len(), "the signer listens");
+        serve(socket, served, async {
             tokio::select! {
                 _ = interrupted.recv() => {}
                 _ = ended.recv() => {}
@@ -132,7 +161,8 @@ pub fn serve_until_ended(
 }
 
 /// Signs for whoever may ask through the socket, until `stop` is ready.
-pub async fn serve(socket: SignerSocket, signers: Vec<Arc<dyn EvmSigner>>, stop: impl Future<Output = ()>) {
+pub async fn serve(socket: SignerSocket, served: impl Into<Served>, stop: impl Future<Output = ()>) {
+    let served = served.into();
     let mut stop = pin!(stop);
     let places = Arc::new(Semaphore::new(MAX_CLIENTS));
     let mut clients = JoinSet::new();
@@ -164,19 +194,19 @@ pub async fn serve(socket: SignerSocket, signers: Vec<Arc<dyn EvmSigner>>, stop:
             tracing::warn!(most = MAX_CLIENTS, "turned away: too many clients");
             continue;
         };
-        let signers = signers.clone();
+        let served = served.clone();
         clients.spawn(async move {
             let _place = place;
-            client(stream, &signers).await;
+            client(stream, &served).await;
         });
     }
 }
 
-async fn client(mut stream: UnixStream, signers: &[Arc<dyn EvmSigner>]) {
+async fn client(mut stream: UnixStream, served: &Served) {
     loop {
         let answer = match timeout(IDLE, wire::read(&mut stream)).await {
             Err(_) | Ok(Err(FrameError::Ended)) => return,
-            Ok(Ok(request)) => answer(request, signers).await,
+            Ok(Ok(request)) => answer(request, served).await,
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a client is let go");
                 // Where the next frame begins is not known.
@@ -191,20 +221,18 @@ async fn client(mut stream: UnixStream, signers: &[Arc<dyn EvmSigner>]) {
     }
 }
 
-async fn answer(request: Request, signers: &[Arc<dyn EvmSigner>]) -> Answer {
+async fn answer(request: Request, served: &Served) -> Answer {
     let (address, payload, purpose) = match request {
-        Request::Keys {} => {
-            let keys = signers.iter();
-            let keys = keys.map(|signer| Key { name: signer.name().to_owned(), address: signer.address() });
-            return Answer::Keys { keys: keys.collect() };
-        }
+        Request::Keys {} => return Answer::Keys { keys: served.keys() },
         Request::Sign { address, payload, purpose } => (address, payload, purpose),
+        #[cfg(feature = "solana")]
+        Request::SignSolana { request } => return crate::solana::answer(*request, &served.solana).await,
     };
     let transaction = match transaction_of_payload(&payload) {
         Ok(transaction) => transaction,
         Err(error) => return Answer::Malformed { why: error.to_string() },
     };
-    let Some(signer) = signers.iter().find(|signer| signer.address() == address) else {
+    let Some(signer) = served.evm.iter().find(|signer| signer.address() == address) else {
         return Answer::Refused { refusal: Refusal::UnknownKey { address } };
     };
     match signer.sign(SigningRequest { transaction, purpose }).await {

@@ -278,7 +278,9 @@ async fn another_transaction_than_the_one_asked_for_halts() {
     let listener = UnixListener::bind(&path).unwrap();
     let fake = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let keys = Answer::Keys { keys: vec![wire::Key { name: "trading".to_owned(), address }] };
+        let keys = Answer::Keys {
+            keys: vec![wire::Key { name: "trading".to_owned(), address: address.to_checksum(None) }],
+        };
         let answers = [keys, Answer::Signed { raw: signed.raw, hash: signed.hash }];
         for answer in answers {
             let _: wire::Request = wire::read(&mut stream).await.unwrap();

@@ -20,16 +20,19 @@ pub(super) const FRAME_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Request {
+pub(crate) enum Request {
     /// Which keys there are.
     Keys {},
     /// A signature of the transaction of this payload.
     Sign { address: Address, payload: Bytes, purpose: Purpose },
+    /// A signature for Solana of what is explained there.
+    #[cfg(feature = "solana")]
+    SignSolana { request: Box<crate::solana::Written> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Keys {
         keys: Vec<Key>,
     },
@@ -39,6 +42,15 @@ pub(super) enum Answer {
     },
     Refused {
         refusal: Refusal,
+    },
+    #[cfg(feature = "solana")]
+    SignedSolana {
+        /// In base 58.
+        signature: String,
+    },
+    #[cfg(feature = "solana")]
+    RefusedSolana {
+        refusal: crate::solana::SolanaRefusal,
     },
     Unavailable {
         why: String,
@@ -55,9 +67,10 @@ pub(super) enum Answer {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Key {
-    pub(super) name: String,
-    pub(super) address: Address,
+pub(crate) struct Key {
+    pub(crate) name: String,
+    /// As its chains write it.
+    pub(crate) address: String,
 }
 
 /// Why there is no frame.

@@ -1,4 +1,5 @@
 use std::fs;
+use std::fs::File;
 
 use alloy_consensus::TxEip1559;
 use tempfile::TempDir;
@@ -185,7 +186,7 @@ fn what_can_not_be_written_down_is_not_admitted() {
     let mut spending = open(&directory);
     swap(&mut spending, 0, 60, NOW).unwrap();
     // Can't be written to.
-    spending.file = File::open(file(&directory)).unwrap();
+    spending.file.write_to(File::open(file(&directory)).unwrap());
     let request = request(1, "order-1", Step::Swap);
     let failed = spending.admit(&request, &allowed(10, 1), NOW).unwrap_err();
     assert!(matches!(failed, NotAdmitted::Failed(SpendingError::File(_))));

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use governor::Quota;
 use reqwest::header::HeaderValue;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -13,6 +14,11 @@ use super::wire::{Quoted, Refusal};
 use super::{Ask, Quote, SwapError};
 use crate::rpc::transport::{Failure, Line, without_secrets};
 use crate::rpc::{EndpointSettings, InvalidAddress};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What one order asks in a row, about.
+const ONE_ORDER: NonZeroU32 = NonZeroU32::new(6).unwrap();
 
 /// A key that is never shown.
 #[derive(Clone)]
@@ -39,8 +45,8 @@ pub struct JupiterSettings {
     pub url: String,
     /// The key that makes it answer more often.
     pub key: Option<ApiKey>,
-    /// Most requests in a second; no limit when absent.
-    pub requests_per_second: Option<NonZeroU32>,
+    /// Most requests in a minute, which is what it counts by; no limit when absent.
+    pub requests_per_minute: Option<NonZeroU32>,
     /// How long an answer may take.
     pub timeout: Duration,
 }
@@ -50,13 +56,20 @@ pub(super) struct Api {
     key: Option<HeaderValue>,
 }
 
+/// Evenly over the minute, but for what one order asks in a row: it counts what came in any minute.
+fn quota(per_minute: NonZeroU32) -> Option<Quota> {
+    let quota = Quota::with_period(MINUTE / per_minute.get())?;
+    Some(quota.allow_burst(per_minute.min(ONE_ORDER)))
+}
+
 impl Api {
     pub(super) fn new(settings: &JupiterSettings) -> Result<Self, InvalidAddress> {
-        let line = Line::new(&EndpointSettings {
+        let endpoint = EndpointSettings {
             url: settings.url.clone(),
-            requests_per_second: settings.requests_per_second,
+            requests_per_second: None,
             timeout: settings.timeout,
-        })?;
+        };
+        let line = Line::within(&endpoint, settings.requests_per_minute.and_then(quota))?;
         let key = settings.key.as_ref().map(|key| {
             let mut value = HeaderValue::from_str(&key.0).map_err(|_| InvalidAddress)?;
             value.set_sensitive(true);

@@ -55,6 +55,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         };
         let (quote, least) = self.find_quote(&market, &given, &got).await?;
         self.check_quote(&quote)?;
+        self.must_be_near_reference(&market, &quote)?;
         let (expected, limit) = match self.terms.side {
             Side::Buy => (quote.in_amount, quote.in_amount),
             Side::Sell => (quote.out_amount, least),
@@ -129,6 +130,32 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         let lamports = lamports.saturating_add(verified.summary().priority_fee);
         self.reach(Stage::Checked).await?;
         Ok(Prepared { verified, lifetime, quoted: quote.asked, given, amount: asked.amount, lamports })
+    }
+
+    /// The gate let a market order pass for what it is worth at the price that it saw. A limit says for itself what is too
+    /// far.
+    fn must_be_near_reference(&self, market: &Market, quote: &Quote) -> Result<(), Stop> {
+        let most = self.desk.settings.most_off_reference_bps;
+        let (Some(most), Pricing::Market) = (most, self.terms.pricing) else { return Ok(()) };
+        let worth = self.terms.reference_price.value_of(self.terms.quantity);
+        let worth = worth.map_err(|error| refused(error.to_string()))?;
+        let worth =
+            to_units_down(worth.0, market.quote.decimals).map_err(|error| refused(error.to_string()))?;
+        let bound = share(worth, most.into(), WHOLE);
+        let (is_far, quoted) = match self.terms.side {
+            Side::Buy => (quote.in_amount > worth.saturating_add(bound), quote.in_amount),
+            Side::Sell => (quote.out_amount < worth.saturating_sub(bound), quote.out_amount),
+        };
+        if !is_far {
+            return Ok(());
+        }
+        let money = |units| Money(from_units(units, market.quote.decimals));
+        Err(Stop::Later(format!(
+            "the aggregator offers {}, and {} was reckoned with; solana.execution.most_off_reference_bps allows {most} \
+             basis points",
+            money(quoted),
+            money(worth)
+        )))
     }
 
     /// A quote for the order, and what has to come at least.

@@ -70,6 +70,9 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             match self.desk.signer.sign(&order, verified).await {
                 Ok(signature) => return Ok(signature),
                 Err(error @ SignerError::Refused(_)) => return Err(refused(error.to_string())),
+                Err(error @ SignerError::Wrong(_)) => {
+                    return Err(Left::Contradiction(error.to_string()).into());
+                }
                 Err(error @ SignerError::Unavailable(_)) if begun.elapsed() >= SIGNER_PATIENCE => {
                     return Err(Stop::Later(error.to_string()));
                 }

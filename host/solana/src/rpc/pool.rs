@@ -37,6 +37,12 @@ impl Endpoints {
         Ok(Self { genesis_hash: genesis_hash.to_owned(), endpoints })
     }
 
+    /// The servers' names, without what may be secret.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        self.endpoints.iter().map(Endpoint::name).collect()
+    }
+
     /// Whether a server is of this cluster, asked once.
     async fn is_right(&self, endpoint: &Endpoint) -> Result<(), ClusterError> {
         let found = match endpoint.known_cluster() {

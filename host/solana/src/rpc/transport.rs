@@ -83,6 +83,11 @@ pub(crate) struct Answer {
 
 impl Line {
     pub(crate) fn new(settings: &EndpointSettings) -> Result<Self, InvalidAddress> {
+        Self::within(settings, settings.requests_per_second.map(Quota::per_second))
+    }
+
+    /// With a limit of its own instead of that of the settings.
+    pub(crate) fn within(settings: &EndpointSettings, quota: Option<Quota>) -> Result<Self, InvalidAddress> {
         let url: reqwest::Url = settings.url.parse().map_err(|_| InvalidAddress)?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(InvalidAddress);
@@ -98,7 +103,7 @@ impl Line {
             client = client.no_proxy();
         }
         let client = client.build().map_err(|_| InvalidAddress)?;
-        let limiter = settings.requests_per_second.map(|most| RateLimiter::direct(Quota::per_second(most)));
+        let limiter = quota.map(RateLimiter::direct);
         Ok(Self { name: host_of(&settings.url), url, client, limiter, health: Mutex::default() })
     }
 

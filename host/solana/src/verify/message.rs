@@ -60,7 +60,7 @@ pub fn decode(bytes: &[u8]) -> Result<VersionedMessage, Malformed> {
     Ok(message)
 }
 
-fn checked(message: &VersionedMessage) -> Result<&v0::Message, Malformed> {
+pub(super) fn checked(message: &VersionedMessage) -> Result<&v0::Message, Malformed> {
     let VersionedMessage::V0(inner) = message else { return Err(Malformed::OtherVersion) };
     message.sanitize().map_err(|_| Malformed::Contradiction)?;
     Ok(inner)

@@ -8,6 +8,7 @@
 //!
 //! Nothing here asks anybody anything, so all of it is tried with made-up and mangled bytes.
 
+mod apart;
 mod instructions;
 mod message;
 mod plan;
@@ -22,6 +23,7 @@ use solana_message::{VersionedMessage, v0};
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
 
+pub use apart::{Claim, verify_apart};
 pub use instructions::Summary;
 pub(crate) use instructions::{SET_UNIT_LIMIT, SET_UNIT_PRICE, TRANSFER_LAMPORTS};
 pub use message::{MOST_BYTES, Malformed, decode};
@@ -69,7 +71,8 @@ pub struct Tip {
 pub struct Verified {
     message: v0::Message,
     summary: Summary,
-    owner: Address,
+    asked: Asked,
+    claims: Vec<Claim>,
 }
 
 /// Why a transaction is not signed.
@@ -203,7 +206,8 @@ pub fn verify(message: &VersionedMessage, tables: &Tables, asked: &Asked) -> Res
         return Err(Refused::OtherBlockhash);
     }
     let summary = instructions::explain(&resolved, asked)?;
-    Ok(Verified { message: resolved.message, summary, owner: asked.owner })
+    let claims = apart::claims(&resolved.message, tables, asked);
+    Ok(Verified { message: resolved.message, summary, asked: asked.clone(), claims })
 }
 
 impl Verified {
@@ -216,7 +220,19 @@ impl Verified {
     /// The wallet whose signature it needs.
     #[must_use]
     pub const fn owner(&self) -> Address {
-        self.owner
+        self.asked.owner
+    }
+
+    /// What it was held against.
+    #[must_use]
+    pub const fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// What a signer that can't look at the chain has to be told of its lookup tables.
+    #[must_use]
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
     }
 
     /// The bytes that are signed.
@@ -234,7 +250,7 @@ impl Verified {
     /// With the wallet's signature; `None` when it is not that.
     #[must_use]
     pub fn signed(&self, signature: Signature) -> Option<VersionedTransaction> {
-        let is_right = signature.verify(self.owner.as_ref(), &self.signing_payload());
+        let is_right = signature.verify(self.owner().as_ref(), &self.signing_payload());
         is_right.then(|| self.with(signature))
     }
 

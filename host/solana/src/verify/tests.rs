@@ -7,19 +7,19 @@ use solana_message::AddressLookupTableAccount;
 use super::*;
 use crate::programs::{ASSOCIATED_TOKEN, COMPUTE_BUDGET, JUPITER, SYSTEM, TOKEN, TOKEN_2022};
 
-fn key(number: u8) -> Address {
+pub(super) fn key(number: u8) -> Address {
     Address::new_from_array([number; 32])
 }
 
 const OWNER: u8 = 1;
-const AMOUNT: u64 = 1_000_000;
+pub(super) const AMOUNT: u64 = 1_000_000;
 const QUOTED: u64 = 500_000;
 
 fn token(number: u8) -> Token {
     Token { symbol: "T".to_owned(), mint: key(number), program: TOKEN, decimals: 6 }
 }
 
-fn asked() -> Asked {
+pub(super) fn asked() -> Asked {
     Asked {
         owner: key(OWNER),
         given: token(2),
@@ -95,7 +95,7 @@ fn create(asked: &Asked) -> Instruction {
     Instruction { program_id: ASSOCIATED_TOKEN, accounts, data: vec![1] }
 }
 
-fn transfer(from: Address, to: Address, lamports: u64) -> Instruction {
+pub(super) fn transfer(from: Address, to: Address, lamports: u64) -> Instruction {
     let mut data = vec![2, 0, 0, 0];
     data.extend(lamports.to_le_bytes());
     Instruction {
@@ -105,7 +105,7 @@ fn transfer(from: Address, to: Address, lamports: u64) -> Instruction {
     }
 }
 
-fn usual(asked: &Asked) -> Vec<Instruction> {
+pub(super) fn usual(asked: &Asked) -> Vec<Instruction> {
     vec![
         budget(2, &200_000_u32.to_le_bytes()),
         budget(3, &1_000_u64.to_le_bytes()),
@@ -114,7 +114,7 @@ fn usual(asked: &Asked) -> Vec<Instruction> {
     ]
 }
 
-fn compile(instructions: &[Instruction], asked: &Asked, tables: &Tables) -> VersionedMessage {
+pub(super) fn compile(instructions: &[Instruction], asked: &Asked, tables: &Tables) -> VersionedMessage {
     let tables: Vec<_> = tables
         .iter()
         .map(|(key, addresses)| AddressLookupTableAccount { key: *key, addresses: addresses.clone() })

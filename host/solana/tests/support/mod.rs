@@ -5,7 +5,7 @@
 
 use std::future::pending;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bulkhead_core::engine::{Engine, EngineSettings};
@@ -128,6 +128,8 @@ pub(crate) struct Books {
     pub(crate) engine: Engine,
     /// The names of all stages and ends so far.
     pub(crate) told: Vec<String>,
+    /// When each of these was.
+    pub(crate) told_at: Vec<Instant>,
     /// What the engine wants of the executor.
     requests: Vec<(OrderId, Request)>,
     pub(crate) refused: Vec<String>,
@@ -156,6 +158,7 @@ impl Books {
                 Output::InputRefused { reason, .. } => self.refused.push(reason.clone()),
                 _ => {}
             }
+            self.told_at.resize_with(self.told.len(), Instant::now);
         }
         outputs
     }
@@ -276,8 +279,13 @@ impl Account {
     }
 
     async fn on(chain: Arc<Chain>, form: Form, base: Address, program: Address) -> Self {
-        let _ =
-            tracing_subscriber::fmt().with_env_filter("bulkhead_solana=debug").with_test_writer().try_init();
+        // A bench has nobody who reads that.
+        if cfg!(test) {
+            let _ = tracing_subscriber::fmt()
+                .with_env_filter("bulkhead_solana=debug")
+                .with_test_writer()
+                .try_init();
+        }
         let key = chain.keypair();
         let dollar = chain.mint(&Mint::plain(6));
         let pool = chain.add_pool(base, 10_000 * WHOLE, dollar, 1_000_000 * DOLLAR);
@@ -307,8 +315,14 @@ impl Account {
         engine_settings.risk = RiskLimits::none();
         engine_settings.risk.reserve_margin = Decimal::new(5, 2);
         let engine = Engine::new(engine_settings, Box::new(Source)).unwrap().executing(Execution::Outside);
-        let mut books =
-            Books { engine, told: Vec::new(), requests: Vec::new(), refused: Vec::new(), news: 0 };
+        let mut books = Books {
+            engine,
+            told: Vec::new(),
+            told_at: Vec::new(),
+            requests: Vec::new(),
+            refused: Vec::new(),
+            news: 0,
+        };
         let deployment = Deployment {
             slot: "idle".to_owned(),
             version: ContentHash::of(b"idle"),
@@ -375,7 +389,7 @@ impl Account {
         let jupiter = JupiterSettings {
             url: self.jupiter.url().to_owned(),
             key: None,
-            requests_per_second: None,
+            requests_per_minute: None,
             timeout,
         };
         let swaps: Arc<dyn SwapApi> = match self.form {

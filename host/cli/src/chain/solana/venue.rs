@@ -1,0 +1,63 @@
+//! An account's executor on Solana.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use bulkhead_configuration::Solana;
+use bulkhead_solana::cluster::Cluster;
+use bulkhead_solana::executor::Executor;
+use bulkhead_solana::jupiter::SwapApi;
+use bulkhead_solana::rpc::Endpoints;
+use bulkhead_solana::rpc::bundles::Bundles;
+use bulkhead_solana::settings::SolanaSettings;
+use bulkhead_solana::signer::SolanaSigner;
+use tokio::runtime::Handle;
+
+use super::super::journal::AccountJournal;
+use super::super::venue::ChainVenue;
+use super::settings;
+use crate::run::{Outside, StartOutside};
+
+/// How an account's orders are executed, once its engine is there.
+pub(crate) fn start(
+    runtime: &Handle,
+    account: &str,
+    solana: &Solana,
+    signer: Arc<dyn SolanaSigner>,
+) -> Result<StartOutside> {
+    let parts = Parts {
+        runtime: runtime.clone(),
+        account: account.to_owned(),
+        settings: settings::solana_settings(solana)?,
+        swaps: settings::swaps(solana)?,
+        signer,
+    };
+    let endpoints = Arc::new(Endpoints::new(solana.genesis_hash(), &settings::endpoints(solana)?)?);
+    Ok(match settings::bundles(solana)? {
+        None => parts.start_on(endpoints),
+        Some((endpoint, tips, fallback)) => {
+            parts.start_on(Bundles::new(endpoints, &endpoint, tips, fallback)?)
+        }
+    })
+}
+
+struct Parts {
+    runtime: Handle,
+    account: String,
+    settings: SolanaSettings,
+    swaps: Arc<dyn SwapApi>,
+    signer: Arc<dyn SolanaSigner>,
+}
+
+impl Parts {
+    fn start_on<C: Cluster>(self, cluster: C) -> StartOutside {
+        Box::new(move |engine, wake, told| {
+            let Self { runtime, account, settings, swaps, signer } = self;
+            let start = async move |journal: AccountJournal, open| {
+                Ok(Executor::start(account, settings, cluster, swaps, journal, signer, open).await?)
+            };
+            let venue = ChainVenue::start(&runtime, None, wake, told, engine, start)?;
+            Ok(Box::new(venue) as Box<dyn Outside>)
+        })
+    }
+}
