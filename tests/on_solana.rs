@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use bulkhead_solana_chain::Fault;
 use bulkhead_solana_chain::market::{TRADER_DOLLARS, TRADER_SOL};
 use rust_decimal::Decimal;
+use serde_json::Value;
 use solana_signer::Signer as _;
 use support::host::{Host, PATIENCE};
-use support::json;
 use support::solana_place::{CASH, PASSPHRASE, Place, example};
+use support::{bulkhead, json, succeed};
 
 #[test]
 fn the_example_names_what_is_on_every_such_chain() {
@@ -61,6 +62,50 @@ fn an_order_becomes_a_transaction_and_the_books_say_what_the_chain_says() {
     assert_eq!(place.dollars() - Decimal::from(TRADER_DOLLARS - CASH), cash + place.fees());
     let replayed = json(place.path(), &["replay", "--json"]);
     assert_eq!(replayed["agrees"], true, "{replayed}");
+}
+
+#[test]
+fn what_is_taken_away_behind_the_hosts_back_halts_it_until_a_person_has_said_what_it_was() {
+    let place = Place::new();
+    let mut host = place.start(&["--set", "solana.reconciliation.every=300ms"]);
+    host.wait_for(&["the books agree with the chain"]);
+    host.wait_for(&["strategy started", "sma-crossover"]);
+    place.ask(&["order", "buy", "--notional", "900"]);
+    host.wait_for(&["fill", "side=\"buy\""]);
+    let compared = |agrees: bool| {
+        let output =
+            bulkhead(place.path()).arg("reconcile").args(place.arguments(&["--json"])).output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{complaint}"));
+        assert_eq!((output.status.success(), &found["agrees"]), (agrees, &agrees.into()), "{found}");
+        found["accounts"][0].clone()
+    };
+    let found = compared(true);
+    assert_eq!((&found["cluster"], &found["chain_id"]), (&place.addresses()[0].clone().into(), &Value::Null));
+    // What the wallet holds beside the account's cash was there before.
+    assert_eq!(row(&found, "balance:USD")["verdict"], "ignored");
+
+    place.take(250);
+    host.wait_for(&["trading halted", "250 USD is missing", "the host (reconciliation)"]);
+    let found = compared(false);
+    let dollars = row(&found, "balance:USD");
+    assert_eq!((&dollars["unexplained"], &dollars["verdict"]), (&"-250".into(), &"halts".into()));
+
+    let adopt = ["adopt", "--token", "USD", "--reason", "a person looked"];
+    let mut words = vec!["reconcile".to_owned()];
+    words.extend(adopt.map(str::to_owned));
+    words.extend(place.arguments(&[]));
+    succeed(place.path(), &words);
+    host.wait_for(&["the books were adjusted", "value=-250", "a person looked"]);
+    compared(true);
+    succeed(place.path(), &["resume"]);
+    host.wait_for(&["trading resumed"]);
+    assert_eq!(host.stop()["halted"], Value::Null);
+}
+
+fn row<'a>(found: &'a Value, subject: &str) -> &'a Value {
+    let rows = found["rows"].as_array().unwrap();
+    rows.iter().find(|row| row["subject"] == subject).unwrap_or_else(|| panic!("no {subject}: {found}"))
 }
 
 /// Kills in an ordinary test run; `cargo xtask crash --venue solana --rounds N` sets it.
@@ -167,7 +212,7 @@ fn no_secret_is_in_any_log_or_file() {
     let endpoint = format!("solana.endpoints=[\"{}/?key={PLANTED}\"]", place.chain.url());
     let settings = ["--set", endpoint.as_str()];
     let token = place.token_with(&settings);
-    let mut command = support::bulkhead(place.path());
+    let mut command = bulkhead(place.path());
     let sure = ["--json", "--live", "--live-token", &token, "--passphrase-file", "passphrase"];
     command.arg("run").args(place.arguments(&[&sure[..], &settings].concat()));
     command.env("RUST_LOG", "trace");

@@ -8,6 +8,7 @@ use bulkhead_core::order::Side;
 use bulkhead_solana_chain::market::LocalMarket;
 use bulkhead_solana_chain::program::ROUTER;
 use bulkhead_solana_chain::rpc::GENESIS_HASH;
+use bulkhead_solana_chain::tokens::{associated, transfer_tokens};
 use bulkhead_solana_chain::{Chain, Options};
 use bulkhead_store::database::{Database, DatabaseUrl, Options as DatabaseOptions};
 use bulkhead_store::journal::ShardId;
@@ -119,6 +120,17 @@ impl Place {
     /// SOL of the wallet on the chain.
     pub(crate) fn sol(&self) -> Decimal {
         Decimal::from_i128_with_scale(self.chain.lamports(self.market.trader().pubkey()).into(), 9)
+    }
+
+    /// So many dollars go somewhere else with the wallet's key.
+    pub(crate) fn take(&self, dollars: u64) {
+        let (trader, dollar) = (self.market.trader(), self.market.dollar);
+        let (owner, elsewhere) = (trader.pubkey(), self.chain.address());
+        self.chain.put_tokens(elsewhere, dollar, self.chain.address(), 0);
+        let program = self.chain.program_of(dollar);
+        let from = associated(owner, dollar, program);
+        let transfer = transfer_tokens(program, from, elsewhere, owner, dollars * 1_000_000);
+        self.chain.execute(trader, &[transfer]).unwrap();
     }
 
     /// Transactions that the wallet paid for and that landed, whether they succeeded or not.

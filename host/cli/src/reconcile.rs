@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use bulkhead_api::ReconciliationTable;
-use bulkhead_configuration::{Configuration, Mode};
+use bulkhead_configuration::{Configuration, Mode, Solana};
 use bulkhead_core::engine::Engine;
 use bulkhead_core::input::Command;
 use bulkhead_core::money::Price;
@@ -17,7 +17,7 @@ use bulkhead_store::clock::now;
 use bulkhead_store::database::{Database, Options};
 use bulkhead_venue::reconcile::books::BookedAsset;
 use bulkhead_venue::reconcile::figures::ChainName;
-use bulkhead_venue::reconcile::{Reconciliation, Row, RowKind, Verdict};
+use bulkhead_venue::reconcile::{Reconciliation, Row, RowKind, Verdict, Wallet};
 use comfy_table::{CellAlignment, Table};
 use rust_decimal::Decimal;
 use serde::Serialize;
@@ -101,12 +101,31 @@ fn engine(name: &str, configuration: &Configuration) -> Result<Engine> {
 
 /// What is compared, and who waits for it.
 fn comparison(name: &str, configuration: &Configuration) -> Result<(Runtime, Comparison)> {
-    let evm = configuration.evm.as_ref().context("the section [evm] is missing")?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let endpoints = Arc::new(Endpoints::new(evm.chain_id, &settings::endpoints(evm)?)?);
-    let (address, settings) = (signer::address(configuration)?, settings::chain_settings(evm)?);
-    let wallet = Arc::new(EvmWallet { endpoints, settings, address });
-    Ok((runtime, Comparison::new(name, wallet, &evm.reconciliation)))
+    let comparison = match (&configuration.evm, &configuration.solana) {
+        (Some(evm), _) => {
+            let endpoints = Arc::new(Endpoints::new(evm.chain_id, &settings::endpoints(evm)?)?);
+            let (address, settings) = (signer::address(configuration)?, settings::chain_settings(evm)?);
+            let wallet = Arc::new(EvmWallet { endpoints, settings, address });
+            Comparison::new(name, wallet, &evm.reconciliation)
+        }
+        (None, Some(solana)) => {
+            Comparison::new(name, solana_wallet(configuration, solana)?, &solana.reconciliation)
+        }
+        (None, None) => bail!("the section of the chain is missing"),
+    };
+    Ok((runtime, comparison))
+}
+
+#[cfg(feature = "solana")]
+fn solana_wallet(configuration: &Configuration, solana: &Solana) -> Result<Arc<dyn Wallet>> {
+    let owner = crate::chain::solana::signer::address(configuration)?;
+    Ok(Arc::new(crate::chain::solana::venue::wallet(solana, owner)?))
+}
+
+#[cfg(not(feature = "solana"))]
+fn solana_wallet(_: &Configuration, _: &Solana) -> Result<Arc<dyn Wallet>> {
+    bail!(crate::WITHOUT_SOLANA)
 }
 
 /// The accounts that trade outside; the one that is named, or all.

@@ -209,7 +209,7 @@ impl Parts {
             let start = async move |journal: AccountJournal, open| {
                 Ok(Executor::start(account, settings, chain, journal, signer, open).await?)
             };
-            let venue = ChainVenue::start(&handle, Some(comparison), wake, told, engine, start)?;
+            let venue = ChainVenue::start(&handle, comparison, wake, told, engine, start)?;
             Ok(Box::new(venue) as Box<dyn Outside>)
         })
     }

@@ -27,8 +27,7 @@ const LONGEST_STOP: Duration = Duration::from_millis(500);
 pub(super) struct ChainVenue<E: ChainExecutor> {
     runtime: Handle,
     executor: Option<E>,
-    /// Compares the books with the chain, where that is done.
-    reconciler: Option<Reconciler>,
+    reconciler: Reconciler,
     /// What is to be journaled before all else.
     first: VecDeque<InputKind>,
     records: Receiver<Record>,
@@ -42,16 +41,13 @@ impl<E: ChainExecutor> ChainVenue<E> {
     /// Compares the books, and starts the executor with what the journal says is on its way.
     pub(super) fn start(
         runtime: &Handle,
-        comparison: Option<Comparison>,
+        comparison: Comparison,
         wake: Arc<dyn Fn() + Send + Sync>,
         told: Told,
         engine: &Engine,
         start: impl AsyncFnOnce(AccountJournal, Vec<Ticket>) -> Result<E>,
     ) -> Result<Self> {
-        let first = match &comparison {
-            Some(comparison) => comparison.begin(runtime, engine, &told)?.into(),
-            None => VecDeque::new(),
-        };
+        let first = comparison.begin(runtime, engine, &told)?.into();
         let (journal, records) = AccountJournal::new(Arc::clone(&wake));
         let beside = journal.clone();
         let open = tickets(engine);
@@ -59,8 +55,7 @@ impl<E: ChainExecutor> ChainVenue<E> {
             tracing::info!(orders = open.len(), "taking up orders that are on their way");
         }
         let executor = Some(runtime.block_on(start(journal, open))?);
-        let reconciler =
-            comparison.map(|comparison| Reconciler::start(runtime, comparison, beside, wake, told));
+        let reconciler = Reconciler::start(runtime, comparison, beside, wake, told);
         let (runtime, waiting) = (runtime.clone(), VecDeque::new());
         Ok(Self { runtime, executor, reconciler, first, records, given: None, waiting })
     }
@@ -108,15 +103,11 @@ impl<E: ChainExecutor> Outside for ChainVenue<E> {
     }
 
     fn told(&mut self, output: &Output) {
-        if let Some(reconciler) = &self.reconciler {
-            reconciler.told(output);
-        }
+        self.reconciler.told(output);
     }
 
     fn look(&mut self, engine: &Engine) {
-        if let Some(reconciler) = &self.reconciler {
-            reconciler.look(engine);
-        }
+        self.reconciler.look(engine);
     }
 
     fn requested(&mut self, engine: &Engine, order: OrderId, request: &Request) {

@@ -7,13 +7,16 @@ use bulkhead_configuration::Solana;
 use bulkhead_solana::cluster::Cluster;
 use bulkhead_solana::executor::Executor;
 use bulkhead_solana::jupiter::SwapApi;
+use bulkhead_solana::reconcile::SolanaWallet;
 use bulkhead_solana::rpc::Endpoints;
 use bulkhead_solana::rpc::bundles::Bundles;
 use bulkhead_solana::settings::SolanaSettings;
 use bulkhead_solana::signer::SolanaSigner;
+use solana_address::Address;
 use tokio::runtime::Handle;
 
 use super::super::journal::AccountJournal;
+use super::super::reconciliation::Comparison;
 use super::super::venue::ChainVenue;
 use super::settings;
 use crate::run::{Outside, StartOutside};
@@ -25,14 +28,15 @@ pub(crate) fn start(
     solana: &Solana,
     signer: Arc<dyn SolanaSigner>,
 ) -> Result<StartOutside> {
+    let wallet = wallet(solana, signer.address())?;
+    let (endpoints, settings) = (Arc::clone(&wallet.endpoints), wallet.settings.clone());
     let parts = Parts {
         runtime: runtime.clone(),
-        account: account.to_owned(),
-        settings: settings::solana_settings(solana)?,
+        comparison: Comparison::new(account, Arc::new(wallet), &solana.reconciliation),
+        settings,
         swaps: settings::swaps(solana)?,
         signer,
     };
-    let endpoints = Arc::new(Endpoints::new(solana.genesis_hash(), &settings::endpoints(solana)?)?);
     Ok(match settings::bundles(solana)? {
         None => parts.start_on(endpoints),
         Some((endpoint, tips, fallback)) => {
@@ -41,9 +45,15 @@ pub(crate) fn start(
     })
 }
 
+/// What an account has on the cluster.
+pub(crate) fn wallet(solana: &Solana, owner: Address) -> Result<SolanaWallet> {
+    let endpoints = Arc::new(Endpoints::new(solana.genesis_hash(), &settings::endpoints(solana)?)?);
+    Ok(SolanaWallet { endpoints, settings: settings::solana_settings(solana)?, owner })
+}
+
 struct Parts {
     runtime: Handle,
-    account: String,
+    comparison: Comparison,
     settings: SolanaSettings,
     swaps: Arc<dyn SwapApi>,
     signer: Arc<dyn SolanaSigner>,
@@ -52,11 +62,12 @@ struct Parts {
 impl Parts {
     fn start_on<C: Cluster>(self, cluster: C) -> StartOutside {
         Box::new(move |engine, wake, told| {
-            let Self { runtime, account, settings, swaps, signer } = self;
+            let Self { runtime, comparison, settings, swaps, signer } = self;
+            let account = comparison.account.clone();
             let start = async move |journal: AccountJournal, open| {
                 Ok(Executor::start(account, settings, cluster, swaps, journal, signer, open).await?)
             };
-            let venue = ChainVenue::start(&runtime, None, wake, told, engine, start)?;
+            let venue = ChainVenue::start(&runtime, comparison, wake, told, engine, start)?;
             Ok(Box::new(venue) as Box<dyn Outside>)
         })
     }
