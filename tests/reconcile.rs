@@ -9,8 +9,9 @@ use alloy_primitives::{Address, TxKind, U256};
 use bulkhead_evm_chain::account::account;
 use bulkhead_evm_chain::market::{LocalMarket, units};
 use rust_decimal::Decimal;
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::chain_place::Place;
+use support::client::{self, Client};
 use support::host::Host;
 use support::{bulkhead, json, succeed};
 
@@ -183,6 +184,107 @@ fn a_permission_that_was_left_is_told_and_halts_nothing() {
     assert!(agrees, "{found}");
     assert_eq!(row(&found, "allowance:USD")["verdict"], "noted");
     assert_eq!(host.stop()["halted"], Value::Null);
+}
+
+/// Where the comparison and what becomes of it are in the API.
+const RECONCILIATION: &str = "/api/v1/accounts/main/reconciliation";
+
+/// The row of the table that a difference has.
+fn row_of<'a>(table: &'a Value, subject: &str) -> &'a Value {
+    let rows = table["rows"].as_array().unwrap();
+    rows.iter().find(|row| row["subject"] == subject).unwrap_or_else(|| panic!("no {subject}: {table}"))
+}
+
+/// Waits until so much more or less of the currency is there than the books say.
+fn wait_for_dollars(client: &Client, unexplained: &str) -> Value {
+    client.wait(RECONCILIATION, |table| {
+        table["rows"].is_array() && row_of(table, "balance:USD")["unexplained"] == unexplained
+    })
+}
+
+/// What to send so that a difference is booked, as the table has it.
+fn booking(table: &Value) -> Value {
+    let part = &row_of(table, "balance:USD")["booked"][0];
+    json!({ "books": part["books"], "found": part["found"], "reason": "a person looked" })
+}
+
+#[test]
+fn differences_are_seen_and_settled_through_the_api_by_those_who_may() {
+    let place = Place::new();
+    let secret = |role: &str| {
+        let made = json(place.path(), &["token", "create", "--name", role, "--role", role, "--json"]);
+        made["secret"].as_str().unwrap().to_owned()
+    };
+    let (viewer, operator) = (secret("viewer"), secret("operator"));
+    let mut host = place.start(&[&OFTEN[..], &["--set", "api.listen=127.0.0.1:0"]].concat());
+    let address = client::address(&mut host);
+    let (viewer, operator) = (Client::new(&address, Some(&viewer)), Client::new(&address, Some(&operator)));
+    let nobody = Client::new(&address, None);
+    assert_eq!(nobody.get(RECONCILIATION).status, 401);
+    let table = wait_for_dollars(&viewer, "0");
+    assert_eq!((&table["halts"], &table["problem"]), (&false.into(), &Value::Null), "{table}");
+    assert_eq!(table["chain_id"], place.chain.id(), "{table}");
+    assert_eq!(row_of(&table, "balance:USD")["verdict"], "ignored");
+
+    place.take(250);
+    let table = wait_for_dollars(&viewer, "-250");
+    let words = row_of(&table, "balance:USD")["words"].as_str().unwrap();
+    assert!(table["halts"] == true && words.contains("250 USD is missing"), "{table}");
+    host.wait_for(&["trading halted", "250 USD is missing"]);
+    // Who may only look changes nothing.
+    let ways = ["adopt", "write-off", "ignore", "stop-ignoring"];
+    for way in ways {
+        let path = format!("{RECONCILIATION}/{way}");
+        let answers = [viewer.post(&path, way, &booking(&table)), nobody.post(&path, way, &booking(&table))];
+        assert_eq!(answers.map(|answer| answer.status), [403, 401], "{way}");
+    }
+    assert_eq!(viewer.get("/api/v1/accounts/main/adjustments").body["items"], json!([]));
+
+    let ask =
+        |way: &str, key: &str, body: &Value| operator.post(&format!("{RECONCILIATION}/{way}"), key, body);
+    let adopted = ask("adopt", "one", &booking(&table));
+    assert_eq!((adopted.status, &adopted.body["state"]), (200, &"applied".into()), "{adopted:?}");
+    // The same once more is the same, and under another key it is another adjustment of what the books do not say any more.
+    assert_eq!(ask("adopt", "one", &booking(&table)).body, adopted.body);
+    let again = ask("adopt", "two", &booking(&table));
+    assert_eq!(again.status, 422, "{again:?}");
+    let nothing = json!({ "books": "1", "found": "2", "reason": " " });
+    assert_eq!(ask("write-off", "three", &nothing).status, 400);
+
+    let table = wait_for_dollars(&viewer, "0");
+    let transactions = row_of(&table, "transactions");
+    assert_eq!(transactions["unexplained"], "1", "{table}");
+    let fine = json!({
+        "subject": "transactions", "difference": transactions["difference"], "reason": "it was me",
+    });
+    assert_eq!(ask("ignore", "four", &fine).status, 200);
+    let table = viewer.wait(RECONCILIATION, |table| table["halts"] == false);
+    let ignored = &row_of(&table, "transactions")["ignored"];
+    assert_eq!((&ignored["reason"], &ignored["actor"]), (&"it was me".into(), &"operator".into()), "{table}");
+    assert_eq!(operator.post("/api/v1/accounts/main/resume", "five", &json!({})).status, 200);
+    host.wait_for(&["trading resumed"]);
+
+    place.take(40);
+    let table = wait_for_dollars(&viewer, "-40");
+    assert_eq!(ask("write-off", "six", &booking(&table)).status, 200);
+    wait_for_dollars(&viewer, "0");
+    let adjusted = viewer.get("/api/v1/accounts/main/adjustments").body;
+    let told: Vec<_> = adjusted["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| {
+            [&item["kind"], &item["value"], &item["gain"], &item["actor"]].map(|text| text.as_str().unwrap())
+        })
+        .collect();
+    let expected = [["written-off", "0", "-40", "operator"], ["adopted", "-250", "0", "operator"]];
+    assert_eq!(told, expected, "{adjusted}");
+
+    // What was there before counts again when somebody says so.
+    let again = json!({ "subject": "balance:USD", "reason": "it is the account's" });
+    assert_eq!(ask("stop-ignoring", "seven", &again).status, 200);
+    wait_for_dollars(&viewer, "10000");
+    host.stop();
 }
 
 #[test]
