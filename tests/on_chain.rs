@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use bulkhead_evm_chain::Deployed;
 use bulkhead_evm_chain::market::{LocalMarket, TRADER_DOLLARS};
 use rust_decimal::Decimal;
+use serde_json::Value;
 use support::chain_place::{CASH, PASSPHRASE, Place, example};
+use support::client::viewer;
 use support::host::{Host, PATIENCE};
 use support::{bulkhead, json};
 
@@ -146,9 +148,9 @@ impl Random {
 #[test]
 fn paper_is_traded_on_the_prices_of_the_chain() {
     let place = Place::new();
-    let arguments = place.arguments(&["--json", "--set", "mode=paper"]);
-    let mut host = Host::start(place.path(), &arguments);
-    host.wait_for(&["strategy started", "sma-crossover"]);
+    let arguments = place.arguments(&["--json", "--set", "mode=paper", "--set", "api.listen=127.0.0.1:0"]);
+    let (mut host, client) = viewer(place.path(), || Host::start(place.path(), &arguments));
+    client.wait_for_a_price();
     place.ask(&["order", "buy", "--notional", "900"]);
     place.runtime.block_on(place.market.others_trade(&place.chain, true, 30));
     host.wait_for(&["fill", "side=\"buy\""]);
@@ -165,6 +167,39 @@ fn paper_is_traded_on_the_prices_of_the_chain() {
     ]);
     let complaint = String::from_utf8(refused.stderr).unwrap();
     assert!(!refused.status.success() && complaint.contains("trades paper"), "{complaint}");
+}
+
+/// Whoever watches sees that prices have stopped, and why, before anything goes wrong over it.
+#[test]
+fn a_chain_that_can_not_be_followed_is_seen_in_the_view_and_the_metrics() {
+    let mut place = Place::new();
+    let arguments = place.arguments(&["--json", "--set", "mode=paper", "--set", "api.listen=127.0.0.1:0"]);
+    let (host, client) = viewer(place.path(), || Host::start(place.path(), &arguments));
+    let asking = |wanted: &dyn Fn(&Value) -> bool| {
+        let view = client.wait("/api/v1/accounts/main/view", |view| wanted(&view["feed"]["asking"]));
+        view["feed"]["asking"].clone()
+    };
+    let seen = asking(&|asking| asking["newest"].is_string());
+    assert_eq!((&seen["failures"], &seen["failing"]), (&0.into(), &Value::Null), "{seen}");
+    let metric = |name: &str| {
+        let text = client.get("/metrics").text;
+        let start = format!("bulkhead_feed_{name}{{account=\"main\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&start));
+        line.unwrap_or_else(|| panic!("no {start}: {text}")).parse::<f64>().unwrap()
+    };
+    let newest = metric("newest_timestamp_seconds");
+    assert!(newest > 1.5e9 && metric("failing") == 0.0 && metric("failures_total") == 0.0, "{newest}");
+
+    place.chain.stop();
+    let seen = asking(&|asking| asking["failing"].is_string());
+    assert!(seen["failures"].as_u64().unwrap() > 0 && seen["newest"].is_string(), "{seen}");
+    assert!(!seen["failing"].as_str().unwrap().contains("://"), "{seen}");
+    assert!(metric("failing") == 1.0 && metric("failures_total") > 0.0);
+
+    place.chain.restart();
+    let seen = asking(&|asking| asking["failing"].is_null());
+    assert!(seen["failures"].as_u64().unwrap() > 0, "{seen}");
+    host.stop();
 }
 
 #[test]
@@ -186,7 +221,7 @@ fn a_process_of_its_own_signs_what_the_keys_policy_allows_and_nothing_else() {
     // Without a signer nothing begins.
     drop(signer);
     let summary = host.stop();
-    assert_eq!(summary["halted"], serde_json::Value::Null);
+    assert_eq!(summary["halted"], Value::Null);
     let without =
         place.run_once(&["--plain", "--live", "--live-token", &place.token(), "--set", "evm.signer=process"]);
     let complaint = String::from_utf8(without.stderr).unwrap();

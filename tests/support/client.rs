@@ -1,6 +1,7 @@
 //! A client of the admin API of a host that a test runs.
 
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -56,7 +57,22 @@ pub(crate) fn address(host: &mut Host) -> String {
     line[at..].chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect()
 }
 
+/// A client that may look, of a host that is about to start in this directory with its API on a free port.
+pub(crate) fn viewer(directory: &Path, start: impl FnOnce() -> Host) -> (Host, Client) {
+    let made = super::json(directory, &["token", "create", "--name", "ops", "--role", "viewer", "--json"]);
+    let mut host = start();
+    let address = address(&mut host);
+    (host, Client::new(&address, made["secret"].as_str()))
+}
+
 impl Client {
+    /// Waits until the account at work has its first bar, and with it a price.
+    pub(crate) fn wait_for_a_price(&self) {
+        self.wait("/api/v1/accounts/main/view", |view| {
+            view["feed"]["bars"].as_u64().is_some_and(|bars| bars > 0)
+        });
+    }
+
     pub(crate) fn new(address: &str, token: Option<&str>) -> Self {
         let agent =
             Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();

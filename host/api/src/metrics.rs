@@ -107,6 +107,9 @@ struct Figures {
     journal_waits: IntGaugeVec,
     bars: IntCounterVec,
     rows: IntCounterVec,
+    newest: IntGaugeVec,
+    failures: IntCounterVec,
+    failing: IntGaugeVec,
     subscribers: IntGaugeVec,
 }
 
@@ -192,6 +195,21 @@ impl Figures {
                 "What came of rows of market data since the host started: passed, repaired, skipped, or missing.",
                 &["account", "instrument", "outcome"],
             )?,
+            newest: number(
+                "bulkhead_feed_newest_timestamp_seconds",
+                "The time of the newest block that was read, or of the newest price.",
+                &["account"],
+            )?,
+            failures: total(
+                "bulkhead_feed_failures_total",
+                "How often asking for what happens now failed since it was begun.",
+                &["account"],
+            )?,
+            failing: number(
+                "bulkhead_feed_failing",
+                "1 while what happens now can't be asked for.",
+                &["account"],
+            )?,
             subscribers: number("bulkhead_live_subscribers", "Clients of live updates.", &["account"])?,
         })
     }
@@ -208,6 +226,13 @@ impl Figures {
             let Some(view) = stream.view() else { continue };
             self.journal_waits.with_label_values(&[name]).set(i64::from(view.journal.state != "writing"));
             self.bars.with_label_values(&[name]).inc_by(view.feed.bars);
+            if let Some(asking) = &view.feed.asking {
+                if let Some(newest) = asking.newest_seconds {
+                    self.newest.with_label_values(&[name]).set(newest);
+                }
+                self.failures.with_label_values(&[name]).inc_by(asking.failures);
+                self.failing.with_label_values(&[name]).set(i64::from(asking.failing.is_some()));
+            }
             for of in &view.feed.quality {
                 let passed = of.rows.saturating_sub(of.repaired).saturating_sub(of.skipped);
                 for (outcome, count) in [

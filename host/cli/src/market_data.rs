@@ -8,6 +8,7 @@ use bulkhead_configuration::{Configuration, FeedSource, Layers};
 use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::input::Input;
 use bulkhead_core::instrument::Instrument;
+use bulkhead_core::time::Timestamp;
 use bulkhead_feeds::Feed;
 use bulkhead_feeds::csv::{CsvFeed, CsvSettings, Inspection, inspect, symbol_of};
 use bulkhead_feeds::live::{Inlet, LiveFeed};
@@ -27,6 +28,20 @@ const POOL_PRICE_DECIMALS: u32 = 8;
 
 /// Digits behind the point of SOL.
 const NATIVE_DECIMALS: u8 = 9;
+
+/// How it goes to ask for what happens now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Asking {
+    /// The time of the newest block that was read, or of the newest price.
+    pub(crate) newest: Option<Timestamp>,
+    /// How often it failed.
+    pub(crate) failures: u64,
+    /// Why it failed last; `None` when it went well. No address of a server is in it.
+    pub(crate) failing: Option<String>,
+}
+
+/// Looks how it goes.
+type LookAtAsking = Box<dyn Fn() -> Asking + Send + Sync>;
 
 /// What the market is: where its inputs come from, and what they speak of.
 pub(crate) struct MarketData {
@@ -52,6 +67,8 @@ struct Readers {
     inlets: Vec<Inlet>,
     /// Whether anybody has begun to read. Accounts take a while to open.
     any: bool,
+    /// How it goes, once it was begun.
+    asking: Option<LookAtAsking>,
 }
 
 impl Inlets {
@@ -124,9 +141,23 @@ impl MarketData {
     #[cfg_attr(not(feature = "evm"), expect(dead_code, reason = "only chains tell what happens now"))]
     pub(crate) fn hand_in(&self, inputs: &[Input]) -> bool {
         let Source::Chain(readers) = &self.source else { return false };
-        let Readers { inlets, any } = &mut *readers.lock();
+        let Readers { inlets, any, .. } = &mut *readers.lock();
         inlets.retain(|inlet| inputs.iter().all(|input| inlet.send(input.clone()).is_ok()));
         !inlets.is_empty() || !*any
+    }
+
+    /// Who hands in says where to look how that goes.
+    #[cfg_attr(not(feature = "evm"), expect(dead_code, reason = "only chains tell what happens now"))]
+    pub(crate) fn asked_by(&self, look: impl Fn() -> Asking + Send + Sync + 'static) {
+        if let Source::Chain(readers) = &self.source {
+            readers.lock().asking = Some(Box::new(look));
+        }
+    }
+
+    /// How it goes to ask for what happens now; `None` where nobody is asked, and before it was begun.
+    pub(crate) fn asking(&self) -> Option<Asking> {
+        let Source::Chain(readers) = &self.source else { return None };
+        readers.lock().asking.as_ref().map(|look| look())
     }
 
     fn files(configuration: &Configuration) -> Result<Self> {

@@ -22,6 +22,6 @@ pub(crate) use self::recent::{FaultEntry, LogEntry, Recent, RefusalCount};
 pub(crate) use self::stream::{Resume, Stream, Subscription};
 pub(crate) use self::view::StrategyDetail;
 pub use self::view::{
-    BreakerView, FeedView, HaltView, JournalView, LiveView, PositionView, QualityView, SlotCounts,
-    StrategyView, Surroundings, TierView,
+    AskingView, BreakerView, FeedView, HaltView, JournalView, LiveView, PositionView, QualityView,
+    SlotCounts, StrategyView, Surroundings, TierView,
 };

@@ -102,6 +102,22 @@ pub struct FeedView {
     pub bars_per_second: f64,
     /// What was wrong with them, for each instrument.
     pub quality: Vec<QualityView>,
+    /// How it goes to ask for what happens now; null for markets that are made up or on record, and before it was begun.
+    pub asking: Option<AskingView>,
+}
+
+/// How it goes to ask a chain, or somebody who trades there, for what happens now.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct AskingView {
+    /// The time of the newest block that was read, or of the newest price; null before the first.
+    pub newest: Option<String>,
+    /// How often it failed since it was begun.
+    pub failures: u64,
+    /// Why it failed last; null when it went well.
+    pub failing: Option<String>,
+    /// The time of `newest` in seconds since 1970, for the metrics.
+    #[serde(skip)]
+    pub newest_seconds: Option<i64>,
 }
 
 /// What was wrong with an instrument's market data since the host started. What became of it is for `[feed.quality]` of the

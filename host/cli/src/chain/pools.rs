@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use bulkhead_configuration::{Configuration, Evm, EvmVersion};
 use bulkhead_core::identifier::InstrumentId;
-use bulkhead_core::time::Span;
+use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_evm::pools::Version;
 use bulkhead_evm::pools::feed::{FeedStartError, Pace, PoolFeed, WatchedMarket};
 use bulkhead_evm::rpc::Endpoints;
@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use super::host::{ChainHost, Guest};
 use super::settings::{contract, duration, token};
-use crate::market_data::MarketData;
+use crate::market_data::{Asking, MarketData};
 
 /// Follows the pools, over and over: each time it is called, until nobody reads any more or it fails.
 pub(crate) struct PoolFollower {
@@ -67,7 +67,14 @@ impl PoolFollower {
             Some(feed) => feed,
             None => self.examine()?,
         };
-        let data = &self.data;
+        let (data, health) = (&self.data, feed.health());
+        data.asked_by(move || Asking {
+            newest: health
+                .last_block()
+                .map(|block| Timestamp::from_seconds(i64::try_from(block.timestamp).unwrap_or(i64::MAX))),
+            failures: health.failures(),
+            failing: health.failing(),
+        });
         let following = feed.follow(now, |inputs| data.hand_in(&inputs));
         self.runtime.block_on(self.guest.until_over(following));
         Ok(())

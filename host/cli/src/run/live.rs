@@ -1,22 +1,28 @@
 //! What an account hands to those who watch it: everything once it is durable, as with all that leaves.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bulkhead_alerts::History;
-use bulkhead_api::HostFigures;
-use bulkhead_api::live::{FeedView, JournalView, LiveView, Publisher, QualityView, SlotCounts, Surroundings};
+use bulkhead_api::live::{
+    AskingView, FeedView, JournalView, LiveView, Publisher, QualityView, SlotCounts, Surroundings,
+};
+use bulkhead_api::{HostFigures, written};
 use bulkhead_core::engine::{Engine, Slot};
 use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::instrument::Instrument;
 use bulkhead_core::market::Bar;
 use bulkhead_core::money::Overflow;
+use bulkhead_core::time::Timestamp;
 use bulkhead_feeds::Feed;
 use bulkhead_feeds::quality::QualityCounters;
 use bulkhead_sequencer::sequencer::{JournalStatus, Sequencer};
 use bulkhead_store::journal::{NumberedOutput, Sequence};
 
 use super::summary::Tally;
+use crate::market_data::{Asking, MarketData};
+
 /// Bars that are handed over with one view at most; at full speed nobody could look at more.
 const MOST_BARS: usize = 2_000;
 
@@ -30,6 +36,7 @@ pub(super) struct LiveUpdates {
     figures: HostFigures,
     alerts: Option<History>,
     source: String,
+    data: Arc<MarketData>,
     next: Instant,
     /// Read off the engine after this input, which is not durable yet, with the bars until then.
     ahead: Option<(Sequence, LiveView, Vec<Bar>)>,
@@ -42,13 +49,14 @@ pub(super) struct LiveUpdates {
 }
 
 impl LiveUpdates {
-    /// Of an account that is fed by this source.
+    /// Of an account that is fed by this source with these data.
     pub(super) fn new(
         publisher: Publisher,
         account: String,
         figures: HostFigures,
         alerts: Option<History>,
         source: String,
+        data: Arc<MarketData>,
     ) -> Self {
         Self {
             publisher,
@@ -56,6 +64,7 @@ impl LiveUpdates {
             figures,
             alerts,
             source,
+            data,
             next: Instant::now(),
             ahead: None,
             shown: None,
@@ -142,7 +151,18 @@ impl LiveUpdates {
             bars: tally.bars,
             bars_per_second: if seconds > 0.0 { bars / seconds } else { 0.0 },
             quality,
+            asking: self.data.asking().map(asking),
         }
+    }
+}
+
+fn asking(asking: Asking) -> AskingView {
+    let Asking { newest, failures, failing } = asking;
+    AskingView {
+        newest: newest.map(written),
+        failures,
+        failing,
+        newest_seconds: newest.map(Timestamp::seconds),
     }
 }
 

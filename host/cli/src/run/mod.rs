@@ -110,7 +110,8 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<()> {
         let source = configuration.feed.source.name();
         let live = publishers.pop().map(|publisher| {
             let name = account.name.clone();
-            LiveUpdates::new(publisher, name, figures.clone(), history.clone(), source.to_owned())
+            let (figures, history) = (figures.clone(), history.clone());
+            LiveUpdates::new(publisher, name, figures, history, source.to_owned(), Arc::clone(&data))
         });
         let watchers = Watchers {
             view: views.pop(),

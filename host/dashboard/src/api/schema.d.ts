@@ -1134,6 +1134,18 @@ export interface components {
       /** @description As `personal_sign` makes it: 0x and 130 hexadecimal digits; of Solana: ed25519 in base58. */
       signature: string;
     };
+    /** @description How it goes to ask a chain, or somebody who trades there, for what happens now. */
+    AskingView: {
+      /** @description Why it failed last; null when it went well. */
+      failing?: string | null;
+      /**
+       * Format: int64
+       * @description How often it failed since it was begun.
+       */
+      failures: number;
+      /** @description The time of the newest block that was read, or of the newest price; null before the first. */
+      newest?: string | null;
+    };
     /** @description Something that an operator or the host did. */
     AuditEntry: {
       /** @description What, in a few stable words such as slot-replaced. */
@@ -1379,6 +1391,7 @@ export interface components {
     };
     /** @description How the market data are doing. */
     FeedView: {
+      asking?: components['schemas']['AskingView'] | null;
       /**
        * Format: int64
        * @description Bars since the host started.

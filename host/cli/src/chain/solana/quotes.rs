@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use super::super::host::{ChainHost, Guest};
 use super::super::settings::duration;
 use super::settings;
-use crate::market_data::MarketData;
+use crate::market_data::{Asking, MarketData};
 
 /// Asks for prices, over and over: each time it is called, until nobody reads any more.
 pub(crate) struct QuoteFollower {
@@ -56,7 +56,14 @@ impl QuoteFollower {
 
     /// Hands on what happens.
     pub(crate) fn follow(&self) -> Result<()> {
-        let following = self.feed()?.follow(now, |inputs| self.data.hand_in(&inputs));
+        let feed = self.feed()?;
+        let health = feed.health();
+        self.data.asked_by(move || Asking {
+            newest: health.last_quote(),
+            failures: health.failures(),
+            failing: health.failing(),
+        });
+        let following = feed.follow(now, |inputs| self.data.hand_in(&inputs));
         self.runtime.block_on(self.guest.until_over(following));
         Ok(())
     }
