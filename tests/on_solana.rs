@@ -12,6 +12,7 @@ use bulkhead_solana_chain::market::{TRADER_DOLLARS, TRADER_SOL};
 use rust_decimal::Decimal;
 use serde_json::Value;
 use solana_signer::Signer as _;
+use support::client::viewer;
 use support::host::{Host, PATIENCE};
 use support::solana_place::{CASH, PASSPHRASE, Place, example};
 use support::{bulkhead, json, succeed};
@@ -176,9 +177,9 @@ fn an_order_outlives_a_server_that_loses_it() {
 #[test]
 fn paper_is_traded_on_the_prices_of_the_aggregator() {
     let place = Place::new();
-    let arguments = place.arguments(&["--json", "--set", "mode=paper"]);
-    let mut host = Host::start(place.path(), &arguments);
-    host.wait_for(&["strategy started", "sma-crossover"]);
+    let arguments = place.arguments(&["--json", "--set", "mode=paper", "--set", "api.listen=127.0.0.1:0"]);
+    let (mut host, client) = viewer(place.path(), || Host::start(place.path(), &arguments));
+    client.wait_for_a_price();
     place.ask(&["order", "buy", "--notional", "900"]);
     place.market.others_trade(&place.chain, true, 30);
     host.wait_for(&["fill", "side=\"buy\""]);
