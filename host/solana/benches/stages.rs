@@ -40,7 +40,7 @@ fn main() {
 }
 
 async fn alone() {
-    let mut account = begun(Duration::from_millis(5)).await;
+    let account = begun(Duration::from_millis(5)).await;
     let mut took: Vec<Vec<Duration>> = STAGES.iter().map(|_| Vec::new()).collect();
     let (mut whole, mut asked) = (Vec::new(), (0, 0));
     let counts = |account: &Account| {
@@ -92,7 +92,7 @@ async fn alone() {
 }
 
 async fn together() {
-    let mut account = begun(Duration::from_millis(20)).await;
+    let account = begun(Duration::from_millis(20)).await;
     account.order(Side::Buy, "0.5");
     account.all_ended().await;
     let began = Instant::now();

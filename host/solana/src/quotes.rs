@@ -174,7 +174,7 @@ impl QuoteFeed {
                 }
             };
             told = told.max(now());
-            let inputs = self.take_up(place, found, told);
+            let inputs = self.take_up(place, &found, told);
             if !inputs.is_empty() {
                 spoke = Instant::now();
                 if !tell(inputs) {
@@ -212,13 +212,13 @@ impl QuoteFeed {
         Ok(Price { bid: bid.min(ask), ask, quantity })
     }
 
-    fn take_up(&mut self, place: usize, found: Result<Price, SwapError>, time: Timestamp) -> Vec<Input> {
+    fn take_up(&mut self, place: usize, found: &Result<Price, SwapError>, time: Timestamp) -> Vec<Input> {
         let mut inputs = Vec::new();
         let Some(watched) = self.markets.get_mut(place) else { return inputs };
         watched.due = Instant::now() + self.every;
         let instrument = watched.market.instrument;
-        self.health.note(&found, time);
-        let Ok(Price { bid, ask, quantity }) = found else { return inputs };
+        self.health.note(found, time);
+        let Ok(Price { bid, ask, quantity }) = *found else { return inputs };
         watched.bars.pass(time, |bar| inputs.push(Input { time, kind: InputKind::Bar(bar) }));
         let quote =
             Quote { instrument, time, bid, ask, bid_size: quantity, ask_size: quantity, liquidity: 0.0 };
