@@ -15,7 +15,7 @@ use bulkhead_solana::settings::{Finality, Market, Token};
 use bulkhead_solana_chain::chain::SOL;
 use bulkhead_solana_chain::rpc::Server;
 use bulkhead_solana_chain::tokens::{
-    Mint, approve, give_away, let_close, rent_of, revoke, transfer_lamports, transfer_tokens,
+    Mint, WRAPPED_SOL, approve, give_away, let_close, rent_of, revoke, transfer_lamports, transfer_tokens,
 };
 use bulkhead_solana_chain::{Fault, Options, Pace};
 use bulkhead_venue::reconcile::{
@@ -156,6 +156,15 @@ async fn native_currency_is_missing_only_when_less_is_there_than_the_books_say()
     };
     send(9 * SOL);
     assert!(!compared(&account).await.halts(), "it was for fees");
+    // What is wrapped is native currency, and what its account needs to stay is not.
+    let before = compared(&account).await;
+    account.chain.give_tokens(WRAPPED_SOL, account.owner(), SOL / 2);
+    let wrapped = compared(&account).await;
+    assert_eq!(wrapped.figures.native - before.figures.native, decimal("0.5"));
+    let rent = Decimal::from(rent_of(165)) / Decimal::from(SOL);
+    assert_eq!(row(&wrapped, "rent").chain - row(&before, "rent").chain, rent);
+    assert_eq!(of(&wrapped, "other-tokens").1, Decimal::ZERO, "it is traded");
+    account.chain.give_tokens(WRAPPED_SOL, account.owner(), 0);
     send(2 * SOL);
     let found = compared(&account).await;
     assert!(found.why_it_halts().contains("PLAIN is missing"), "{found:#?}");
