@@ -8,10 +8,13 @@
 /// Bundles with a tip.
 pub mod bundles;
 
+mod batch;
 mod endpoint;
+pub(crate) mod history;
 mod pool;
 pub(crate) mod transport;
 
+pub use batch::Traffic;
 pub use endpoint::Endpoint;
 pub use pool::Endpoints;
 pub use transport::{EndpointSettings, InvalidAddress};

@@ -38,7 +38,7 @@ impl Endpoints {
     }
 
     /// Whether a server is of this cluster, asked once.
-    async fn is_right(&self, endpoint: &Endpoint) -> Result<(), ClusterError> {
+    pub(super) async fn is_right(&self, endpoint: &Endpoint) -> Result<(), ClusterError> {
         let found = match endpoint.known_cluster() {
             Some(known) => known.to_owned(),
             None => endpoint.genesis_hash().await?,
@@ -52,12 +52,12 @@ impl Endpoints {
         Err(ClusterError::Refused(what))
     }
 
-    fn awake(&self) -> Vec<&Endpoint> {
+    pub(super) fn awake(&self) -> Vec<&Endpoint> {
         self.endpoints.iter().filter(|endpoint| endpoint.line().is_awake()).collect()
     }
 
     /// Those that may be asked now: the healthiest first, and last those that are behind another.
-    fn candidates(&self) -> Vec<&Endpoint> {
+    pub(super) fn candidates(&self) -> Vec<&Endpoint> {
         let mut found = self.awake();
         let newest = found.iter().map(|endpoint| endpoint.height()).max().unwrap_or_default();
         found.sort_by_key(|endpoint| (is_behind(endpoint.height(), newest), endpoint.line().failures()));
@@ -126,7 +126,7 @@ impl Endpoints {
         if answers.is_empty() { Err(problem) } else { Ok(answers) }
     }
 
-    fn nobody(&self) -> ClusterError {
+    pub(super) fn nobody(&self) -> ClusterError {
         let soonest = self.endpoints.iter().filter_map(|endpoint| endpoint.line().rests_until()).min();
         let wait = soonest.map(|until| until.saturating_duration_since(tokio::time::Instant::now()));
         let names: Vec<&str> = self.endpoints.iter().map(Endpoint::name).collect();
