@@ -25,6 +25,9 @@ pub mod ledger;
 /// The swap program and its pools.
 pub mod program;
 
+/// Pushes over WebSockets.
+pub mod pushes;
+
 /// JSON-RPC as nodes speak it.
 pub mod rpc;
 

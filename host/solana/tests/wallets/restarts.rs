@@ -1,0 +1,76 @@
+//! The process ends in the middle of something, or what is known can't be written down.
+
+use std::time::Duration;
+
+use bulkhead_solana_chain::Fault;
+
+use crate::bed::{Bed, calls};
+
+/// Watching is killed after each number of answers, until one run gets to its end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_anywhere_in_a_look_loses_nothing_and_tells_nothing_twice() {
+    let mut bed = Bed::begun(3).await;
+    bed.settings.calls_at_once = calls(2);
+    bed.settings.page = calls(2);
+    bed.settings.transactions_at_once = 2;
+    let faults = bed.chain.server().faults();
+    let mut expected = Vec::new();
+    for answers in 0..14 {
+        for leader in 0..3 {
+            expected.push((u32::try_from(leader).unwrap(), bed.buy(leader, 10)));
+        }
+        bed.confirm();
+        faults.fail("batch", Fault::Delay(Duration::ZERO), answers);
+        faults.fail_always("batch", Fault::Stall);
+        let before = faults.asked_of("batch").len();
+        let watching = bed.watch().await;
+        bed.until("it stalls", || faults.asked_of("batch").len() > before + answers).await;
+        watching.kill().await;
+        faults.recover();
+        if answers % 5 == 4 {
+            bed.finalize();
+        }
+    }
+    let watching = bed.watch().await;
+    bed.until("all is told", || bed.told().len() >= expected.len()).await;
+    watching.looks(watching.health.totals().looks + 3).await;
+    // What one wallet does is told in its order; of several, a restart may tell one's later trade before another's.
+    for leader in 0..3 {
+        let of_leader = |all: &[(u32, f64)]| -> Vec<f64> {
+            all.iter().filter(|(signal, _)| *signal == leader).map(|(_, size)| *size).collect()
+        };
+        assert_eq!(of_leader(&bed.told()), of_leader(&expected));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_told_that_could_not_be_written_down() {
+    let bed = Bed::begun(1).await;
+    let watching = bed.watch().await;
+    bed.book.written().is_full = true;
+    let bought = bed.buy(0, 10);
+    bed.confirm();
+    bed.until("it fails", || watching.health.failing().is_some()).await;
+    watching.looks(watching.health.totals().looks + 3).await;
+    assert_eq!(bed.told(), []);
+    assert!(watching.health.failing().unwrap().contains("the disk is full"));
+    bed.book.written().is_full = false;
+    bed.told_just(&watching, &[(0, bought)]).await;
+    assert_eq!(watching.health.failing(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_told_before_a_restart_is_followed_to_its_end() {
+    let bed = Bed::begun(1).await;
+    let watching = bed.watch().await;
+    bed.chain.ledger().deliver(bulkhead_solana_chain::ledger::Delivery::OnFork);
+    let bought = bed.buy(0, 10);
+    bed.confirm();
+    bed.told_just(&watching, &[(0, bought)]).await;
+    watching.kill().await;
+    bed.chain.ledger().abandon_fork();
+    bed.finalize();
+    bed.chain.advance(8);
+    let watching = bed.watch().await;
+    bed.told_just(&watching, &[(0, bought), (0, -bought)]).await;
+}
