@@ -86,10 +86,6 @@ pub(super) async fn listen(
                 stood = true;
                 health.connected();
                 let began = Instant::now();
-                // Whatever happened while nobody listened is looked for now.
-                for address in &addresses {
-                    let _ = hint.try_send(*address);
-                }
                 let why = hear(socket, &settings, &addresses, &hint, &health).await;
                 // One that is taken and closed at once is no success.
                 if began.elapsed() >= settings.silent_after {
@@ -168,7 +164,11 @@ async fn hear(
         };
         let Ok(told) = serde_json::from_str::<Value>(&text) else { continue };
         match understood(&told, &numbered) {
-            Told::Subscribed(subscription, address) => drop(subscriptions.insert(subscription, address)),
+            Told::Subscribed(subscription, address) => {
+                subscriptions.insert(subscription, address);
+                // Whatever happened while nobody listened is looked for now.
+                let _ = hint.try_send(address);
+            }
             Told::Refused(address) => {
                 tracing::warn!(%address, "a subscription was refused; it is looked at without")
             }

@@ -311,6 +311,20 @@ impl Bed {
         }
     }
 
+    /// What a leader's signal said.
+    pub(crate) fn told_of(&self, leader: usize) -> Vec<f64> {
+        sizes(&self.told(), leader)
+    }
+
+    /// The same as [`Self::told_just`], but what one leader does may be told before what another did earlier.
+    pub(crate) async fn told_each(&self, watching: &Watching, expected: &[(u32, f64)]) {
+        self.until(&format!("{expected:?} is told"), || self.told().len() >= expected.len()).await;
+        watching.looks(watching.health.totals().looks + 3).await;
+        for leader in 0..self.leaders.len() {
+            assert_eq!(self.told_of(leader), sizes(expected, leader));
+        }
+    }
+
     /// Waits until so many signals were told, and that no more come.
     pub(crate) async fn told_just(&self, watching: &Watching, expected: &[(u32, f64)]) {
         self.until(&format!("{expected:?} is told"), || self.told().len() >= expected.len()).await;
@@ -340,6 +354,10 @@ impl Watching {
         self.stops.store(true, Ordering::SeqCst);
         tokio::time::timeout(PATIENCE, self.task).await.unwrap().unwrap();
     }
+}
+
+fn sizes(told: &[(u32, f64)], leader: usize) -> Vec<f64> {
+    told.iter().filter(|(signal, _)| *signal as usize == leader).map(|(_, size)| *size).collect()
 }
 
 pub(crate) fn calls(number: usize) -> NonZeroUsize {

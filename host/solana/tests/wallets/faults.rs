@@ -41,7 +41,7 @@ async fn each_fault_costs_time_and_nothing_else() {
         expected.push((1, bed.buy(1, 20)));
         expected.push((0, -bed.sell(0)));
         bed.confirm();
-        bed.told_just(&watching, &expected).await;
+        bed.told_each(&watching, &expected).await;
     }
     let totals = watching.health.totals();
     assert!(totals.traffic.failed_batches >= 10 && totals.traffic.failed_requests >= 10, "{totals:?}");

@@ -32,15 +32,7 @@ async fn a_restart_anywhere_in_a_look_loses_nothing_and_tells_nothing_twice() {
         }
     }
     let watching = bed.watch().await;
-    bed.until("all is told", || bed.told().len() >= expected.len()).await;
-    watching.looks(watching.health.totals().looks + 3).await;
-    // What one wallet does is told in its order; of several, a restart may tell one's later trade before another's.
-    for leader in 0..3 {
-        let of_leader = |all: &[(u32, f64)]| -> Vec<f64> {
-            all.iter().filter(|(signal, _)| *signal == leader).map(|(_, size)| *size).collect()
-        };
-        assert_eq!(of_leader(&bed.told()), of_leader(&expected));
-    }
+    bed.told_each(&watching, &expected).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
