@@ -13,28 +13,14 @@ fn limited() -> Fault {
     Fault::TooManyRequests { reset_in: None, retry_after: Some(0) }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_fault_costs_time_and_nothing_else() {
-    let error = |code: i64| Fault::Error { code, message: "planted".to_owned() };
-    let faults = [
-        limited(),
-        Fault::Unavailable,
-        Fault::Stall,
-        Fault::CloseBefore,
-        Fault::CloseAfter,
-        Fault::Garbage,
-        error(-32_005),
-        error(429),
-        Fault::Lie(json!({"nothing": "of use"})),
-        Fault::Lie(json!([])),
-    ];
+/// Under this fault of a whole batch and of parts of it everything is told, once.
+async fn costs_time_and_nothing_else(faults: impl IntoIterator<Item = Fault>) {
     let bed = Bed::begun(2).await;
     let watching = bed.watch().await;
     let server = bed.chain.server().faults();
-    let mut expected = Vec::new();
+    let (mut expected, mut count) = (Vec::new(), 0);
     for fault in faults {
-        // The whole batch twice, then parts of it.
-        server.fail("batch", fault.clone(), 2);
+        server.fail("batch", fault.clone(), 1);
         server.fail("getTransaction", fault.clone(), 1);
         server.fail("getSignaturesForAddress", fault, 1);
         expected.push((0, bed.buy(0, 10)));
@@ -42,10 +28,42 @@ async fn each_fault_costs_time_and_nothing_else() {
         expected.push((0, -bed.sell(0)));
         bed.confirm();
         bed.told_each(&watching, &expected).await;
+        count += 1;
     }
     let totals = watching.health.totals();
-    assert!(totals.traffic.failed_batches >= 10 && totals.traffic.failed_requests >= 10, "{totals:?}");
+    assert!(totals.traffic.failed_batches >= count && totals.traffic.failed_requests >= count, "{totals:?}");
     assert_eq!((totals.unreadable, totals.undone, totals.gaps), (0, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_does_not_answer_costs_time_and_nothing_else() {
+    let faults = [limited(), Fault::Unavailable, Fault::Stall, Fault::CloseBefore, Fault::CloseAfter];
+    costs_time_and_nothing_else(faults).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_makes_no_sense_costs_time_and_nothing_else() {
+    let error = |code: i64| Fault::Error { code, message: "planted".to_owned() };
+    let lies = [Fault::Lie(json!({"nothing": "of use"})), Fault::Lie(json!("of use"))];
+    costs_time_and_nothing_else([error(-32_005), error(429), Fault::Garbage].into_iter().chain(lies)).await;
+}
+
+/// A node that has not seen the first page does not know where the second begins, and would say that there is none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_page_from_a_server_that_is_behind_skips_nothing() {
+    let mut bed = Bed::begun(1).await;
+    let second = bed.chain.another_server().await;
+    second.lag(60);
+    bed.urls.push(second.url().to_owned());
+    bed.settings.page = calls(2);
+    let expected: Vec<_> = (0..5).map(|number| (0, bed.buy(0, 10 + number))).collect();
+    bed.finalize();
+    let first = bed.chain.server().faults();
+    first.fail("getSignaturesForAddress", Fault::Delay(Duration::ZERO), 1);
+    first.fail("getSignaturesForAddress", Fault::Unavailable, 1);
+    let watching = bed.watch().await;
+    bed.told_just(&watching, &expected).await;
+    assert!(!second.faults().asked_of("getSignaturesForAddress").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
