@@ -118,13 +118,13 @@ impl Endpoint {
 
 impl Endpoints {
     /// Asks at most `at_once` of these in one request, and one request after the other. What a server does not answer, or
-    /// with what `read` can't make sense of, the next one is asked for; the last word on each call is in its place.
+    /// with what `read` says why it is no answer, the next one is asked for; the last word on each call is in its place.
     pub(super) async fn ask_all<T>(
         &self,
         calls: &[Call],
         at_once: usize,
         traffic: &mut Traffic,
-        read: impl Fn(usize, Value) -> Option<T>,
+        read: impl Fn(usize, Value) -> Result<T, &'static str>,
     ) -> Vec<Result<T, ClusterError>> {
         let mut answers = Vec::with_capacity(calls.len());
         for (part, some) in calls.chunks(at_once.max(1)).enumerate() {
@@ -139,7 +139,7 @@ impl Endpoints {
         &self,
         calls: &[Call],
         traffic: &mut Traffic,
-        read: impl Fn(usize, Value) -> Option<T>,
+        read: impl Fn(usize, Value) -> Result<T, &'static str>,
     ) -> Vec<Result<T, ClusterError>> {
         let nobody = self.nobody();
         let mut answers: Vec<Result<T, ClusterError>> = calls.iter().map(|_| Err(nobody.clone())).collect();
@@ -165,10 +165,7 @@ impl Endpoints {
             });
             let is_partly = parts.iter().any(Result::is_ok);
             for (place, part) in open.iter().zip(parts) {
-                let part = part.and_then(|value| {
-                    let unread = || endpoint.malformed("an answer in a batch can't be read");
-                    read(*place, value).ok_or_else(unread)
-                });
+                let part = part.and_then(|value| read(*place, value).map_err(|why| endpoint.malformed(why)));
                 traffic.failed_requests += u64::from(is_partly && part.is_err());
                 if let Some(answer) = answers.get_mut(*place) {
                     *answer = part;

@@ -56,7 +56,7 @@ pub(crate) enum Question {
         limit: usize,
         finality: Finality,
     },
-    /// What a transaction moved; nothing when the node has not got it.
+    /// What a transaction moved that is in a list.
     Transaction { signature: Signature, finality: Finality },
 }
 
@@ -66,7 +66,7 @@ pub(crate) enum Answer {
     Slot(u64),
     /// The newest first.
     Signatures(Vec<Listed>),
-    Transaction(Option<Box<Parsed>>),
+    Transaction(Box<Parsed>),
 }
 
 impl Question {
@@ -95,14 +95,20 @@ impl Question {
         }
     }
 
-    fn read(&self, value: Value) -> Option<Answer> {
+    fn read(&self, value: Value) -> Result<Answer, &'static str> {
         match self {
-            Self::FinalSlot => value.as_u64().map(Answer::Slot),
-            Self::Signatures { limit, .. } => listed(value, *limit).map(Answer::Signatures),
-            Self::Transaction { .. } if value.is_null() => Some(Answer::Transaction(None)),
+            Self::FinalSlot => value.as_u64().map(Answer::Slot).ok_or("a slot that can't be read"),
+            Self::Signatures { limit, .. } => {
+                let listed = listed(value, *limit).map(Answer::Signatures);
+                listed.ok_or("a list of transactions that can't be read")
+            }
+            // One that is behind the one that made the list.
+            Self::Transaction { .. } if value.is_null() => {
+                Err("it does not show a transaction that is in a list")
+            }
             Self::Transaction { signature, .. } => {
-                let parsed = parsed(value, *signature)?;
-                Some(Answer::Transaction(Some(Box::new(parsed))))
+                let parsed = parsed(value, *signature).map(|parsed| Answer::Transaction(Box::new(parsed)));
+                parsed.ok_or("what a transaction moved can't be read")
             }
         }
     }
@@ -156,7 +162,10 @@ impl Endpoints {
         traffic: &mut Traffic,
     ) -> Vec<Result<Answer, ClusterError>> {
         let calls: Vec<Call> = questions.iter().map(Question::call).collect();
-        let read = |place: usize, value| questions.get(place).and_then(|question| question.read(value));
+        let read = |place: usize, value| match questions.get(place) {
+            Some(question) => question.read(value),
+            None => Err("an answer that was not asked for"),
+        };
         self.ask_all(&calls, at_once, traffic, read).await
     }
 

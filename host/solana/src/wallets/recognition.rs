@@ -323,6 +323,26 @@ mod tests {
     }
 
     #[test]
+    fn costs_that_nothing_explains_are_no_leg() {
+        let tipped = || Draft::new().lamports(-3_000_000).account(OTHER, SOL, SOL + 3_000_000);
+        let swapped = tipped().tokens(mint(1), WALLET, Some(1_000_000), Some(0)).tokens(
+            mint(2),
+            WALLET,
+            Some(0),
+            Some(2_000_000),
+        );
+        assert_eq!(swapped.movement(), swap((mint(1), "1"), (mint(2), "2")));
+        let claimed = tipped().tokens(mint(1), WALLET, Some(0), Some(5));
+        assert_eq!(claimed.movement(), Movement::Transfer);
+        // Rent of two accounts of others that came back, while another one was made.
+        let closed = Draft::new()
+            .lamports(signed(2 * RENT))
+            .tokens(mint(1), WALLET, Some(5), Some(0))
+            .account(OTHER, 0, 2 * RENT);
+        assert_eq!(closed.movement(), Movement::Transfer);
+    }
+
+    #[test]
     fn what_failed_is_none_whatever_it_shows() {
         let mut draft =
             Draft::new().tokens(mint(1), WALLET, Some(5), Some(0)).tokens(mint(2), WALLET, Some(0), Some(5));

@@ -61,6 +61,8 @@ async fn a_second_page_from_a_server_that_is_behind_skips_nothing() {
     let first = bed.chain.server().faults();
     first.fail("getSignaturesForAddress", Fault::Delay(Duration::ZERO), 1);
     first.fail("getSignaturesForAddress", Fault::Unavailable, 1);
+    // The first is asked again by the time that the second has answered.
+    second.faults().fail("getSignaturesForAddress", Fault::Delay(Duration::from_millis(400)), 1);
     let watching = bed.watch().await;
     bed.told_just(&watching, &expected).await;
     assert!(!second.faults().asked_of("getSignaturesForAddress").is_empty());
@@ -95,20 +97,21 @@ async fn a_server_that_is_behind_is_asked_last_and_misleads_nobody() {
     let second = bed.chain.another_server().await;
     bed.urls.push(second.url().to_owned());
     let first = bed.buy(0, 10);
-    bed.finalize();
     bed.chain.advance(100);
+    let second_trade = bed.buy(0, 15);
+    bed.finalize();
     bed.settings.told_within = bulkhead_core::time::Span::DAY;
     bed.chain.server().lag(120);
     bed.one_look().await;
-    assert_eq!(bed.told(), [(0, first)], "it is in none of the first server's blocks");
-    // The first one alone, which does not know the cursor and shows everything there ever was.
+    assert_eq!(bed.told(), [(0, first), (0, second_trade)], "the first server knows of one only");
+    // The first one alone, which does not know the cursor and shows what there was before it.
     bed.urls.pop();
     bed.one_look().await;
     bed.chain.server().lag(0);
     let next = bed.buy(0, 20);
     bed.confirm();
     let watching = bed.watch().await;
-    bed.told_just(&watching, &[(0, first), (0, next)]).await;
+    bed.told_just(&watching, &[(0, first), (0, second_trade), (0, next)]).await;
     // Behind and not again and again, less than it is noticed by.
     let mut expected = bed.told();
     for slots in [0, 40, 7, 0, 60, 3] {
@@ -168,6 +171,28 @@ async fn a_trade_that_a_fork_moves_to_another_block_is_told_once() {
     bed.finalize();
     bed.told_just(&watching, &[(0, bought)]).await;
     assert!(bed.book.trades(bed.leaders[0].pubkey())[0].is_final);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_and_a_transaction_that_contradict_each_other_are_not_believed() {
+    let bed = Bed::begun(1).await;
+    let bought = bed.buy(0, 10);
+    bed.confirm();
+    let listed = {
+        let ledger = bed.chain.ledger();
+        let (signature, landed) = ledger.all_landed().next().unwrap();
+        json!([{
+            "signature": signature.to_string(), "slot": landed.slot + 1, "err": null, "memo": null, "blockTime": null,
+            "confirmationStatus": "confirmed"
+        }])
+    };
+    let faults = bed.chain.server().faults();
+    faults.fail_always("getSignaturesForAddress", Fault::Lie(listed));
+    let watching = bed.watch().await;
+    watching.looks(4).await;
+    assert_eq!(bed.told(), []);
+    faults.recover();
+    bed.told_just(&watching, &[(0, bought)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use bulkhead_solana::wallets::book::Watched;
 use bulkhead_solana_chain::Fault;
+use bulkhead_solana_chain::tokens::transfer_lamports;
+use solana_signer::Signer as _;
 
 use crate::bed::{Bed, calls};
 
@@ -49,6 +52,24 @@ async fn nothing_is_told_that_could_not_be_written_down() {
     bed.book.written().is_full = false;
     bed.told_just(&watching, &[(0, bought)]).await;
     assert_eq!(watching.health.failing(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_cursor_moves_over_final_blocks_only() {
+    let bed = Bed::begun(1).await;
+    let owner = bed.leaders[0].pubkey();
+    let watching = bed.watch().await;
+    let cursor = || bed.book.written().standings[&Watched::Wallet(owner)].cursor.unwrap();
+    let before = cursor();
+    bed.execute(0, &[transfer_lamports(owner, bed.chain.address(), 1_000_000_000)]).unwrap();
+    let slot = bed.chain.ledger().slot();
+    bed.confirm();
+    bed.until("it is read", || watching.health.totals().cache_misses == 1).await;
+    watching.looks(watching.health.totals().looks + 3).await;
+    assert_eq!(cursor(), before);
+    assert_eq!(watching.health.totals().cache_misses, 1, "it is read once");
+    bed.finalize();
+    bed.until("it moves", || cursor().slot == slot).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

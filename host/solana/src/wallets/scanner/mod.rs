@@ -198,7 +198,7 @@ impl Scanner {
         let (mut problem, now) = (None, Instant::now());
         for (key, answer) in asked.into_iter().zip(answers) {
             match answer {
-                Ok(Answer::Transaction(Some(parsed))) if parsed.moved.slot == key.1 => {
+                Ok(Answer::Transaction(parsed)) if parsed.moved.slot == key.1 => {
                     let parsed: Arc<Parsed> = parsed.into();
                     self.cache.put(key, Arc::clone(&parsed), now);
                     read.insert(key, Reading::Read(parsed));

@@ -325,14 +325,13 @@ impl Source {
 
     /// Moves the cursor over the slots of which everything is final and dealt with.
     pub(super) fn advance(&mut self, entries: &[Listed], progress: &mut Progress) {
-        let first_pending = self.pending.values().map(Finding::slot).min().unwrap_or(u64::MAX);
         let is_done = |entry: &Listed| {
             entry.level == Level::Finalized && self.handled.get(&entry.signature) == Some(&entry.slot)
         };
         let mut reached = None;
         for of_slot in entries.chunk_by(|one, next| one.slot == next.slot) {
             let Some(newest) = of_slot.last() else { break };
-            if newest.slot >= first_pending || !of_slot.iter().all(is_done) {
+            if !of_slot.iter().all(is_done) {
                 break;
             }
             reached = Some(Cursor { slot: newest.slot, signature: Some(newest.signature) });
