@@ -25,7 +25,7 @@ pub mod ledger;
 /// The swap program and its pools.
 pub mod program;
 
-/// Pushes over WebSockets.
+/// Pushes to those who subscribe.
 pub mod pushes;
 
 /// JSON-RPC as nodes speak it.

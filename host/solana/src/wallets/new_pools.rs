@@ -127,10 +127,10 @@ fn says(logs: &[String], program: &PoolProgram) -> bool {
                 running.pop();
             }
             // What a program logs begins like this, whatever it says.
-            (Some("Program"), Some("log:"), _) => {
-                if running.last() == Some(&id.as_str()) && line.contains(&program.log) {
-                    return true;
-                }
+            (Some("Program"), Some("log:"), _)
+                if running.last() == Some(&id.as_str()) && line.contains(&program.log) =>
+            {
+                return true;
             }
             _ => {}
         }

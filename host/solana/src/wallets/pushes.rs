@@ -170,7 +170,7 @@ async fn hear(
                 let _ = hint.try_send(address);
             }
             Told::Refused(address) => {
-                tracing::warn!(%address, "a subscription was refused; it is looked at without")
+                tracing::warn!(%address, "a subscription was refused; it is looked at without");
             }
             Told::Happened(subscription) => {
                 if let Some(address) = subscriptions.get(&subscription) {

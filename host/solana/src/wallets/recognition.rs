@@ -361,8 +361,8 @@ mod tests {
     }
 
     prop_compose! {
-        fn balance()(index in 0_usize..8, mint in 0_u8..4, own in any::<bool>(), amount in any::<u64>()) -> TokenBalance {
-            let mint = if mint == 0 { WRAPPED_SOL } else { super::tests::mint(mint) };
+        fn balance()(index in 0_usize..8, number in 0_u8..4, own in any::<bool>(), amount in any::<u64>()) -> TokenBalance {
+            let mint = if number == 0 { WRAPPED_SOL } else { mint(number) };
             TokenBalance { index, mint, owner: if own { WALLET } else { OTHER }, amount }
         }
     }

@@ -59,8 +59,8 @@ impl WatchBook for StoreBook {
                 slot,
                 signature: signature.map(|signature| signature.parse().unwrap()),
             }),
-            trades: trades.into_iter().map(trade).collect(),
-            pools: pools.into_iter().map(pool).collect(),
+            trades: trades.iter().map(trade).collect(),
+            pools: pools.iter().map(pool).collect(),
         })
     }
 
@@ -134,7 +134,7 @@ fn leg(mint: &str, amount: Decimal) -> Leg {
     Leg { mint: mint.parse().unwrap(), amount }
 }
 
-fn trade(row: LeaderTradeRow) -> LeaderTrade {
+fn trade(row: &LeaderTradeRow) -> LeaderTrade {
     LeaderTrade {
         signature: row.signature.parse().unwrap(),
         slot: row.slot,
@@ -152,7 +152,7 @@ fn trade(row: LeaderTradeRow) -> LeaderTrade {
     }
 }
 
-fn pool(row: NewPoolRow) -> NewPool {
+fn pool(row: &NewPoolRow) -> NewPool {
     NewPool {
         program: WatchName::new(&row.program).unwrap(),
         signature: row.signature.parse().unwrap(),

@@ -81,7 +81,9 @@ impl Finding {
         match self {
             Self::Trade(trade) => trade.told = told,
             Self::Pools(pools) => {
-                pools.iter_mut().for_each(|pool| pool.told = told && pool.instrument.is_some())
+                for pool in pools {
+                    pool.told = told && pool.instrument.is_some();
+                }
             }
         }
     }
