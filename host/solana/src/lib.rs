@@ -64,3 +64,6 @@ pub mod signer;
 
 /// Transactions that others made, taken apart.
 pub mod verify;
+
+/// Wallets whose trades others follow, and pools that come to be.
+pub mod wallets;

@@ -27,3 +27,6 @@ pub mod storage;
 
 /// Walking a whole journal to see that nothing is missing, moved or edited.
 pub mod verify;
+
+/// Wallets of others that are tracked, their trades, and pools that came to be.
+pub mod wallets;

@@ -136,7 +136,7 @@ fn a_schema_ahead_of_the_program_is_refused(place: &Place) {
     for options in [Options::writer(), Options::writer().migrating(), Options::reader()] {
         let reason = refused(place, options);
         assert!(
-            reason.contains("999") && reason.contains("up to 10") && reason.contains("newer"),
+            reason.contains("999") && reason.contains("up to 11") && reason.contains("newer"),
             "{reason}"
         );
     }

@@ -12,6 +12,7 @@ use solana_transaction::versioned::VersionedTransaction;
 
 use crate::ledger::{Ledger, VALID_BLOCKS};
 use crate::program::{self, Pool, Side};
+use crate::pushes::Pushes;
 use crate::rpc::Server;
 use crate::tokens::{self, Mint, TOKEN, WRAPPED_SOL, associated};
 
@@ -93,6 +94,11 @@ impl Chain {
     /// Another server of the same chain.
     pub async fn another_server(&self) -> Server {
         Server::start(Arc::clone(&self.ledger), self.options, 0).await
+    }
+
+    /// A server that pushes what happens.
+    pub async fn pushes(&self) -> Pushes {
+        Pushes::start(Arc::clone(&self.ledger), self.options).await
     }
 
     /// The chain itself, which stands still while it is looked at.

@@ -39,7 +39,7 @@ pub enum Fault {
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Asked {
-    /// The method, or the path.
+    /// The method, or the path; of several calls in one request `batch`, and then each of them besides.
     pub method: String,
     /// Its parameters.
     pub parameters: Value,
@@ -67,7 +67,8 @@ struct Now {
 pub struct Faults(Arc<Mutex<Now>>);
 
 impl Faults {
-    /// From now on this method has this fault, so many times. The fault that was asked for first comes first.
+    /// From now on this method has this fault, so many times; `batch` is a request with several calls. A call in a batch can
+    /// be answered with an error or a lie, and is left out for any other fault. The fault that was asked for first comes first.
     pub fn fail(&self, method: &str, fault: Fault, times: usize) {
         self.now().rules.push(Rule { method: Some(method.to_owned()), fault, times: Some(times) });
     }

@@ -40,6 +40,8 @@ pub enum Delivery {
 pub struct Landed {
     /// In which slot.
     pub slot: u64,
+    /// How many landed before it.
+    pub number: u64,
     /// As it was sent.
     pub transaction: VersionedTransaction,
     /// How it ended.
@@ -91,6 +93,8 @@ pub struct Ledger {
     /// The blockhash of each slot that is still good, the newest last.
     hashes: Vec<(u64, Hash)>,
     landed: BTreeMap<Signature, Landed>,
+    /// How many have landed so far, on forks too.
+    count: u64,
     waiting: Vec<VersionedTransaction>,
     held: Vec<VersionedTransaction>,
     /// The state that the chain goes back to when its fork is abandoned, and what landed on the fork.
@@ -113,6 +117,7 @@ impl Ledger {
             slot: SLOTS_WITHOUT_BLOCK,
             hashes: Vec::new(),
             landed: BTreeMap::new(),
+            count: 0,
             waiting: Vec::new(),
             held: Vec::new(),
             fork: None,
@@ -136,6 +141,13 @@ impl Ledger {
     #[must_use]
     pub const fn height_at(slot: u64) -> u64 {
         slot.saturating_sub(SLOTS_WITHOUT_BLOCK)
+    }
+
+    /// When the block of a slot was made, in seconds since 1970.
+    #[must_use]
+    pub const fn time_of(slot: u64) -> i64 {
+        // Two and a half slots go by in a second.
+        1_790_000_000 + slot.cast_signed() * 2 / 5
     }
 
     /// So many slots go by. What waits is executed in the first.
@@ -260,8 +272,11 @@ impl Ledger {
             on_fork.push(signature);
         }
         let (lamports_after, tokens_after) = self.balances(&keys);
+        let number = self.count;
+        self.count += 1;
         let landed = Landed {
             slot: self.slot,
+            number,
             transaction,
             result,
             meta,

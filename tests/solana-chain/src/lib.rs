@@ -28,6 +28,9 @@ pub mod market;
 /// The swap program and its pools.
 pub mod program;
 
+/// Pushes to those who subscribe.
+pub mod pushes;
+
 /// JSON-RPC as nodes speak it.
 pub mod rpc;
 

@@ -109,7 +109,7 @@ impl Endpoint {
         })
     }
 
-    fn malformed(&self, what: &str) -> ClusterError {
+    pub(super) fn malformed(&self, what: &str) -> ClusterError {
         ClusterError::Malformed(format!("{}: {what}", self.name()))
     }
 
@@ -313,7 +313,10 @@ fn level_of(status: &TransactionStatus) -> Level {
 }
 
 /// What a node wrote down, if it is of this transaction and can be read.
-fn moved(found: &EncodedConfirmedTransactionWithStatusMeta, signature: Signature) -> Option<Moved> {
+pub(super) fn moved(
+    found: &EncodedConfirmedTransactionWithStatusMeta,
+    signature: Signature,
+) -> Option<Moved> {
     let transaction = found.transaction.transaction.decode()?;
     if transaction.signatures.first() != Some(&signature) {
         return None;

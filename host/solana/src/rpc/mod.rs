@@ -11,10 +11,13 @@ pub mod bundles;
 /// Accounts of one slot, as all servers have them.
 pub mod snapshot;
 
+mod batch;
 mod endpoint;
+pub(crate) mod history;
 mod pool;
 pub(crate) mod transport;
 
+pub use batch::Traffic;
 pub use endpoint::Endpoint;
 pub use pool::Endpoints;
 pub use snapshot::Snapshot;

@@ -44,7 +44,7 @@ impl Endpoints {
     }
 
     /// Whether a server is of this cluster, asked once.
-    async fn is_right(&self, endpoint: &Endpoint) -> Result<(), ClusterError> {
+    pub(super) async fn is_right(&self, endpoint: &Endpoint) -> Result<(), ClusterError> {
         let found = match endpoint.known_cluster() {
             Some(known) => known.to_owned(),
             None => endpoint.genesis_hash().await?,
@@ -58,12 +58,12 @@ impl Endpoints {
         Err(ClusterError::Refused(what))
     }
 
-    fn awake(&self) -> Vec<&Endpoint> {
+    pub(super) fn awake(&self) -> Vec<&Endpoint> {
         self.endpoints.iter().filter(|endpoint| endpoint.line().is_awake()).collect()
     }
 
     /// Those that may be asked now: the healthiest first, and last those that are behind another.
-    fn candidates(&self) -> Vec<&Endpoint> {
+    pub(super) fn candidates(&self) -> Vec<&Endpoint> {
         let mut found = self.awake();
         let newest = found.iter().map(|endpoint| endpoint.height()).max().unwrap_or_default();
         found.sort_by_key(|endpoint| (is_behind(endpoint.height(), newest), endpoint.line().failures()));

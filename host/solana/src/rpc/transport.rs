@@ -165,9 +165,20 @@ impl Line {
 
     /// Asks in its turn, and notes how that went. Errors of the transport name no address.
     pub(crate) async fn ask(&self, request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
+        self.ask_several(request, 1).await
+    }
+
+    /// As [`Self::ask`], with a request that holds so many calls: servers count each of them.
+    pub(crate) async fn ask_several(
+        &self,
+        request: reqwest::RequestBuilder,
+        calls: usize,
+    ) -> Result<Answer, Failure> {
         if let Some(limiter) = &self.limiter {
-            while limiter.check().is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
+            for _ in 0..calls {
+                while limiter.check().is_err() {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
             }
         }
         let response = request.send().await.map_err(|error| self.note_broken(kind_of(&error)))?;
@@ -284,13 +295,13 @@ fn broken(failure: &Failure) -> ClientError {
     RpcError::RpcRequestError(why).into()
 }
 
-fn is_about_pace(code: i64, message: &str) -> bool {
+pub(crate) fn is_about_pace(code: i64, message: &str) -> bool {
     let message = message.to_lowercase();
     code == 429 || message.contains("rate limit") || message.contains("too many requests")
 }
 
 /// The node is behind or unhealthy, has not got the block, or not yet the slot.
-fn is_about_health(code: i64) -> bool {
+pub(crate) fn is_about_health(code: i64) -> bool {
     matches!(code, -32_004 | -32_005 | -32_014 | -32_016)
 }
 

@@ -19,9 +19,10 @@ use crate::read_models::{
 };
 use crate::storage::{Snapshot, StoreError};
 use crate::verify::{Report, verify};
+use crate::wallets::{LeaderTradeRow, NewPoolRow, TrackedWalletRow, WatchCursorRow};
 
 /// Everything that is kept, and how many rows of it are held in memory at once.
-const TABLES: [(Table, usize); 20] = [
+const TABLES: [(Table, usize); 24] = [
     (Record::TABLE, 256),
     (Snapshot::TABLE, 4),
     (requests::TABLE, 1024),
@@ -42,6 +43,10 @@ const TABLES: [(Table, usize); 20] = [
     (AuditRow::TABLE, 1024),
     (TokenRow::TABLE, 1024),
     (uploads::TABLE, 1024),
+    (TrackedWalletRow::TABLE, 1024),
+    (WatchCursorRow::TABLE, 1024),
+    (LeaderTradeRow::TABLE, 1024),
+    (NewPoolRow::TABLE, 1024),
 ];
 
 impl Database {

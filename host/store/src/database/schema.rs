@@ -22,8 +22,8 @@ macro_rules! migrations {
 
 type Migrations = &'static [(i64, &'static str, &'static str)];
 
-const SQLITE: Migrations = migrations!("sqlite": 1 "0001_journal", 2 "0002_read_models", 3 "0003_request_outcomes", 4 "0004_account_names", 5 "0005_tokens", 6 "0006_shadow_trades", 7 "0007_orders_by_origin", 8 "0008_plugin_uploads", 9 "0009_request_authority", 10 "0010_adjustments");
-const POSTGRES: Migrations = migrations!("postgres": 1 "0001_journal", 2 "0002_read_models", 3 "0003_request_outcomes", 4 "0004_account_names", 5 "0005_tokens", 6 "0006_shadow_trades", 7 "0007_orders_by_origin", 8 "0008_plugin_uploads", 9 "0009_request_authority", 10 "0010_adjustments");
+const SQLITE: Migrations = migrations!("sqlite": 1 "0001_journal", 2 "0002_read_models", 3 "0003_request_outcomes", 4 "0004_account_names", 5 "0005_tokens", 6 "0006_shadow_trades", 7 "0007_orders_by_origin", 8 "0008_plugin_uploads", 9 "0009_request_authority", 10 "0010_adjustments", 11 "0011_wallets");
+const POSTGRES: Migrations = migrations!("postgres": 1 "0001_journal", 2 "0002_read_models", 3 "0003_request_outcomes", 4 "0004_account_names", 5 "0005_tokens", 6 "0006_shadow_trades", 7 "0007_orders_by_origin", 8 "0008_plugin_uploads", 9 "0009_request_authority", 10 "0010_adjustments", 11 "0011_wallets");
 
 const fn migrations(dialect: Dialect) -> Migrations {
     match dialect {

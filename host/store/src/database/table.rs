@@ -122,8 +122,9 @@ macro_rules! table_row {
         impl $row {
             /// What tells it from the other rows of its table.
             #[allow(dead_code, reason = "not every table's rows are told apart here")]
+            #[allow(clippy::clone_on_copy, reason = "a key may be a text")]
             pub(crate) fn key(&self) -> ($($key_type,)+) {
-                ($(self.$key,)+)
+                ($(self.$key.clone(),)+)
             }
         }
 

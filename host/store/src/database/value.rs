@@ -10,6 +10,7 @@ use rust_decimal::Decimal;
 
 use crate::journal::{Checksum, RecordKind, RecordNumber, Sequence, ShardId};
 use crate::storage::StoreError;
+use crate::wallets::TradeStanding;
 
 /// A value for a column. The kind is known also when there is no value, as Postgres asks for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -194,6 +195,7 @@ macro_rules! named {
 }
 
 named!(Side: Buy, Sell);
+named!(TradeStanding: Confirmed, Final, Undone);
 named!(StrategyMode: Live, Shadow, Off);
 named!(OrderState: Accepted, InFlight, Working, PartiallyFilled, Filled, Cancelled, Rejected, Expired);
 named!(FillCause: Order, StopLoss, Breakeven, TrailingStop, TakeProfit, TimeStop, Operator);

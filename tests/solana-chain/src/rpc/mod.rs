@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use solana_address::Address;
 
 use crate::chain::Options;
-use crate::faults::Faults;
+use crate::faults::{Asked, Fault, Faults};
 use crate::http::{self, Handler, Request};
 use crate::ledger::Ledger;
 
@@ -30,6 +30,7 @@ pub struct Server {
 pub(crate) struct View {
     ledger: Arc<Mutex<Ledger>>,
     options: Options,
+    faults: Faults,
     /// So many slots behind.
     lag: AtomicU64,
     /// It takes everything that it can read, whatever it was told.
@@ -44,6 +45,7 @@ impl Server {
         let view = View {
             ledger,
             options,
+            faults: faults.clone(),
             lag: AtomicU64::new(0),
             without_preflight: Mutex::new(false),
             swallows_bundles: Mutex::new(false),
@@ -171,6 +173,20 @@ impl View {
         }
     }
 
+    /// A call of a batch, with the faults of its method; none when the answer is left out.
+    fn part(&self, call: &Value) -> Option<Value> {
+        let method = call["method"].as_str().unwrap_or_default().to_owned();
+        let fault = self.faults.next(Asked { method, parameters: call["params"].clone(), api_key: None });
+        match fault {
+            Some(Fault::Error { code, message }) => {
+                Some(json!({"jsonrpc": "2.0", "id": call["id"], "error": {"code": code, "message": message}}))
+            }
+            Some(Fault::Lie(result)) => Some(json!({"jsonrpc": "2.0", "id": call["id"], "result": result})),
+            Some(Fault::Delay(_) | Fault::CloseAfter) | None => Some(self.call(call)),
+            Some(_) => None,
+        }
+    }
+
     fn call(&self, call: &Value) -> Value {
         let method = call["method"].as_str().unwrap_or_default();
         match self.method(method, &call["params"]) {
@@ -188,13 +204,17 @@ impl View {
 
 impl Handler for View {
     fn named(&self, request: &Request) -> (String, Value) {
-        let call: Value = serde_json::from_slice(&request.body).unwrap_or_default();
-        (call["method"].as_str().unwrap_or_default().to_owned(), call["params"].clone())
+        match serde_json::from_slice(&request.body).unwrap_or_default() {
+            calls @ Value::Array(_) => ("batch".to_owned(), calls),
+            call => (call["method"].as_str().unwrap_or_default().to_owned(), call["params"].clone()),
+        }
     }
 
     fn answer(&self, request: &Request) -> (StatusCode, Value) {
         match serde_json::from_slice::<Value>(&request.body) {
-            Ok(Value::Array(calls)) => (StatusCode::OK, calls.iter().map(|call| self.call(call)).collect()),
+            Ok(Value::Array(calls)) => {
+                (StatusCode::OK, calls.iter().filter_map(|call| self.part(call)).collect())
+            }
             Ok(call) => (StatusCode::OK, self.call(&call)),
             Err(_) => (StatusCode::OK, self.error(request, -32_700, "Parse error")),
         }

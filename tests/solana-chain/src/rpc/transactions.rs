@@ -186,7 +186,7 @@ impl View {
             shown.collect::<Vec<_>>()
         };
         Ok(json!({
-            "slot": landed.slot, "blockTime": null, "version": 0,
+            "slot": landed.slot, "blockTime": Ledger::time_of(landed.slot), "version": 0,
             "transaction": [encoded(&bytes), "base64"],
             "meta": {
                 "err": error, "status": status, "fee": landed.meta.fee,
@@ -206,23 +206,34 @@ impl View {
         let options = &parameters[1];
         let ledger = self.ledger();
         let newest = self.slot(&ledger, commitment(options));
-        let until = options["until"].as_str().and_then(|text| text.parse::<Signature>().ok());
-        let since = until.and_then(|until| ledger.landed(&until)).map_or(0, |landed| landed.slot);
+        if options["minContextSlot"].as_u64().is_some_and(|least| newest < least) {
+            let message = "Minimum context slot has not been reached".to_owned();
+            return Err(RpcError { code: -32_016, message, data: json!({"contextSlot": newest}) });
+        }
         let most = options["limit"].as_u64().unwrap_or(1_000);
+        if !(1..=1_000).contains(&most) {
+            return Err(RpcError::parameters("Invalid limit; max 1000"));
+        }
+        // One that this node does not know is no bound below, and lets nothing through above.
+        let number = |name: &str| {
+            let signature = options[name].as_str()?.parse::<Signature>().ok()?;
+            Some(ledger.landed(&signature).filter(|landed| landed.slot <= newest).map(|landed| landed.number))
+        };
+        let (until, before) = (number("until").flatten(), number("before"));
         let mut found: Vec<(&Signature, &Landed)> = ledger
             .all_landed()
-            .filter(|(signature, landed)| {
+            .filter(|(_, landed)| {
                 landed.keys.contains(&of)
                     && landed.slot <= newest
-                    && landed.slot >= since
-                    && until != Some(**signature)
+                    && until.is_none_or(|until| landed.number > until)
+                    && before.is_none_or(|before| before.is_some_and(|before| landed.number < before))
             })
             .collect();
-        found.sort_by_key(|(_, landed)| std::cmp::Reverse(landed.slot));
+        found.sort_by_key(|(_, landed)| std::cmp::Reverse(landed.number));
         let shown = found.iter().take(usize::try_from(most).unwrap_or(1_000)).map(|(signature, landed)| {
             json!({
                 "signature": signature.to_string(), "slot": landed.slot, "err": landed.result.as_ref().err(),
-                "memo": null, "blockTime": null, "confirmationStatus": self.level(&ledger, landed)
+                "memo": null, "blockTime": Ledger::time_of(landed.slot), "confirmationStatus": self.level(&ledger, landed)
             })
         });
         Ok(shown.collect())
