@@ -93,10 +93,15 @@ impl Demo {
     }
 }
 
+/// Where a host that was built for development is.
+pub(crate) fn host_binary(workspace: &Workspace) -> PathBuf {
+    workspace.target.join("debug").join(format!("bulkhead{}", std::env::consts::EXE_SUFFIX))
+}
+
 /// Builds the `bulkhead` binary as the tests do, so that neither has to wait for a build of its own. Its
 /// dependencies are optimised there as well.
 pub(crate) fn build_host(workspace: &Workspace) -> Result<PathBuf> {
-    let binary = workspace.target.join("debug").join(format!("bulkhead{}", std::env::consts::EXE_SUFFIX));
+    let binary = host_binary(workspace);
     if !binary.exists() {
         eprintln!(
             "Building the host; the first time takes some minutes, most of them for the wasm compiler."

@@ -33,13 +33,9 @@ fn find_or_install() -> Result<PathBuf> {
     }
     eprintln!("Installing cargo-deny {VERSION} into {}; it takes some minutes, once.", kept_in.display());
     let mut install = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    install.args(["install", "--locked", "--version", VERSION, "--root"]).arg(&kept_in).arg("cargo-deny");
-    // It runs for a second, so its own release profile, made for speed, costs more than it gives.
-    install
-        .env("CARGO_PROFILE_RELEASE_LTO", "off")
-        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
-        .env_remove("CARGO_TARGET_DIR");
+    install.args(["install", "--locked", "--debug", "--version", VERSION, "--root"]).arg(&kept_in);
+    // It runs for some seconds, so what makes it faster costs more than it gives.
+    install.arg("cargo-deny").env("CARGO_PROFILE_DEV_DEBUG", "false").env_remove("CARGO_TARGET_DIR");
     process::run(&mut install)?;
     let [_, installed] = candidates;
     Ok(installed)

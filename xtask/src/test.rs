@@ -39,7 +39,8 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     dashboard::build(workspace)?;
     let has_chain = evm_chain::prepare(workspace)?;
     let features = if has_chain { FEATURES } else { FEATURES_WITHOUT_CHAIN };
-    let binary = demo::build_host(workspace)?;
+    // It is built together with the tests.
+    let binary = demo::host_binary(workspace);
     let with_environment = |command: &mut Command| {
         process::run(command.env(PLUGINS_VARIABLE, &plugins).env(BINARY_VARIABLE, &binary))
     };
@@ -69,7 +70,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
 
     // The examples in the documentation run even when a test failed: one run should tell all that is wrong.
     let mut examples = workspace.cargo();
-    examples.args(["test", "--doc", "--workspace"]).args(filter);
+    examples.args(["test", "--doc", "--workspace", "--features", features]).args(filter);
     let examples_outcome = with_environment(&mut examples);
 
     let dashboard_outcome = if filter.is_none_or(|filter| DASHBOARD.contains(filter)) {
