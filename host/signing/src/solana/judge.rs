@@ -2,7 +2,7 @@
 //! [`spending`](super::spending).
 
 use alloy_primitives::U256;
-use bulkhead_solana::programs::LAMPORTS_PER_SIGNATURE;
+use bulkhead_solana::programs::{LAMPORTS_PER_SIGNATURE, TOKEN, TOKEN_2022, WRAPPED_SOL, associated_account};
 use bulkhead_solana::verify::{Verified, verify_apart};
 
 use super::policy::SolanaPolicy;
@@ -14,7 +14,7 @@ use crate::policy::{Limit, Policy};
 pub(super) const NATIVE: &str = "native";
 
 /// What a new token account costs at most, in lamports: one of the program with extensions, and some of these.
-const MOST_RENT: u64 = 3_000_000;
+pub(super) const MOST_RENT: u64 = 3_000_000;
 
 /// A request that its policy lets through, and what is left to hold against the limits of a day.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,8 +24,10 @@ pub(super) struct Judged {
     pub(super) token: String,
     /// How much of it is given.
     pub(super) amount: u64,
-    /// The most lamports that it costs besides.
+    /// The most lamports that it costs besides, without the rent of accounts.
     pub(super) fees: u64,
+    /// Token accounts that it makes if they are not there, and that stay.
+    pub(super) makes: Vec<String>,
     /// What may be given, and what fees may be, in 24 hours; `None` where the policy allows anything.
     pub(super) per_day: Option<(U256, U256)>,
 }
@@ -38,8 +40,14 @@ pub(super) fn judge(request: &SolanaRequest, policy: &Policy) -> Result<Judged, 
     let verified =
         verify_apart(&message, &request.claims, asked).map_err(|error| unexplained(error.to_string()))?;
     let token = if asked.given.is_native() { NATIVE.to_owned() } else { asked.given.mint.to_string() };
-    let fees = most_fees(&verified);
-    let mut judged = Judged { verified, token, amount: asked.amount, fees, per_day: None };
+    for token in [&asked.given, &asked.got] {
+        let is_known = [TOKEN, TOKEN_2022].contains(&token.program);
+        if !is_known || (token.is_native() && token.program != TOKEN) {
+            return Err(unexplained(format!("{} keeps no token {}", token.program, token.mint)));
+        }
+    }
+    let (fees, makes) = (most_fees(&verified), stays(&verified));
+    let mut judged = Judged { verified, token, amount: asked.amount, fees, makes, per_day: None };
     if policy.allow_anything {
         return Ok(judged);
     }
@@ -87,10 +95,13 @@ fn check_fees(verified: &Verified, policy: &SolanaPolicy) -> Result<(), SolanaRe
 
 fn most_fees(verified: &Verified) -> u64 {
     let summary = verified.summary();
-    let accounts = u64::try_from(summary.creates.len()).unwrap_or(u64::MAX);
-    let rent = MOST_RENT.saturating_mul(accounts);
-    LAMPORTS_PER_SIGNATURE
-        .saturating_add(summary.priority_fee)
-        .saturating_add(summary.tip)
-        .saturating_add(rent)
+    LAMPORTS_PER_SIGNATURE.saturating_add(summary.priority_fee).saturating_add(summary.tip)
+}
+
+/// The account of wrapped SOL gives its rent back when it is unwrapped.
+fn stays(verified: &Verified) -> Vec<String> {
+    let (summary, owner) = (verified.summary(), verified.owner());
+    let wrapped = associated_account(owner, WRAPPED_SOL, TOKEN);
+    let stays = summary.creates.iter().filter(|made| !(summary.unwraps && **made == wrapped));
+    stays.map(ToString::to_string).collect()
 }

@@ -3,14 +3,14 @@
 //!
 //! There is nothing by which one signed transaction makes another impossible, so each counts, but the very same one once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use alloy_primitives::U256;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::judge::Judged;
+use super::judge::{Judged, MOST_RENT};
 use super::refusal::SolanaRefusal;
 use crate::request::OrderName;
 use crate::spending::{DAY_SECONDS, LineFile, SpendingError};
@@ -40,6 +40,9 @@ struct Entry {
     fees: u64,
     token: String,
     amount: u64,
+    /// Token accounts whose rent it may have paid.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    makes: Vec<String>,
 }
 
 /// What a key has signed.
@@ -82,11 +85,13 @@ impl SolanaSpending {
         let hash = Sha256::digest(judged.verified.signing_payload());
         let message: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
         self.is_within(&message, judged, now).map_err(NotAdmitted::Refused)?;
-        let (order, token) = (order.to_string(), judged.token.clone());
-        let entry = Entry { message, time: now, order, fees: judged.fees, token, amount: judged.amount };
+        let (order, token, makes) = (order.to_string(), judged.token.clone(), judged.makes.clone());
+        let entry =
+            Entry { message, time: now, order, fees: judged.fees, token, amount: judged.amount, makes };
         self.file.append(&Line::Signed(entry.clone())).map_err(NotAdmitted::Failed)?;
         self.entries.insert(entry.message.clone(), entry);
-        if self.file.has_grown_beyond(self.entries.len()) {
+        let recent = self.entries.values().filter(|entry| is_recent(entry, now)).count();
+        if self.file.has_grown_beyond(recent) {
             self.compact(now).map_err(NotAdmitted::Failed)?;
         }
         Ok(())
@@ -99,7 +104,11 @@ impl SolanaSpending {
         let sum = |amounts: &mut dyn Iterator<Item = u64>| {
             amounts.fold(U256::ZERO, |sum, amount| sum.saturating_add(U256::from(amount)))
         };
+        // An account is made once, however often somebody sees to it that it is there.
+        let makes: BTreeSet<&String> = recent().flat_map(|entry| &entry.makes).chain(&judged.makes).collect();
+        let rent = U256::from(MOST_RENT).saturating_mul(U256::from(makes.len()));
         let fees = sum(&mut recent().map(|entry| entry.fees)).saturating_add(U256::from(judged.fees));
+        let fees = fees.saturating_add(rent);
         if fees > fee_limit {
             let (total, limit) = (fees.to_string(), fee_limit.to_string());
             return Err(SolanaRefusal::FeesPerDay { fees: judged.fees, total, limit });
@@ -116,7 +125,9 @@ impl SolanaSpending {
 
     /// Forgets what does not matter any more, and writes the rest anew.
     fn compact(&mut self, now: u64) -> Result<(), SpendingError> {
-        self.entries.retain(|_, entry| is_recent(entry, now));
+        // By the newest signature as well as by the clock: one that is set ahead, and back again, makes nothing forgotten.
+        let newest = self.entries.values().map(|entry| entry.time).max().unwrap_or_default();
+        self.entries.retain(|_, entry| is_recent(entry, now.min(newest)));
         let mut lines = vec![Line::Head { version: 1, wallet: self.wallet.clone() }];
         lines.extend(self.entries.values().cloned().map(Line::Signed));
         self.file.rewrite(&lines)

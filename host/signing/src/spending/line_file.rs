@@ -99,9 +99,9 @@ impl LineFile {
     /// Writes it anew.
     pub(crate) fn rewrite(&mut self, lines: &[impl Serialize]) -> Result<(), SpendingError> {
         let bytes = encoded(lines, &self.path)?;
-        replace(&self.path, &bytes)?;
-        // Appends would go to the old file.
+        // From the moment at which another file may be there, appends would go to the old one.
         self.is_broken = true;
+        replace(&self.path, &bytes)?;
         self.file = OpenOptions::new().append(true).open(&self.path).map_err(at(&self.path))?;
         (self.bytes, self.lines, self.is_broken) = (bytes.len() as u64, lines.len(), false);
         Ok(())
