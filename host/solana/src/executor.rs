@@ -3,11 +3,13 @@ use std::sync::{Arc, Mutex};
 use bulkhead_core::identifier::OrderId;
 use bulkhead_venue::{ChainExecutor, Journal, OrdersUnderWay, Ticket};
 use solana_address::Address;
+use solana_transaction::versioned::VersionedTransaction;
 
 use crate::cluster::{Cluster, ClusterError};
 use crate::jupiter::SwapApi;
-use crate::pursuit::{Desk, Pursuit};
-use crate::settings::SolanaSettings;
+use crate::mint::read_mint;
+use crate::pursuit::{Desk, Pursuit, SignedMessages};
+use crate::settings::{SolanaSettings, Token};
 use crate::signer::SolanaSigner;
 
 /// Why an executor can't start.
@@ -33,6 +35,18 @@ pub enum StartError {
         before: String,
         /// Who signs now.
         now: Address,
+    },
+    /// A token is not what is configured, so amounts of it would be others than they are meant to be.
+    #[error("{symbol} is configured as {configured}, and {mint} is {found}; correct solana.tokens.{symbol}")]
+    OtherToken {
+        /// What people call it.
+        symbol: String,
+        /// Its mint.
+        mint: Address,
+        /// What it is.
+        found: String,
+        /// What is configured.
+        configured: String,
     },
     /// The cluster can't be asked.
     #[error(transparent)]
@@ -70,6 +84,7 @@ impl<C: Cluster, J: Journal> Executor<C, J> {
         if let Some(other) = under_way.find(|attempt| attempt.transaction.sender != now.to_string()) {
             return Err(StartError::OtherWallet { before: other.transaction.sender.clone(), now });
         }
+        check_tokens(&cluster, &settings).await?;
         let desk = Desk {
             name,
             cluster,
@@ -78,6 +93,7 @@ impl<C: Cluster, J: Journal> Executor<C, J> {
             signer,
             settings,
             turn: tokio::sync::Mutex::default(),
+            signed: Mutex::new(signed_before(&open)),
             last_fee_value: Mutex::default(),
             safe: Mutex::default(),
         };
@@ -94,6 +110,55 @@ impl<C: Cluster, J: Journal> Executor<C, J> {
     pub fn desk(&self) -> &Desk<C, J> {
         &self.desk
     }
+}
+
+/// What the open orders' transactions were signed for: another order must not get the same ones.
+fn signed_before(open: &[Ticket]) -> SignedMessages {
+    let mut signed = SignedMessages::default();
+    for ticket in open {
+        for attempt in ticket.attempts.as_slice() {
+            let raw = wincode::deserialize::<VersionedTransaction>(&attempt.transaction.raw);
+            if let Ok(transaction) = raw {
+                // Two orders with the same one can't be: the second was not signed.
+                let _ = signed.claim(transaction.message.serialize(), ticket.terms.id);
+            }
+        }
+    }
+    signed
+}
+
+/// Holds the configured tokens against their mints.
+///
+/// # Errors
+///
+/// [`StartError::OtherToken`] names the first that is something else.
+pub async fn check_tokens<C: Cluster>(cluster: &C, settings: &SolanaSettings) -> Result<(), StartError> {
+    let mut tokens: Vec<&Token> = Vec::new();
+    for token in settings.markets.iter().flat_map(|market| [&market.base, &market.quote]) {
+        if !token.is_native() && !tokens.contains(&token) {
+            tokens.push(token);
+        }
+    }
+    let mints: Vec<Address> = tokens.iter().map(|token| token.mint).collect();
+    let found = cluster.accounts(&mints).await?;
+    for (token, account) in tokens.into_iter().zip(found) {
+        let found = account.as_ref().map(read_mint);
+        let described = match &found {
+            Some(Ok(mint)) if (mint.program, mint.decimals) == (token.program, token.decimals) => continue,
+            Some(Ok(mint)) => {
+                format!("a token of {} decimals of the program {}", mint.decimals, mint.program)
+            }
+            Some(Err(_)) => "no token".to_owned(),
+            None => "not there".to_owned(),
+        };
+        return Err(StartError::OtherToken {
+            symbol: token.symbol.clone(),
+            mint: token.mint,
+            found: described,
+            configured: format!("a token of {} decimals of the program {}", token.decimals, token.program),
+        });
+    }
+    Ok(())
 }
 
 impl<C: Cluster, J: Journal> ChainExecutor for Executor<C, J> {

@@ -16,6 +16,7 @@ mod follow;
 mod prepare;
 mod protection;
 mod sending;
+mod signed;
 mod trade;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ use crate::jupiter::SwapApi;
 use crate::settings::{Market, SolanaSettings};
 use crate::signer::SolanaSigner;
 
+pub use self::signed::SignedMessages;
+
 /// The first pause after a failure that may pass, and the longest. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -59,6 +62,8 @@ pub struct Desk<C, J> {
     pub settings: SolanaSettings,
     /// Held from the quote to the sending, so that no two orders reckon with the same balance.
     pub turn: tokio::sync::Mutex<()>,
+    /// What was signed for which order.
+    pub signed: Mutex<SignedMessages>,
     /// What a unit of native currency was worth last, for when it can't be asked.
     pub last_fee_value: Mutex<Option<Decimal>>,
     /// When it was found last that nobody has a say over what an instrument is of, and that it can be sold again.

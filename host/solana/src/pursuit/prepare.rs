@@ -27,6 +27,8 @@ use crate::verify::{self, Asked, Tables, Tip, Verified, read_table};
 const MOST_QUOTES: u32 = 4;
 /// It may bring so much less than was ordered, as a part of ten thousand.
 const CLOSE_ENOUGH_BPS: u64 = 5;
+/// So many orders in a row differ in what they may compute.
+const OWN_UNITS: u64 = 1_000;
 /// A whole, in basis points.
 const WHOLE: u64 = 10_000;
 /// What the aggregator's older form computes about, so that a price of a unit becomes a fee.
@@ -121,7 +123,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             if let Ok(there) = desk.cluster.recent_prices(&writable(parts)).await {
                 prices = there;
             }
-            let units = fees.units(trial.units);
+            let units = fees.units(trial.units).saturating_add(self.own_units()).min(MOST_UNITS);
             let message = compiled(parts, &tables, &asked, units, fees.price(&prices, units))?;
             verified = self::verified(&message, &tables, &asked)?;
         }
@@ -130,6 +132,11 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         let lamports = lamports.saturating_add(verified.summary().priority_fee);
         self.reach(Stage::Checked).await?;
         Ok(Prepared { verified, lifetime, quoted: quote.asked, given, amount: asked.amount, lamports })
+    }
+
+    /// Some units of computation more, by the order's number: what two orders want alike are not the same transaction then.
+    fn own_units(&self) -> u32 {
+        u32::try_from(self.terms.id.0 % OWN_UNITS).unwrap_or_default()
     }
 
     /// The gate let a market order pass for what it is worth at the price that it saw. A limit says for itself what is too

@@ -21,6 +21,7 @@ const SIGNER_PATIENCE: Duration = Duration::from_secs(5);
 impl<C: Cluster, J: Journal> Pursuit<C, J> {
     /// Signs, writes down, sends.
     pub(super) async fn sign_and_send(&mut self, prepared: Prepared) -> Result<(), Stop> {
+        self.claim(&prepared.verified)?;
         let signature = self.signature(&prepared.verified).await?;
         let signed = prepared.verified.signed(signature).ok_or_else(|| {
             let name = self.desk.signer.name();
@@ -61,6 +62,14 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         };
         self.reach(Stage::Submitted { id, to }).await?;
         Ok(())
+    }
+
+    /// The same transaction for another order would land once and be booked twice.
+    fn claim(&self, verified: &Verified) -> Result<(), Stop> {
+        let mut signed = self.desk.signed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        signed.claim(verified.signing_payload(), self.terms.id).map_err(|other| {
+            Stop::Later(format!("order {} has the same transaction; waiting for another blockhash", other.0))
+        })
     }
 
     async fn signature(&self, verified: &Verified) -> Result<Signature, Stop> {

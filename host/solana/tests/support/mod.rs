@@ -308,6 +308,7 @@ impl Account {
         let mut settings = SolanaSettings::new(GENESIS_HASH.to_owned(), vec![market], FeeValue::Quoted);
         settings.poll = Duration::from_millis(20);
         settings.resend_after = Duration::from_millis(100);
+        settings.quote_pause = Duration::from_millis(20);
         settings.market_order_timeout = Duration::from_secs(20);
         let cash = Decimal::from(CASH);
         let mut engine_settings = EngineSettings::new(vec![Instrument::new("X-USD", 6, 9)], Money(cash));
