@@ -10,7 +10,7 @@ use solana_account::Account;
 use solana_address::Address;
 
 use crate::holding::holding;
-use crate::programs::{LAMPORTS_PER_SIGNATURE, SYSTEM};
+use crate::programs::{LAMPORTS_PER_SIGNATURE, SYSTEM, TOKEN, WRAPPED_SOL, associated_account};
 use crate::verify::{Asked, Summary};
 
 /// What a token account needs to stay, in lamports, at most: those with extensions are larger.
@@ -68,21 +68,30 @@ pub fn check(before: &Accounts, after: &Accounts, asked: &Asked, summary: &Summa
     if wallet.is_some_and(|wallet| wallet.owner != SYSTEM || !wallet.data.is_empty()) {
         return Err(Effect::Encumbered(asked.owner));
     }
-    let lamports = |accounts: &Accounts| accounts.get(&asked.owner).map_or(0, |account| account.lamports);
-    let (had, has) = (lamports(before), lamports(after));
-    let rent = MOST_RENT.saturating_mul(summary.creates.len() as u64);
+    let wrapped = associated_account(asked.owner, WRAPPED_SOL, TOKEN);
+    let is_native = asked.given.is_native() || asked.got.is_native();
+    // Lamports, wrapped or not, where they take part in the trade: what is moved between the two is neither lost nor won.
+    let wealth = |accounts: &Accounts| {
+        let plain = accounts.get(&asked.owner).map_or(0, |account| account.lamports);
+        let wrapped = accounts.get(&wrapped).and_then(holding).filter(|_| is_native);
+        plain.saturating_add(wrapped.map_or(0, |holding| holding.amount))
+    };
+    let (had, has) = (wealth(before), wealth(after));
+    // Rent is paid for accounts that were not there, and stays in those that are there afterwards.
+    let made = summary.creates.iter().filter(|made| !before.contains_key(*made) && after.contains_key(*made));
+    let rent = MOST_RENT.saturating_mul(u64::try_from(made.count()).unwrap_or(u64::MAX));
     let costs = LAMPORTS_PER_SIGNATURE.saturating_add(summary.priority_fee).saturating_add(summary.tip);
-    let costs = costs.saturating_add(rent).saturating_add(summary.wraps);
+    let costs = costs.saturating_add(rent);
     if asked.got.is_native() {
-        // Unwrapped with the rest: the least has to be there after all costs.
         let least = had.saturating_add(asked.least).saturating_sub(costs);
-        if summary.unwraps && has < least {
+        if has < least {
             let came = has.saturating_add(costs).saturating_sub(had);
             return Err(Effect::Got { came, least: asked.least });
         }
     }
-    if had.saturating_sub(has) > costs {
-        return Err(Effect::Lamports { lost: had.saturating_sub(has), most: costs });
+    let most = if asked.given.is_native() { costs.saturating_add(asked.amount) } else { costs };
+    if had.saturating_sub(has) > most {
+        return Err(Effect::Lamports { lost: had.saturating_sub(has), most });
     }
     let own = |token: &crate::settings::Token| token.account_of(asked.owner);
     let amount = |accounts: &Accounts, address: Address| {
@@ -98,14 +107,12 @@ pub fn check(before: &Accounts, after: &Accounts, asked: &Asked, summary: &Summa
     }
     let given = own(&asked.given);
     let lost = amount(before, given).saturating_sub(amount(after, given));
-    let unwrapped = summary.unwraps && asked.given.is_native();
-    if lost > asked.amount && !unwrapped {
+    if lost > asked.amount && !asked.given.is_native() {
         return Err(Effect::Given { lost, most: asked.amount });
     }
     let got = own(&asked.got);
     let came = amount(after, got).saturating_sub(amount(before, got));
-    let unwrapped = summary.unwraps && asked.got.is_native();
-    if came < asked.least && !unwrapped {
+    if came < asked.least && !asked.got.is_native() {
         return Err(Effect::Got { came, least: asked.least });
     }
     Ok(())
@@ -185,6 +192,35 @@ mod tests {
         let mut gone = accounts(995_000, 4_000, 500);
         gone.remove(&watched(&asked())[2]);
         assert_eq!(judged(&gone), Err(Effect::Got { came: 0, least: 500 }));
+    }
+
+    /// What was wrapped before is neither a loss nor a gain of the trade.
+    #[test]
+    fn native_currency_counts_wrapped_or_not() {
+        let asked = Asked { got: Token::sol(), ..asked() };
+        let [owner, given, wrapped] = watched(&asked);
+        let there = |lamports: u64, tokens_left: u64, wrapped_amount: Option<u64>| {
+            let mut accounts = Accounts::from([(owner, wallet(lamports)), (given, tokens(2, tokens_left))]);
+            if let Some(amount) = wrapped_amount {
+                let mut account = tokens(0, amount);
+                account.data[..32].copy_from_slice(WRAPPED_SOL.as_ref());
+                accounts.insert(wrapped, account);
+            }
+            accounts
+        };
+        let summary = Summary { creates: vec![wrapped], unwraps: true, ..Summary::default() };
+        let judged = |before: &Accounts, after: &Accounts| check(before, after, &asked, &summary);
+        let before = there(1_000_000, 5_000, Some(300));
+        // The fee, 500 that came, and the 300 that were wrapped before.
+        assert_eq!(judged(&before, &there(995_800, 4_000, None)), Ok(()));
+        assert_eq!(
+            judged(&before, &there(995_799, 4_000, None)),
+            Err(Effect::Got { came: 499, least: 500 }),
+            "what was there before makes up for nothing"
+        );
+        // An account that was there costs no rent, nor does one that is closed again.
+        let plain = there(1_000_000, 5_000, None);
+        assert!(judged(&plain, &there(991_500, 4_000, None)).is_err());
     }
 
     #[test]

@@ -19,6 +19,10 @@ const PERMANENT_DELEGATE: u16 = 12;
 const TRANSFER_HOOK: u16 = 14;
 const PAUSABLE: u16 = 26;
 
+/// Kinds that change nothing for a holder: who may close a mint of which there is nothing, confidential transfers, interest
+/// and scales that only show another number, pointers and metadata, groups.
+const HARMLESS: [u16; 11] = [3, 4, 10, 16, 18, 19, 20, 21, 22, 23, 25];
+
 /// The state of a token account that can't be used.
 const FROZEN: u8 = 2;
 
@@ -43,6 +47,10 @@ pub struct Mint {
     pub permanent_delegate: Option<Address>,
     /// Whether somebody can stop all transfers.
     pub is_pausable: bool,
+    /// Who can change later what is kept of transfers, or which program has a say in them.
+    pub changes_terms: Option<Address>,
+    /// A kind of extension that nothing is known of.
+    pub unknown_extension: Option<u16>,
     /// Whether it can't be transferred at all.
     pub is_stuck: bool,
     /// Whether new accounts of it are frozen.
@@ -79,6 +87,8 @@ pub fn read_mint(account: &Account) -> Result<Mint, NoMint> {
         transfer_hook: None,
         permanent_delegate: None,
         is_pausable: false,
+        changes_terms: None,
+        unknown_extension: None,
         is_stuck: false,
         begins_frozen: false,
     };
@@ -102,13 +112,18 @@ impl Mint {
                 let (older, newer) =
                     (u16::from_le_bytes(array(value, 88)?), u16::from_le_bytes(array(value, 106)?));
                 self.transfer_fee_bps = older.max(newer);
+                self.changes_terms = self.changes_terms.or(unless_zero(array(value, 0)?));
             }
-            TRANSFER_HOOK => self.transfer_hook = unless_zero(array(value, 32)?),
+            TRANSFER_HOOK => {
+                self.transfer_hook = unless_zero(array(value, 32)?);
+                self.changes_terms = self.changes_terms.or(unless_zero(array(value, 0)?));
+            }
             PERMANENT_DELEGATE => self.permanent_delegate = unless_zero(array(value, 0)?),
             DEFAULT_STATE => self.begins_frozen = value.first() == Some(&FROZEN),
             NON_TRANSFERABLE => self.is_stuck = true,
             PAUSABLE => self.is_pausable = true,
-            _ => {}
+            kind if HARMLESS.contains(&kind) => {}
+            kind => self.unknown_extension = Some(kind),
         }
         Ok(())
     }
@@ -123,6 +138,8 @@ pub struct Protection {
     pub freeze_authority: bool,
     /// A program may have a say in each transfer.
     pub transfer_hook: bool,
+    /// Somebody may change later what is kept of transfers, or which program has a say in them.
+    pub changing_terms: bool,
     /// The most that may be kept of each transfer, in basis points.
     pub transfer_fee_bps: u16,
     /// The most that the ten largest accounts may hold together, in basis points of all there is. Pools count, too.
@@ -136,6 +153,7 @@ impl Default for Protection {
             mint_authority: false,
             freeze_authority: false,
             transfer_hook: false,
+            changing_terms: false,
             transfer_fee_bps: 0,
             largest_holders_bps: None,
         }
@@ -160,6 +178,12 @@ pub enum Unsafe {
     /// A program has a say.
     #[error("{0} has a say in each of its transfers")]
     TransferHook(Address),
+    /// What holds today need not hold tomorrow.
+    #[error("{0} can change what it keeps of transfers, or which program has a say in them")]
+    ChangingTerms(Address),
+    /// Nobody here knows what it means.
+    #[error("it has an extension of kind {0}, of which nothing is known")]
+    UnknownExtension(u16),
     /// A part is kept.
     #[error("it keeps {found} basis points of each transfer, and at most {most} are allowed")]
     TransferFee {
@@ -207,6 +231,12 @@ impl Protection {
         }
         if mint.transfer_fee_bps > self.transfer_fee_bps {
             return Err(Unsafe::TransferFee { found: mint.transfer_fee_bps, most: self.transfer_fee_bps });
+        }
+        if let (Some(authority), false) = (mint.changes_terms, self.changing_terms) {
+            return Err(Unsafe::ChangingTerms(authority));
+        }
+        if let Some(kind) = mint.unknown_extension {
+            return Err(Unsafe::UnknownExtension(kind));
         }
         Ok(())
     }
@@ -307,6 +337,18 @@ mod tests {
         assert_eq!(found(NON_TRANSFERABLE, vec![]), Err(Unsafe::Stoppable));
         assert_eq!(found(DEFAULT_STATE, vec![FROZEN]), Err(Unsafe::Stoppable));
         assert_eq!(found(PAUSABLE, vec![0; 33]), Err(Unsafe::Stoppable));
+    }
+
+    #[test]
+    fn who_may_change_the_terms_later_is_found_and_so_is_what_nobody_knows() {
+        let mut fee = vec![0; 108];
+        fee[..32].fill(7);
+        assert_eq!(found(TRANSFER_FEE, fee), Err(Unsafe::ChangingTerms(key(7))));
+        let mut hook = vec![0; 64];
+        hook[..32].fill(7);
+        assert_eq!(found(TRANSFER_HOOK, hook), Err(Unsafe::ChangingTerms(key(7))));
+        assert_eq!(found(HARMLESS[0], vec![7; 32]), Ok(()));
+        assert_eq!(found(999, vec![]), Err(Unsafe::UnknownExtension(999)));
     }
 
     #[test]

@@ -11,9 +11,9 @@ use super::trade::{Stop, refused};
 use crate::amounts::share_up;
 use crate::cluster::Cluster;
 use crate::holding::holding;
-use crate::jupiter::{Ask, Offer, Parts, Quote};
+use crate::jupiter::{Ask, Offer, Parts, Quote, SwapError};
 use crate::mint::read_mint;
-use crate::programs::MOST_UNITS;
+use crate::programs::{MOST_UNITS, TOKEN};
 use crate::settings::{Market, Token};
 use crate::verify::read_table;
 
@@ -57,7 +57,15 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         if self.is_known_as_safe(market) {
             return Ok(());
         }
-        self.try_both_ways(market, quote).await?;
+        if let Some(why) = self.try_both_ways(market, quote).await? {
+            // What a token of the first program does is in that program, and nobody was found to have a say over it: its own
+            // program lets it be sold. One with extensions is not bought without a trial.
+            if market.base.program != TOKEN {
+                return Err(self.unsellable(&market.base, format!("its sale could not be tried: {why}")));
+            }
+            tracing::warn!(order = self.terms.id.0, why, "the sale could not be tried");
+            return Ok(());
+        }
         let mut safe = self.desk.safe.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         safe.insert(market.instrument, Instant::now());
         Ok(())
@@ -65,9 +73,12 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
 
     /// Tries the purchase and the sale of what it brings in one transaction that is never signed. The aggregator's older
     /// form gives no parts to put together.
-    async fn try_both_ways(&self, market: &Market, quote: &Quote) -> Result<(), Stop> {
+    ///
+    /// Says why it could not be tried, if so.
+    async fn try_both_ways(&self, market: &Market, quote: &Quote) -> Result<Option<&'static str>, Stop> {
+        const WHOLE: &str = "the aggregator gives no parts to put together";
         let (desk, owner) = (&self.desk, self.owner());
-        let Offer::Parts(buy) = desk.swaps.offer(quote, owner, 0).await? else { return Ok(()) };
+        let Offer::Parts(buy) = desk.swaps.offer(quote, owner, 0).await? else { return Ok(Some(WHOLE)) };
         let ask = Ask {
             input: market.base.mint,
             output: market.quote.mint,
@@ -76,8 +87,11 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             taker: owner,
             venues: desk.settings.venues.iter().cloned().collect(),
         };
-        let back = desk.swaps.quote(&ask).await.map_err(|error| self.unsellable(&market.base, error))?;
-        let Offer::Parts(sell) = desk.swaps.offer(&back, owner, 0).await? else { return Ok(()) };
+        let back = desk.swaps.quote(&ask).await.map_err(|error| match error {
+            SwapError::Unavailable(_) => Stop::from(error),
+            error => self.unsellable(&market.base, error),
+        })?;
+        let Offer::Parts(sell) = desk.swaps.offer(&back, owner, 0).await? else { return Ok(Some(WHOLE)) };
         let both = Parts {
             instructions: buy.instructions.into_iter().chain(sell.instructions).collect(),
             tables: buy.tables.into_iter().chain(sell.tables).collect(),
@@ -93,15 +107,11 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             }
         }
         let message = crate::jupiter::assemble(owner, &both, &tables, lifetime.blockhash, MOST_UNITS, 0);
-        let Ok(message) = message else { return Ok(()) };
+        let Ok(message) = message else { return Ok(Some("both ways can't be put together")) };
         let signatures = vec![Default::default(); usize::from(message.header().num_required_signatures)];
         let trip = solana_transaction::versioned::VersionedTransaction { signatures, message };
         if wincode::serialize(&trip).is_ok_and(|bytes| bytes.len() > crate::verify::MOST_BYTES) {
-            tracing::warn!(
-                order = self.terms.id.0,
-                "both ways are too long for one trial; the sale is not tried"
-            );
-            return Ok(());
+            return Ok(Some("both ways are too long for one trial"));
         }
         let account = market.quote.account_of(owner);
         let before = desk.cluster.accounts(&[account]).await?;
@@ -119,9 +129,11 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         let after = trial.accounts.first().and_then(|account| amount(account.as_ref()));
         if market.quote.is_native() {
             // What is wrapped comes and goes; that the sale went through has to do.
-            return Ok(());
+            return Ok(None);
         }
-        let (Some(before), Some(after)) = (before, after) else { return Ok(()) };
+        let (Some(before), Some(after)) = (before, after) else {
+            return Ok(Some("what the wallet holds of the currency is not known"));
+        };
         let lost = share_up(before.saturating_sub(after), 10_000, quote.in_amount);
         let most = u64::from(desk.settings.round_trip_bps);
         if lost > most {
@@ -130,7 +142,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             );
             return Err(self.unsellable(&market.base, why));
         }
-        Ok(())
+        Ok(None)
     }
 
     fn unsellable(&self, token: &Token, why: impl std::fmt::Display) -> Stop {

@@ -66,6 +66,10 @@ pub(super) fn explain(resolved: &Resolved, asked: &Asked) -> Result<Summary, Ref
     if !swapped {
         return Err(Refused::NoSwap);
     }
+    // What stays wrapped could not be found by the next order.
+    if asked.got.is_native() && !summary.unwraps {
+        return Err(Refused::StaysWrapped);
+    }
     summary.priority_fee = priority_fee(summary.units.unwrap_or(MOST_UNITS), summary.price);
     if summary.priority_fee > asked.most_priority {
         return Err(Refused::TooDear { offered: summary.priority_fee, most: asked.most_priority });

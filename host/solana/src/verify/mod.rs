@@ -117,6 +117,9 @@ pub enum Refused {
     /// Nothing is swapped.
     #[error("it swaps nothing")]
     NoSwap,
+    /// Native currency that is got is not unwrapped.
+    #[error("what it brings would stay wrapped")]
+    StaysWrapped,
     /// Too much is offered for being taken sooner.
     #[error(
         "{offered} lamports are offered for being taken sooner, and at most {most} may be; raise the cap or wait"
