@@ -120,6 +120,8 @@ pub struct SolanaSettings {
     pub poll: Duration,
     /// What is not seen by then is sent again.
     pub resend_after: Duration,
+    /// An order that waits for its price asks for it so often.
+    pub quote_pause: Duration,
     /// What is paid besides to those who take bundles. Only where the transaction is put together here.
     pub tip: Option<Tip>,
     /// Lamports that are never spent but on fees and rent.
@@ -152,6 +154,7 @@ impl SolanaSettings {
             finality: Finality::default(),
             poll: Duration::from_millis(500),
             resend_after: Duration::from_secs(2),
+            quote_pause: Duration::from_secs(5),
             tip: None,
             reserve: 0,
             protection: Protection::default(),

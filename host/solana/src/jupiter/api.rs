@@ -15,6 +15,9 @@ use super::{Ask, Quote, SwapError};
 use crate::rpc::transport::{Failure, Line, without_secrets};
 use crate::rpc::{EndpointSettings, InvalidAddress};
 
+/// What an aggregator that works says to what it won't do; all else may pass.
+const IS_FINAL: [u16; 5] = [400, 401, 403, 404, 422];
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// What one order asks in a row, about.
@@ -117,6 +120,10 @@ impl Api {
             );
         }
         if !answer.status.is_success() {
+            if !IS_FINAL.contains(&answer.status.as_u16()) {
+                let status = answer.status.as_u16();
+                return Err(unavailable(self.line.note_broken(&format!("it answers HTTP {status}"))));
+            }
             self.line.note_success();
             let refusal = serde_json::from_slice::<Refusal>(&answer.body);
             return Err(SwapError::Refused(match refusal {

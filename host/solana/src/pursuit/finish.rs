@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use super::prepare::is_slippage;
 use super::trade::End;
-use super::{LONGEST_PAUSE, Pursuit, signature_of};
+use super::{FIRST_PAUSE, LONGEST_PAUSE, Pursuit, signature_of};
 use crate::amounts::from_units;
 use crate::cluster::Cluster;
 use crate::jupiter::Ask;
@@ -18,6 +18,10 @@ use crate::settlement::{self, Moved};
 
 /// How much native currency the worth of fees is asked for: a hundredth of a unit, in lamports.
 const ASKED: u64 = 10_000_000;
+/// How often it is asked for.
+const MOST_ASKED_FOR_WORTH: u32 = 20;
+/// From one order to the next it is not worth that many times more or less.
+const LEAP: Decimal = Decimal::TWO;
 /// How often what is final is asked for before a person must look. Nodes show it some moments later.
 const MOST_ASKED: u32 = 60;
 
@@ -111,14 +115,14 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         if lamports == 0 {
             return Ok(Money::ZERO);
         }
-        let worth = self.fee_value().await;
+        let worth = self.fee_value().await?;
         Ok(Money(from_units(lamports, SOL_DECIMALS).checked_mul(worth).unwrap_or_default()))
     }
 
     /// What a unit of native currency is worth in the account's currency.
-    async fn fee_value(&self) -> Decimal {
+    async fn fee_value(&self) -> Result<Decimal, Left> {
         let currency = match (self.desk.settings.fee_value, self.desk.settings.markets.first()) {
-            (FeeValue::Native, _) | (_, None) => return Decimal::ONE,
+            (FeeValue::Native, _) | (_, None) => return Ok(Decimal::ONE),
             (FeeValue::Quoted, Some(market)) => &market.quote,
         };
         let ask = Ask {
@@ -129,17 +133,39 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             taker: self.owner(),
             venues: Vec::new(),
         };
-        let quoted = self.desk.swaps.quote(&ask).await;
-        let worth = quoted.ok().and_then(|quote| {
-            from_units(quote.out_amount, currency.decimals).checked_div(from_units(ASKED, SOL_DECIMALS))
-        });
-        let mut last = self.desk.last_fee_value.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if worth.is_some() {
-            *last = worth;
+        for attempt in 0..MOST_ASKED_FOR_WORTH {
+            if attempt > 0 {
+                tokio::time::sleep(self.desk.settings.poll.max(FIRST_PAUSE)).await;
+            }
+            let Ok(quote) = self.desk.swaps.quote(&ask).await else { continue };
+            let worth =
+                from_units(quote.out_amount, currency.decimals).checked_div(from_units(ASKED, SOL_DECIMALS));
+            let mut last = self.last_fee_value();
+            // SOL's own market says what it is worth before anybody was asked.
+            let reference = self.market().filter(|market| market.base.is_native());
+            let reference = reference.map(|_| self.terms.reference_price.0);
+            match (worth.filter(|worth| *worth > Decimal::ZERO), last.or(reference)) {
+                // What it was worth at the order before is nearer to the truth than such a leap.
+                (Some(worth), Some(before)) if worth > before * LEAP || worth * LEAP < before => {
+                    tracing::warn!(%worth, %before, "what SOL is said to be worth is not believed");
+                    return Ok(before);
+                }
+                (Some(worth), _) => {
+                    *last = Some(worth);
+                    return Ok(worth);
+                }
+                (None, _) => {}
+            }
         }
-        last.unwrap_or_else(|| {
-            tracing::error!("nobody says what SOL is worth, so fees are not booked; check the aggregator");
-            Decimal::ZERO
+        let last = *self.last_fee_value();
+        last.ok_or_else(|| {
+            let why =
+                "nobody says what SOL is worth, so its fee can't be booked; see that the aggregator answers";
+            Left::Contradiction(why.to_owned())
         })
+    }
+
+    fn last_fee_value(&self) -> std::sync::MutexGuard<'_, Option<Decimal>> {
+        self.desk.last_fee_value.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -1,5 +1,6 @@
 //! From an order of which nothing is out there to a signed trade, or to an end before that.
 
+use bulkhead_core::order::Pricing;
 use bulkhead_venue::{Journal, Left};
 
 use super::Pursuit;
@@ -83,8 +84,13 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
                 Err(Stop::Later(why)) => {
                     tracing::debug!(order = self.terms.id.0, why, "not yet");
                     last = Some(why);
-                    let poll = self.desk.settings.poll;
-                    self.pause(poll).await;
+                    let settings = &self.desk.settings;
+                    let pause = match self.terms.pricing {
+                        // It may wait for days, and the aggregator is asked by others too.
+                        Pricing::Limit(_) => settings.poll.max(settings.quote_pause),
+                        Pricing::Market => settings.poll,
+                    };
+                    self.pause(pause).await;
                 }
             }
         }
