@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result};
-use bulkhead_configuration::{Configuration, FeedSource, Layers};
+use bulkhead_configuration::{Configuration, FeedSource, LEADERS, Layers, SolanaToken};
 use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::input::Input;
 use bulkhead_core::instrument::Instrument;
@@ -47,6 +47,8 @@ type LookAtAsking = Box<dyn Fn() -> Asking + Send + Sync>;
 pub(crate) struct MarketData {
     source: Source,
     pub(crate) instruments: Vec<Instrument>,
+    /// What signals there can be, whoever they are of at the moment.
+    pub(crate) signals: Vec<String>,
     pub(crate) files: Vec<Inspection>,
     /// The same text means the same inputs from the first on, so that a run can go on where it ended.
     pub(crate) identity: String,
@@ -85,7 +87,13 @@ impl MarketData {
                 let settings = configuration.simulator.clone();
                 let instruments = settings.instruments();
                 let identity = format!("simulator {}", serde_json::to_string(&settings)?);
-                Ok(Self { source: Source::Simulator(settings), instruments, files: Vec::new(), identity })
+                Ok(Self {
+                    source: Source::Simulator(settings),
+                    instruments,
+                    signals: Vec::new(),
+                    files: Vec::new(),
+                    identity,
+                })
             }
             FeedSource::Csv => Self::files(configuration),
             FeedSource::Pools => Self::pools(configuration),
@@ -110,7 +118,13 @@ impl MarketData {
             pools.join(", "),
             configuration.feed.interval.0
         );
-        Ok(Self { source: Source::Chain(Inlets::default()), instruments, files: Vec::new(), identity })
+        Ok(Self {
+            source: Source::Chain(Inlets::default()),
+            instruments,
+            signals: Vec::new(),
+            files: Vec::new(),
+            identity,
+        })
     }
 
     /// What is traded on Solana, as the aggregator quotes it now.
@@ -122,19 +136,28 @@ impl MarketData {
                 solana.tokens.get(&market.base).context("the base token is not among solana.tokens")?;
             let decimals = u32::from(base.decimals.unwrap_or(NATIVE_DECIMALS)).min(QUANTITY_DECIMALS);
             instruments.push(Instrument::new(symbol, POOL_PRICE_DECIMALS, decimals));
-            markets.push(format!(
-                "{symbol} {} for {}",
-                base.mint.as_deref().unwrap_or("SOL"),
-                market.probe.0
-            ));
+            let named = |token: &SolanaToken| {
+                let mint = token.mint.as_deref().unwrap_or("SOL");
+                format!("{mint} of {} digits", token.decimals.unwrap_or(NATIVE_DECIMALS))
+            };
+            let currency =
+                solana.tokens.get(&solana.currency).context("the currency is not among solana.tokens")?;
+            markets.push(format!("{symbol} {} for {}", named(base), named(currency)));
         }
+        let signals = (1..=LEADERS).map(|leader| format!("wallet:{leader}")).collect();
         let identity = format!(
             "quotes on cluster {}: {}, bars of {}",
             solana.genesis_hash(),
             markets.join(", "),
             configuration.feed.interval.0
         );
-        Ok(Self { source: Source::Chain(Inlets::default()), instruments, files: Vec::new(), identity })
+        Ok(Self {
+            source: Source::Chain(Inlets::default()),
+            instruments,
+            signals,
+            files: Vec::new(),
+            identity,
+        })
     }
 
     /// Hands what happened to everybody who reads; whether anybody does, or may begin to.
@@ -189,7 +212,7 @@ impl MarketData {
         let quality = serde_json::to_string(&configuration.feed.quality)?;
         let named = files.iter().map(|file| format!("{} {}", file.symbol, file.sha256));
         let identity = format!("files {}, quality {quality}", named.collect::<Vec<_>>().join(", "));
-        Ok(Self { source: Source::Files(sources), instruments, files, identity })
+        Ok(Self { source: Source::Files(sources), instruments, signals: Vec::new(), files, identity })
     }
 
     /// The market from its first input on. Each feed is read by itself: nobody waits for another reader.

@@ -91,6 +91,44 @@ impl Layers {
         Ok(problems)
     }
 
+    /// Accounts that mean something else by an instrument than the feed that all of them see: instruments go by the order of
+    /// the markets' symbols.
+    pub(super) fn other_markets(
+        &self,
+        configuration: &Configuration,
+    ) -> Result<Vec<Problem>, InvalidConfiguration> {
+        let mut problems = Vec::new();
+        if configuration.accounts.is_empty() || !configuration.feed.source.is_live() {
+            return Ok(problems);
+        }
+        for (name, account) in configuration.accounts()? {
+            let mut others = Vec::new();
+            if let (Some(own), Some(common)) = (&account.evm, &configuration.evm) {
+                others.push(("evm.chain_id", own.chain_id != common.chain_id));
+                others.push(("evm.currency", own.currency != common.currency));
+                others.push(("evm.tokens", own.tokens != common.tokens));
+                others.push(("evm.markets", own.markets != common.markets));
+            }
+            if let (Some(own), Some(common)) = (&account.solana, &configuration.solana) {
+                others.push(("solana.cluster", own.cluster != common.cluster));
+                others.push(("solana.currency", own.currency != common.currency));
+                others.push(("solana.tokens", own.tokens != common.tokens));
+                others.push(("solana.markets", own.markets != common.markets));
+            }
+            for (key, _) in others.into_iter().filter(|(_, is_other)| *is_other) {
+                let path = format!("accounts.{name}.{key}");
+                problems.push(Problem {
+                    origin: self.origin(&path).to_owned(),
+                    key: path,
+                    found: String::new(),
+                    allowed: "all accounts see the same market, so this is the same for all of them"
+                        .to_owned(),
+                });
+            }
+        }
+        Ok(problems)
+    }
+
     /// What is in force for an account.
     fn with_account(&self, own: &OwnSettings) -> Self {
         let mut layers = self.clone();

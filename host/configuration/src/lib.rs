@@ -59,8 +59,8 @@ pub use self::sections::{
     Strategies,
 };
 pub use self::solana::{
-    Solana, SolanaBundles, SolanaExecution, SolanaFees, SolanaFinality, SolanaMarket, SolanaProtection,
-    SolanaSwapForm, SolanaSwaps, SolanaToken, SolanaTokenProgram,
+    LEADERS, Solana, SolanaBundles, SolanaExecution, SolanaFees, SolanaFinality, SolanaLeader, SolanaMarket,
+    SolanaProtection, SolanaSwapForm, SolanaSwaps, SolanaToken, SolanaTokenProgram, SolanaWatch,
 };
 pub use self::values::{Limit, Setting, Threads, Value as TextValue};
 
@@ -260,6 +260,7 @@ impl Layers {
         }
         if let (Some(configuration), true) = (&configuration, problems.is_empty()) {
             problems.extend(self.shared_keys(configuration)?);
+            problems.extend(self.other_markets(configuration)?);
         }
         match configuration {
             Some(configuration) if problems.is_empty() => Ok(configuration),
@@ -514,7 +515,7 @@ fn may_hold_secrets(path: &str) -> bool {
     match parts.next().unwrap_or_default() {
         "alerts" | "otlp" => true,
         "evm" => matches!(parts.next(), None | Some("endpoints" | "private")),
-        "solana" => matches!(parts.next(), None | Some("endpoints" | "swaps" | "bundles")),
+        "solana" => matches!(parts.next(), None | Some("endpoints" | "swaps" | "bundles" | "watch")),
         _ => false,
     }
 }

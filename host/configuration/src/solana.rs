@@ -76,6 +76,12 @@ pub struct Solana {
     /// When the books and the chain are held against each other.
     #[serde(default)]
     pub reconciliation: ChainReconciliation,
+    /// Wallets of others whose trades strategies are told, by what people call them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub wallets: BTreeMap<String, SolanaLeader>,
+    /// How they are watched.
+    #[serde(default)]
+    pub watch: SolanaWatch,
     /// Where transactions are sent in bundles with a tip; sent to everybody when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundles: Option<SolanaBundles>,
@@ -255,6 +261,8 @@ pub struct SolanaProtection {
     pub freeze_authority: bool,
     /// Whether a program may have a say in each transfer.
     pub transfer_hook: bool,
+    /// Whether somebody may change later what it keeps of transfers, or which program has a say in them.
+    pub changing_terms: bool,
     /// The most that it may keep of each transfer, in basis points.
     pub transfer_fee_bps: u32,
     /// The most that the ten largest accounts may hold together, in basis points of all there is. Pools count, too.
@@ -271,10 +279,56 @@ impl Default for SolanaProtection {
             mint_authority: false,
             freeze_authority: false,
             transfer_hook: false,
+            changing_terms: false,
             transfer_fee_bps: 0,
             largest_holders_bps: Limit(None),
             round_trip_bps: 300,
             safe_for: Limit(Some(Span::from_seconds(600))),
+        }
+    }
+}
+
+/// A wallet of somebody else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SolanaLeader {
+    /// Its address.
+    pub address: String,
+    /// Strategies know it by the signal `wallet:` and this number, 1 to [`LEADERS`].
+    pub signal: u32,
+    /// What people make of its trader.
+    #[serde(default)]
+    pub tier: String,
+    /// How many follow it.
+    #[serde(default)]
+    pub followers: u64,
+}
+
+/// How many wallets of others can be told of.
+pub const LEADERS: u32 = 32;
+
+/// How wallets of others are watched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SolanaWatch {
+    /// The pause between two looks.
+    pub look_every: Setting<Span>,
+    /// When a trade is told.
+    pub told_at: SolanaFinality,
+    /// A trade that is found later than so long after it was made is written down, and not told.
+    pub told_within: Setting<Span>,
+    /// Servers that push when something has happened, so that it is looked at sooner: addresses that begin with ws:// or
+    /// wss://, or `env:NAME` or `file:PATH` for where one is kept.
+    pub pushes: Vec<String>,
+}
+
+impl Default for SolanaWatch {
+    fn default() -> Self {
+        Self {
+            look_every: Setting(Span::from_seconds(5)),
+            told_at: SolanaFinality::Confirmed,
+            told_within: Setting(Span::from_seconds(120)),
+            pushes: Vec::new(),
         }
     }
 }
@@ -344,6 +398,7 @@ impl Solana {
             wrong("address", address.clone(), ACCOUNT);
         }
         self.references(&mut wrong);
+        self.leaders(&mut wrong);
         self.ranges(&mut wrong);
         for (key, found, allowed) in self.reconciliation.problems() {
             wrong(&format!("reconciliation.{key}"), found, allowed);
@@ -438,10 +493,47 @@ impl Solana {
         }
     }
 
+    fn leaders(&self, wrong: &mut impl FnMut(&str, String, &str)) {
+        let (mut signals, mut addresses) = (BTreeMap::new(), BTreeMap::new());
+        for (name, leader) in &self.wallets {
+            let key = |rest: &str| format!("wallets.{name}.{rest}");
+            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+            if !(1..=32).contains(&name.len()) || name.starts_with('-') || !name.bytes().all(plain) {
+                let allowed = "a name of 1 to 32 lower-case letters, digits and hyphens is expected";
+                wrong(&format!("wallets.{name}"), String::new(), allowed);
+            }
+            if !is_account(&leader.address) {
+                wrong(&key("address"), leader.address.clone(), ACCOUNT);
+            }
+            if !(1..=LEADERS).contains(&leader.signal) {
+                let allowed = format!("a number from 1 to {LEADERS} is expected");
+                wrong(&key("signal"), leader.signal.to_string(), &allowed);
+            }
+            if let Some(other) = signals.insert(leader.signal, name) {
+                wrong(&key("signal"), leader.signal.to_string(), &format!("{other} has it already"));
+            }
+            if let Some(other) = addresses.insert(&leader.address, name) {
+                wrong(&key("address"), leader.address.clone(), &format!("{other} has it already"));
+            }
+        }
+        let is_push = |address: &String| {
+            let at_home = address.strip_prefix("ws://").map(|rest| format!("http://{rest}"));
+            let encrypted = address.strip_prefix("wss://").map(|rest| format!("https://{rest}"));
+            at_home.or(encrypted).is_some_and(|address| is_safe_address(&address)) || is_reference(address)
+        };
+        if !self.watch.pushes.iter().all(is_push) {
+            let allowed =
+                "an address that begins with wss:// is expected; ws:// does for this machine itself";
+            wrong("watch.pushes", NOT_SHOWN.to_owned(), allowed);
+        }
+    }
+
     fn ranges(&self, wrong: &mut impl FnMut(&str, String, &str)) {
         let (execution, protection) = (&self.execution, &self.protection);
         let spans = [
             ("timeout", self.timeout),
+            ("watch.look_every", self.watch.look_every),
+            ("watch.told_within", self.watch.told_within),
             ("swaps.quote_every", self.swaps.quote_every),
             ("execution.quote_lasts", execution.quote_lasts),
             ("execution.market_order_timeout", execution.market_order_timeout),
@@ -552,6 +644,24 @@ mod tests {
     }
 
     #[test]
+    fn a_leader_has_an_address_and_a_signal_of_its_own() {
+        let leader = |name: &str, address: &str, signal: u32| {
+            format!("[solana.wallets.{name}]\naddress = \"{address}\"\nsignal = {signal}\n")
+        };
+        let (one, other) =
+            ("96gYZGLnJYVFmbjzopPSU6QiEV5fGqZNyN9nmNhvrZU5", "HFqU5x63VTqvQss8hp11i4wVV8bD44PvwucfZ2bU7gRe");
+        let keys = |first: &str, second: &str| {
+            let error = read(&format!("{WHOLE}{first}{second}")).unwrap_err();
+            error.0.into_iter().map(|problem| problem.key).collect::<Vec<_>>()
+        };
+        assert!(read(&format!("{WHOLE}{}{}", leader("a", one, 1), leader("b", other, 32))).is_ok());
+        assert_eq!(keys(&leader("a", one, 1), &leader("b", other, 1)), ["solana.wallets.b.signal"]);
+        assert_eq!(keys(&leader("a", one, 1), &leader("b", one, 2)), ["solana.wallets.b.address"]);
+        assert_eq!(keys(&leader("a", one, 0), &leader("b", other, 33)).len(), 2);
+        assert_eq!(keys(&leader("A", one, 1), ""), ["solana.wallets.A"]);
+    }
+
+    #[test]
     fn an_account_trades_on_one_chain_with_a_key_of_its_own() {
         let error = read("[feed]\nsource = \"quotes\"").unwrap_err();
         assert_eq!(error.0[0].key, "solana", "{error}");
@@ -559,9 +669,18 @@ mod tests {
         assert_eq!(error.0[0].key, "accounts.bob.solana.key", "{error}");
     }
 
+    /// An instrument goes by the place of its market, so another list would make SOL of what is something else.
+    #[test]
+    fn all_accounts_trade_the_markets_that_the_feed_tells_of() {
+        let own = "[accounts.bob]\nsolana.key = \"bob\"\n[accounts.bob.solana.markets.AAA]\nbase = \"SOL\"\nprobe = 1";
+        let error = read(&format!("{WHOLE}\n[accounts.alice]\n{own}")).unwrap_err();
+        assert_eq!(error.0[0].key, "accounts.bob.solana.markets", "{error}");
+    }
+
     #[test]
     fn what_may_hold_a_secret_is_not_shown() {
         for (from, to) in [
+            ("[solana.bundles]", "[solana.watch]\npushes = [\"ws://example.org/planted\"]\n[solana.bundles]"),
             ("env:ENDPOINT", "http://example.org/v3/planted"),
             ("https://bundles.example.org", "http://example.org/planted"),
             ("[solana.bundles]", "[solana.swaps]\napi_key = \"planted\"\n[solana.bundles]"),

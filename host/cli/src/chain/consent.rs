@@ -46,7 +46,7 @@ impl Terms {
                         &solana.currency,
                         solana.markets.keys().collect(),
                         json!(solana.tokens),
-                        json!(solana.markets),
+                        json!([solana.markets, solana.swaps.router]),
                     ),
                     (None, None) => bail!("the section of the chain is missing"),
                 };
