@@ -205,6 +205,74 @@ fn a_process_of_its_own_signs_what_the_keys_policy_allows_and_nothing_else() {
     host.stop();
 }
 
+impl Place {
+    /// What a command that prints JSON says of the account, and whether it is content.
+    fn asked(&self, command: &str) -> (bool, Value) {
+        let arguments = self.arguments(&["--json"]);
+        let output = bulkhead(self.path()).arg(command).args(arguments).output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        let found = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("no JSON: {complaint}"));
+        (output.status.success(), found)
+    }
+}
+
+#[test]
+fn the_doctor_says_what_is_missing_and_nothing_is_traded_before_it_is_there() {
+    let place = Place::new();
+    let check = |name: &str| {
+        let (_, found) = place.asked("doctor");
+        let checks = found["checks"].as_array().unwrap().clone();
+        let found = checks.iter().find(|check| check["name"].as_str().unwrap().starts_with(name)).cloned();
+        found.unwrap_or_else(|| panic!("no {name} in {checks:?}"))
+    };
+    for name in ["endpoint 1", "price of SOL-USD", "native balance", "currency"] {
+        assert_eq!(check(name)["verdict"], "ok", "{name}");
+    }
+    assert_eq!(check("key's limits")["verdict"], "warning");
+    place.policy(1);
+    assert_eq!(check("key's limits")["verdict"], "warning", "a dollar a day is little");
+    let owner = place.market.trader().pubkey();
+    place.chain.give_tokens(place.market.dollar, owner, 5_000_000);
+    let currency = check("currency");
+    assert_eq!(currency["verdict"], "failed", "{currency}");
+    assert!(currency["found"].as_str().unwrap().contains("5 USD"), "{currency}");
+    let token = place.token_with(&[]);
+    let sure = ["--plain", "--live", "--live-token", &token, "--passphrase-file", "passphrase"];
+    let refused = place.run_once(&sure);
+    let complaint = String::from_utf8(refused.stderr).unwrap();
+    assert!(!refused.status.success() && complaint.contains("bulkhead doctor"), "{complaint}");
+    assert_eq!(place.transactions(), 0);
+}
+
+/// A leader's trade is written down before strategies are told of it, and told once.
+#[test]
+fn what_a_tracked_wallet_trades_is_written_down_and_told() {
+    let place = Place::new();
+    let leader = place.chain.keypair();
+    place.chain.give_lamports(leader.pubkey(), 1_000_000_000);
+    place.chain.give_tokens(place.market.dollar, leader.pubkey(), 5_000_000_000);
+    let wallet = format!("solana.wallets.whale={{ address = \"{}\", signal = 7 }}", leader.pubkey());
+    let settings =
+        ["--json", "--set", "mode=paper", "--set", &wallet, "--set", "solana.watch.look_every=100ms"];
+    let mut host = Host::start(place.path(), &place.arguments(&settings));
+    host.wait_for(&["strategy started", "sma-crossover"]);
+    let trades = || place.database().leader_trades(&leader.pubkey().to_string(), None, 10).unwrap();
+    let until = Instant::now() + PATIENCE;
+    // Watching begins with what is new.
+    while trades().is_empty() {
+        assert!(Instant::now() < until, "the trade was not seen");
+        place.market.buys(&place.chain, &leader, 100);
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let first = trades().pop().unwrap();
+    assert!(first.told && first.got > Decimal::new(6, 1) && first.given == Decimal::from(100), "{first:?}");
+    let known = place.database().tracked_wallets().unwrap();
+    assert_eq!((known.len(), known[0].name.as_str()), (1, "whale"));
+    host.stop();
+    let replayed = json(place.path(), &["replay", "--json"]);
+    assert_eq!(replayed["agrees"], true, "{replayed}");
+}
+
 /// Wherever somebody may look: logs of every level, the journal and whatever else is written.
 #[test]
 fn no_secret_is_in_any_log_or_file() {

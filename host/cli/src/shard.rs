@@ -171,7 +171,7 @@ pub(crate) fn open(
     let url = database.url().clone();
     let started = Instant::now();
     let versions = KeptVersions::new(sandbox.clone(), &url).measured(name, figures);
-    let settings = configuration.engine_settings(data.instruments.clone(), Vec::new());
+    let settings = configuration.engine_settings(data.instruments.clone(), data.signals.clone());
     let mut feed = data.feed()?;
     let mut changed = None;
     let recovered = recover(&mut database, *shard, &versions).with_context(|| unrecovered(&url))?;

@@ -4,8 +4,8 @@ use solana_signer::Signer as _;
 
 use crate::chain::{Chain, SOL};
 use crate::jupiter::Jupiter;
-use crate::program::{Pool, brings};
-use crate::tokens::{Mint, WRAPPED_SOL};
+use crate::program::{Pool, Side, Swap, brings};
+use crate::tokens::{Mint, WRAPPED_SOL, associated, create_idempotent};
 
 /// The smallest units of a dollar.
 const DOLLAR: u64 = 1_000_000;
@@ -62,6 +62,27 @@ impl LocalMarket {
     #[must_use]
     pub fn trader_as_json(&self) -> String {
         serde_json::to_string(&self.trader.to_bytes().to_vec()).expect("numbers can be written")
+    }
+
+    /// Somebody with dollars and lamports buys SOL for so many dollars, and keeps it wrapped.
+    pub fn buys(&self, chain: &Chain, who: &Keypair, dollars: u64) {
+        let user = who.pubkey();
+        let (given, got) = self.pool.sides(self.dollar);
+        let own = |side: Side| associated(user, side.mint, side.token_program);
+        let swap = Swap {
+            user,
+            given,
+            source: own(given),
+            got,
+            destination: own(got),
+            elsewhere: None,
+            amount: dollars * DOLLAR,
+            quoted: 1,
+            slippage_bps: 0,
+            platform_fee_bps: 0,
+        };
+        let account = create_idempotent(user, user, got.mint, got.token_program);
+        chain.execute(who, &[account, swap.route_v2()]).expect("the pool is deep enough");
     }
 
     /// Others buy (or sell) for so many ten-thousandths of what the pool held at the start.

@@ -6,6 +6,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+#[cfg(feature = "solana")]
+use bulkhead_configuration::SolanaSwaps;
 use bulkhead_configuration::{Evm, Mode, Solana};
 use bulkhead_evm::chain::Chain;
 use bulkhead_evm::executor::Executor;
@@ -14,6 +16,8 @@ use bulkhead_evm::rpc::Endpoints;
 use bulkhead_evm::rpc::private::PrivateFirst;
 use bulkhead_evm::settings::ChainSettings;
 use bulkhead_signing::EvmSigner;
+#[cfg(feature = "solana")]
+use bulkhead_solana::jupiter::SwapApi;
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 
@@ -37,6 +41,9 @@ pub(crate) struct ChainHost {
     runtime: Runtime,
     /// By what the configuration says of the chain and its servers, which is the same for most accounts.
     endpoints: Vec<(u64, Vec<String>, Arc<Endpoints>)>,
+    /// The aggregators of swaps, by what the configuration says of them: what each may be asked is shared by all who ask.
+    #[cfg(feature = "solana")]
+    swaps: Vec<(SolanaSwaps, Arc<dyn SwapApi>)>,
     /// Says to what runs beside the accounts that it is over.
     over: watch::Sender<bool>,
     /// Closed when all of that has ended.
@@ -78,7 +85,14 @@ impl ChainHost {
             .build()
             .context("the threads for chains can't be started")?;
         let over = watch::Sender::new(false);
-        Ok(Some(Self { runtime, endpoints: Vec::new(), over, guests: channel() }))
+        Ok(Some(Self {
+            runtime,
+            endpoints: Vec::new(),
+            #[cfg(feature = "solana")]
+            swaps: Vec::new(),
+            over,
+            guests: channel(),
+        }))
     }
 
     /// Who waits for servers.
@@ -103,6 +117,17 @@ impl ChainHost {
         let endpoints = Arc::new(Endpoints::new(evm.chain_id, &settings::endpoints(evm)?)?);
         self.endpoints.push((evm.chain_id, evm.endpoints.clone(), Arc::clone(&endpoints)));
         Ok(endpoints)
+    }
+
+    /// The aggregator that a section names.
+    #[cfg(feature = "solana")]
+    pub(crate) fn swaps(&mut self, solana: &Solana) -> Result<Arc<dyn SwapApi>> {
+        if let Some((_, known)) = self.swaps.iter().find(|(swaps, _)| *swaps == solana.swaps) {
+            return Ok(Arc::clone(known));
+        }
+        let swaps = super::solana::settings::swaps(solana)?;
+        self.swaps.push((solana.swaps.clone(), Arc::clone(&swaps)));
+        Ok(swaps)
     }
 
     /// How each account's orders are executed outside; `None` for those that trade on paper.
@@ -165,7 +190,8 @@ impl ChainHost {
     ) -> Result<Started> {
         let signer = self.runtime.block_on(super::solana::signer::open(signers, &account.configuration))?;
         let address = signer.address().to_string();
-        let start = super::solana::venue::start(self.handle(), &account.name, solana, signer)?;
+        let swaps = self.swaps(solana)?;
+        let start = super::solana::venue::start(self.handle(), &account.name, solana, swaps, signer)?;
         Ok(Started { place: solana.genesis_hash().to_owned(), address, start })
     }
 

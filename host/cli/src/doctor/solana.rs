@@ -10,6 +10,7 @@ use bulkhead_signing::keystore::KeyName;
 use bulkhead_signing::solana::{SolanaPolicy, SolanaProcessSigner};
 use bulkhead_solana::amounts::{from_units, to_units_down};
 use bulkhead_solana::cluster::{Cluster as _, ClusterError};
+use bulkhead_solana::executor::{StartError, check_tokens};
 use bulkhead_solana::holding::holding;
 use bulkhead_solana::jupiter::Ask;
 use bulkhead_solana::programs::SOL_DECIMALS;
@@ -34,7 +35,11 @@ pub(super) async fn checks(configuration: &Configuration, has_begun: bool) -> Re
     let solana = configuration.solana.as_ref().context("the section of the chain is missing")?;
     let servers = settings::endpoints(solana)?;
     let mut checks = endpoints(solana, &servers).await?;
-    checks.extend(aggregator(solana).await?);
+    checks.extend(aggregator(solana, has_begun).await?);
+    if checks.iter().any(|check| check.verdict == Verdict::Ok) {
+        let all = Endpoints::new(solana.genesis_hash(), &servers)?;
+        checks.push(tokens(solana, &all).await?);
+    }
     if configuration.mode == Mode::Live {
         if checks.iter().any(|check| check.verdict == Verdict::Ok) {
             let all = Endpoints::new(solana.genesis_hash(), &servers)?;
@@ -94,8 +99,21 @@ async fn endpoint(solana: &Solana, one: &Endpoints) -> Result<u64, Check> {
     Ok(one.heights().await.map_err(away)?.newest)
 }
 
-/// Whether every market has a price.
-async fn aggregator(solana: &Solana) -> Result<Vec<Check>> {
+/// Whether the tokens are what is configured.
+async fn tokens(solana: &Solana, all: &Endpoints) -> Result<Check> {
+    const NAME: &str = "tokens";
+    Ok(match check_tokens(all, &settings::solana_settings(solana)?).await {
+        Ok(()) => Check::ok(NAME, "their mints are what is configured"),
+        Err(StartError::Cluster(error)) => Check::skipped(NAME, error.to_string()),
+        Err(error) => {
+            Check::failed(NAME, error.to_string(), "amounts would be others than they are meant to be")
+        }
+    })
+}
+
+/// Whether every market has a price. An account that has begun is not kept from looking after its orders without.
+async fn aggregator(solana: &Solana, has_begun: bool) -> Result<Vec<Check>> {
+    let verdict = if has_begun { Verdict::Warning } else { Verdict::Failed };
     let swaps = settings::swaps(solana)?;
     let mut checks = Vec::new();
     for (symbol, watched) in solana.markets.keys().zip(settings::watched(solana)?) {
@@ -121,7 +139,7 @@ async fn aggregator(solana: &Solana) -> Result<Vec<Check>> {
             ),
             Err(error) => {
                 let advice = "see that solana.swaps and the token's mint are right";
-                Check::failed(name, error.to_string(), advice)
+                Check::new(name, verdict, error.to_string(), advice)
             }
         });
     }

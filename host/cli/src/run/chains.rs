@@ -13,6 +13,8 @@ use crate::chain::host::ChainHost;
 use crate::chain::pools::PoolFollower;
 #[cfg(feature = "solana")]
 use crate::chain::solana::quotes::QuoteFollower;
+#[cfg(feature = "solana")]
+use crate::chain::solana::wallets::WalletFollower;
 use crate::doctor;
 use crate::market_data::MarketData;
 use crate::shard::Account;
@@ -67,6 +69,14 @@ impl Chains {
                 super::start_task(
                     Task { name: "quotes".into(), degrades: "no market data come in" },
                     move || quotes.follow(),
+                    reports,
+                )?;
+                let Some(wallets) = WalletFollower::open(host, configuration, Arc::clone(data))? else {
+                    return Ok(());
+                };
+                super::start_task(
+                    Task { name: "wallets".into(), degrades: "nobody is told what tracked wallets trade" },
+                    move || wallets.follow(),
                     reports,
                 )
             }

@@ -4,3 +4,5 @@ pub(crate) mod quotes;
 pub(crate) mod settings;
 pub(crate) mod signer;
 pub(crate) mod venue;
+pub(crate) mod wallets;
+mod watch_book;

@@ -30,15 +30,16 @@ pub(crate) struct QuoteFollower {
 impl QuoteFollower {
     /// What the configuration says.
     pub(crate) fn open(
-        host: &ChainHost,
+        host: &mut ChainHost,
         configuration: &Configuration,
         data: Arc<MarketData>,
     ) -> Result<Self> {
         let solana = configuration.solana.as_ref().context("the section [solana] is missing")?;
+        let swaps = host.swaps(solana)?;
         let follower = Self {
             runtime: host.handle().clone(),
             guest: host.guest(),
-            swaps: settings::swaps(solana)?,
+            swaps,
             markets: settings::watched(solana)?,
             every: duration(solana.swaps.quote_every.0),
             interval: configuration.feed.interval.0,

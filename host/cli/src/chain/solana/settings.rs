@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use bulkhead_configuration::{
     Setting, Solana, SolanaFinality, SolanaSwapForm, SolanaToken, SolanaTokenProgram,
 };
@@ -13,7 +13,7 @@ use bulkhead_solana::amounts::to_units_down;
 use bulkhead_solana::fees::FeeLimits;
 use bulkhead_solana::jupiter::{ApiKey, Current, JupiterSettings, Older, SwapApi};
 use bulkhead_solana::mint::Protection;
-use bulkhead_solana::programs::{JUPITER, SOL_DECIMALS, TOKEN, TOKEN_2022};
+use bulkhead_solana::programs::{JUPITER, SOL_DECIMALS, TOKEN, TOKEN_2022, WRAPPED_SOL};
 use bulkhead_solana::quotes::WatchedMarket;
 use bulkhead_solana::rpc::EndpointSettings;
 use bulkhead_solana::rpc::bundles::Fallback;
@@ -52,11 +52,13 @@ pub(crate) fn solana_settings(solana: &Solana) -> Result<SolanaSettings> {
     };
     settings.poll = duration(execution.poll.0);
     settings.resend_after = duration(execution.resend_after.0);
+    settings.quote_pause = duration(solana.swaps.quote_every.0);
     let protection = &solana.protection;
     settings.protection = Protection {
         mint_authority: protection.mint_authority,
         freeze_authority: protection.freeze_authority,
         transfer_hook: protection.transfer_hook,
+        changing_terms: protection.changing_terms,
         transfer_fee_bps: bps(protection.transfer_fee_bps)?,
         largest_holders_bps: protection.largest_holders_bps.0.map(bps).transpose()?,
     };
@@ -149,12 +151,17 @@ fn token(symbol: &str, token: &SolanaToken) -> Result<Token> {
         return Ok(Token { symbol: symbol.to_owned(), ..Token::sol() });
     }
     let mint = token.mint.as_deref().with_context(|| format!("{key}.mint is missing"))?;
+    let mint = address(&format!("{key}.mint"), mint)?;
+    ensure!(
+        mint != WRAPPED_SOL,
+        "{key}: this is wrapped SOL; write native = true, which wraps and unwraps it"
+    );
     let program = match token.program {
         SolanaTokenProgram::Token => TOKEN,
         SolanaTokenProgram::Token2022 => TOKEN_2022,
     };
     let decimals = token.decimals.with_context(|| format!("{key}.decimals are missing"))?;
-    Ok(Token { symbol: symbol.to_owned(), mint: address(&format!("{key}.mint"), mint)?, program, decimals })
+    Ok(Token { symbol: symbol.to_owned(), mint, program, decimals })
 }
 
 /// An account's address, as the configuration has it.

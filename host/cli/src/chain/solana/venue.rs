@@ -26,6 +26,7 @@ pub(crate) fn start(
     runtime: &Handle,
     account: &str,
     solana: &Solana,
+    swaps: Arc<dyn SwapApi>,
     signer: Arc<dyn SolanaSigner>,
 ) -> Result<StartOutside> {
     let wallet = wallet(solana, signer.address())?;
@@ -34,7 +35,7 @@ pub(crate) fn start(
         runtime: runtime.clone(),
         comparison: Comparison::new(account, Arc::new(wallet), &solana.reconciliation),
         settings,
-        swaps: settings::swaps(solana)?,
+        swaps,
         signer,
     };
     Ok(match settings::bundles(solana)? {
