@@ -90,7 +90,7 @@ pub enum Refusal {
 pub struct Ledger {
     svm: LiteSVM,
     slot: u64,
-    /// The blockhash of each slot that is still good, the newest last.
+    /// The blockhash of each slot that is still good or was so a short while ago, the newest last.
     hashes: Vec<(u64, Hash)>,
     landed: BTreeMap<Signature, Landed>,
     /// How many have landed so far, on forks too.
@@ -156,7 +156,7 @@ impl Ledger {
             self.slot += 1;
             let hash = Hash::new_from_array(scrambled(self.slot));
             self.hashes.push((self.slot, hash));
-            let oldest = self.slot.saturating_sub(VALID_BLOCKS);
+            let oldest = self.slot.saturating_sub(2 * VALID_BLOCKS);
             self.hashes.retain(|(slot, _)| *slot >= oldest);
             self.svm.warp_to_slot(self.slot);
             for transaction in std::mem::take(&mut self.waiting) {
@@ -175,7 +175,7 @@ impl Ledger {
     }
 
     fn is_recent(&self, hash: &Hash) -> bool {
-        self.hashes.iter().any(|(_, known)| known == hash)
+        self.was_good(hash, self.slot)
     }
 
     /// What becomes of transactions that are accepted from now on.
@@ -311,6 +311,13 @@ impl Ledger {
     #[must_use]
     pub fn is_good(&self, hash: &Hash) -> bool {
         self.is_recent(hash)
+    }
+
+    /// Whether a blockhash was known and good in the block of a slot. It is not remembered for ever.
+    #[must_use]
+    pub fn was_good(&self, hash: &Hash, slot: u64) -> bool {
+        let made = self.hashes.iter().find(|(_, known)| known == hash).map(|(made, _)| *made);
+        made.is_some_and(|made| (made..=made + VALID_BLOCKS).contains(&slot))
     }
 
     /// What became of a transaction.

@@ -33,6 +33,8 @@ pub(crate) struct View {
     faults: Faults,
     /// So many slots behind.
     lag: AtomicU64,
+    /// The first slot that it remembers.
+    forgotten: AtomicU64,
     /// It takes everything that it can read, whatever it was told.
     without_preflight: Mutex<bool>,
     /// Bundles are accepted, and get nowhere.
@@ -47,6 +49,7 @@ impl Server {
             options,
             faults: faults.clone(),
             lag: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
             without_preflight: Mutex::new(false),
             swallows_bundles: Mutex::new(false),
         };
@@ -70,6 +73,11 @@ impl Server {
     /// From now on it is so many slots behind the chain; 0 ends that.
     pub fn lag(&self, slots: u64) {
         self.view.lag.store(slots, Ordering::Relaxed);
+    }
+
+    /// From now on it knows nothing of transactions in slots before this one, as a node that keeps little of the past.
+    pub fn forget_before(&self, slot: u64) {
+        self.view.forgotten.store(slot, Ordering::Relaxed);
     }
 
     /// From now on it accepts bundles that get nowhere.
@@ -105,6 +113,11 @@ impl RpcError {
 impl View {
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().expect("nothing panics while it holds this")
+    }
+
+    /// Whether a slot is one that this server has come to and has not forgotten.
+    fn remembers(&self, slot: u64, newest: u64) -> bool {
+        (self.forgotten.load(Ordering::Relaxed)..=newest).contains(&slot)
     }
 
     fn lagging(&self) -> u64 {
@@ -147,6 +160,7 @@ impl View {
                     "slotsInEpoch": 432_000, "transactionCount": null
                 }))
             }
+            "getFirstAvailableBlock" => Ok(self.forgotten.load(Ordering::Relaxed).into()),
             "getLatestBlockhash" => {
                 let ledger = self.ledger();
                 let slot = self.slot(&ledger, commitment(&parameters[0]));
@@ -156,7 +170,8 @@ impl View {
             "isBlockhashValid" => {
                 let hash: solana_hash::Hash = text(&parameters[0])?.parse().map_err(unreadable)?;
                 let ledger = self.ledger();
-                Ok(in_context(ledger.slot(), ledger.is_good(&hash).into()))
+                let slot = self.slot(&ledger, commitment(&parameters[1]));
+                Ok(in_context(slot, ledger.was_good(&hash, slot).into()))
             }
             "getRecentPrioritizationFees" => {
                 let ledger = self.ledger();

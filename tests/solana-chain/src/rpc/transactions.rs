@@ -132,7 +132,7 @@ impl View {
         let mut found = Vec::new();
         for wanted in parameters[0].as_array().cloned().unwrap_or_default() {
             let signature: Signature = text(&wanted)?.parse().map_err(unreadable)?;
-            let landed = ledger.landed(&signature).filter(|landed| landed.slot <= newest);
+            let landed = ledger.landed(&signature).filter(|landed| self.remembers(landed.slot, newest));
             found.push(landed.map_or(Value::Null, |landed| self.status(&ledger, landed)));
         }
         Ok(in_context(newest, found.into()))
@@ -168,7 +168,8 @@ impl View {
         }
         let ledger = self.ledger();
         let newest = self.slot(&ledger, commitment(options));
-        let Some(landed) = ledger.landed(&signature).filter(|landed| landed.slot <= newest) else {
+        let landed = ledger.landed(&signature).filter(|landed| self.remembers(landed.slot, newest));
+        let Some(landed) = landed else {
             return Ok(Value::Null);
         };
         let bytes = wincode::serialize(&landed.transaction).expect("it was read from bytes");
