@@ -88,6 +88,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
                 Err(error) => {
                     tracing::warn!(order = self.terms.id.0, %error, "asking the signer again");
                     tokio::time::sleep(pause).await;
+                    self.must_be_wanted()?;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }

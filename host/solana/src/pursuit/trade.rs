@@ -40,10 +40,9 @@ impl From<Left> for Stop {
 impl From<ClusterError> for Stop {
     fn from(error: ClusterError) -> Self {
         match error {
-            ClusterError::Unavailable(why) => Self::Later(why),
-            ClusterError::Refused(_) | ClusterError::Disagreement(_) | ClusterError::Malformed(_) => {
-                refused(error.to_string())
-            }
+            // What one server says that makes no sense, another may say better, and the same one a little later.
+            ClusterError::Unavailable(_) | ClusterError::Malformed(_) => Self::Later(error.to_string()),
+            ClusterError::Refused(_) | ClusterError::Disagreement(_) => refused(error.to_string()),
         }
     }
 }
@@ -66,12 +65,9 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
     pub(super) async fn trade(&mut self) -> Result<Option<End>, Left> {
         let mut last = None;
         loop {
-            if self.cancel_wanted() {
-                return Ok(Some(End::Cancelled));
-            }
-            if self.timed_out() {
-                tracing::info!(order = self.terms.id.0, why = last.as_deref(), "its time is over");
-                return Ok(Some(End::Expired));
+            if let Some(end) = self.unwanted() {
+                tracing::info!(order = self.terms.id.0, ?end, why = last.as_deref(), "it is not traded");
+                return Ok(Some(end));
             }
             if self.given_up >= MOST_BEGINNINGS {
                 let why = self.withheld.clone().or(last).unwrap_or_else(|| "they expired".to_owned());
@@ -96,17 +92,29 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         }
     }
 
+    /// How it ends that nobody wants any more, or not at this time.
+    fn unwanted(&self) -> Option<End> {
+        if self.cancel_wanted() {
+            return Some(End::Cancelled);
+        }
+        self.timed_out().then_some(End::Expired)
+    }
+
+    pub(super) fn must_be_wanted(&self) -> Result<(), Stop> {
+        self.unwanted().map_or(Ok(()), |end| Err(Stop::End(end)))
+    }
+
     async fn try_trade(&mut self) -> Result<(), Stop> {
         let desk = self.desk.clone();
         let _turn = desk.turn.lock().await;
+        // Those before it may have taken long.
+        self.must_be_wanted()?;
         let prepared = self.prepare().await?;
         self.check_balances(&prepared).await?;
         if prepared.quoted.elapsed() > desk.settings.quote_lasts {
             return Err(Stop::Later("the quote was too old when all was checked".to_owned()));
         }
-        if self.cancel_wanted() {
-            return Err(Stop::End(End::Cancelled));
-        }
+        self.must_be_wanted()?;
         self.sign_and_send(prepared).await
     }
 }
