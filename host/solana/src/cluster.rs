@@ -30,9 +30,9 @@ pub enum ClusterError {
 /// How far the cluster is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Heights {
-    /// The highest block that anybody knows.
+    /// The highest block that most know.
     pub newest: u64,
-    /// The highest block that is final for all who were asked.
+    /// The highest block of which most say that it is final.
     pub finalized: u64,
 }
 
@@ -65,6 +65,28 @@ pub struct Status {
     pub level: Level,
     /// How it failed, if it did.
     pub error: Option<TransactionError>,
+}
+
+/// What must not be taken up anew before it can't land any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiring {
+    /// The transaction's name.
+    pub signature: Signature,
+    /// The blockhash that it was signed with.
+    pub blockhash: Hash,
+    /// It can't be in a block above this height.
+    pub last_valid_height: u64,
+}
+
+/// Whether a transaction that nobody has seen may still land.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absence {
+    /// It may, as far as those who were asked know.
+    Open(String),
+    /// It never will be in a block: those up to this height are final without it.
+    ForGood(u64),
+    /// Nobody says that it may, and too few remember the blocks that it could be in.
+    Forgotten(String),
 }
 
 /// What is known of a transaction.
@@ -153,6 +175,13 @@ pub trait Cluster: Send + Sync + 'static {
     /// Where a transaction stands.
     fn status(&self, signature: Signature) -> impl Future<Output = Result<Known, ClusterError>> + Send;
 
+    /// Whether a transaction can still land. Each server is asked what it knows of it and, after that, how far it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ClusterError`] while one that is not left alone does not answer.
+    fn absence(&self, of: &Expiring) -> impl Future<Output = Result<Absence, ClusterError>> + Send;
+
     /// What a transaction moved that is in a block of this level; `None` while it is in none.
     fn moved(
         &self,
@@ -204,6 +233,10 @@ impl<C: Cluster> Cluster for Arc<C> {
 
     async fn status(&self, signature: Signature) -> Result<Known, ClusterError> {
         (**self).status(signature).await
+    }
+
+    async fn absence(&self, of: &Expiring) -> Result<Absence, ClusterError> {
+        (**self).absence(of).await
     }
 
     async fn moved(&self, signature: Signature, level: Level) -> Result<Option<Moved>, ClusterError> {

@@ -377,3 +377,273 @@ async fn an_order_that_nobody_can_route_is_rejected() {
         assert!(account.last_told().starts_with("rejected"), "{}", account.last_told());
     }
 }
+
+/// An order that waits for others to be done is not traded when its turn comes too late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_whose_turn_comes_too_late_is_not_traded() {
+    let mut account = Account::start(Form::Current).await;
+    account.settings.market_order_timeout = Duration::from_millis(300);
+    account.begin().await;
+    let turn = account.executor.as_ref().unwrap().desk().turn.lock().await;
+    account.order(Side::Buy, "5");
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    drop(turn);
+    account.all_ended().await;
+    assert_eq!((account.signed(), account.landed()), (0, 0), "{:?}", account.told());
+    assert!(account.last_told().starts_with("expired"), "{}", account.last_told());
+}
+
+/// Its time goes on while the host is down.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_waited_for_a_dead_host_is_not_traded() {
+    let mut account = Account::start(Form::Current).await;
+    account.settings.market_order_timeout = Duration::from_millis(300);
+    account.begin_dying(Some(Death::Before(0))).await.unwrap();
+    account.order(Side::Buy, "5");
+    account.die().await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    account.begin().await;
+    account.all_ended().await;
+    assert_eq!((account.signed(), account.landed()), (0, 0), "{:?}", account.told());
+    assert!(account.last_told().starts_with("expired"), "{}", account.last_told());
+}
+
+const ASKED_IN_TRADES: [&str; 5] = [
+    "getRecentPrioritizationFees",
+    "getLatestBlockhash",
+    "getMultipleAccounts",
+    "getTokenAccountsByOwner",
+    "simulateTransaction",
+];
+
+fn refuse_all(server: &bulkhead_solana_chain::rpc::Server, code: i64) {
+    for method in ASKED_IN_TRADES {
+        let message = "not here".to_owned();
+        server.faults().fail_always(method, Fault::Error { code, message });
+    }
+}
+
+/// What one server can't or won't say, another says; its no is not that of all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_no_of_the_first_server_is_not_the_last_word() {
+    for code in [-32_603, -32_601, -32_010, -32_602] {
+        let mut account = Account::start(Form::Current).await;
+        let first = account.chain.another_server().await;
+        refuse_all(&first, code);
+        account.urls.insert(0, first.url().to_owned());
+        account.begin().await;
+        account.order(Side::Buy, "5");
+        account.all_ended().await;
+        traded_once(&account);
+        assert!(first.faults().asked_of("simulateTransaction").len() > 0, "{code}");
+    }
+}
+
+/// An internal error passes; that a question can't be asked like that does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_passing_no_of_all_servers_ends_no_order() {
+    for (code, is_passing) in [(-32_603, true), (-32_601, true), (-32_602, false)] {
+        let account = started(Form::Current).await;
+        refuse_all(account.chain.server(), code);
+        account.order(Side::Buy, "5");
+        if is_passing {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            account.chain.server().faults().recover();
+            account.all_ended().await;
+            traded_once(&account);
+        } else {
+            account.all_ended().await;
+            assert!(account.last_told().starts_with("rejected"), "{}", account.last_told());
+        }
+    }
+}
+
+/// It landed while the host was down, and the server has forgotten those blocks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_server_has_forgotten_is_not_traded_again() {
+    let mut account = started(Form::Current).await;
+    account.chain.ledger().deliver(Delivery::Held);
+    account.order(Side::Buy, "5");
+    account.told_times("submitted", 1).await;
+    account.die().await;
+    account.chain.ledger().release();
+    account.chain.advance(2);
+    account.chain.expire_all();
+    let slot = account.chain.ledger().slot();
+    account.chain.server().forget_before(slot - 100);
+    account.begin().await;
+    account.until("the account is halted", |books| books.engine.halted().is_some()).await;
+    assert!(account.halted().unwrap().contains("can't be found out"), "{:?}", account.halted());
+    assert_eq!((account.signed(), account.landed()), (1, 1), "{:?}", account.told());
+}
+
+/// Long after it has expired, that nobody knows it proves nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_long_time_a_person_must_look() {
+    let mut account = started(Form::Current).await;
+    account.chain.ledger().deliver(Delivery::Lost);
+    account.order(Side::Buy, "5");
+    account.told_times("submitted", 1).await;
+    account.die().await;
+    account.chain.advance(9_500);
+    account.begin().await;
+    account.until("the account is halted", |books| books.engine.halted().is_some()).await;
+    assert!(account.halted().unwrap().contains("no server knows it"), "{:?}", account.halted());
+    assert_eq!((account.signed(), account.landed()), (1, 0), "{:?}", account.told());
+}
+
+/// One server is so far that the transaction should be over, and does not say whether it has it; the other does not have it,
+/// as it is not that far. It landed in one of the last blocks that it was good for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_height_of_one_and_the_silence_of_another_prove_nothing() {
+    let mut account = on_demand().await;
+    account.die().await;
+    let behind = account.chain.another_server().await;
+    behind.lag(70);
+    account.urls.push(behind.url().to_owned());
+    account.begin().await;
+    account.chain.ledger().deliver(Delivery::Held);
+    account.order(Side::Buy, "5");
+    account.told_times("submitted", 1).await;
+    let away = || Fault::Error { code: -32_603, message: "an internal error".to_owned() };
+    account.chain.server().faults().fail_always("getSignatureStatuses", away());
+    behind.faults().fail_always("getBlockHeight", away());
+    account.chain.advance(140);
+    account.chain.ledger().release();
+    account.chain.advance(45);
+    assert_eq!(account.landed(), 1);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(account.signed(), 1, "{:?}", account.told());
+    assert!(!account.told().contains(&"gone".to_owned()), "{:?}", account.told());
+    account.chain.server().faults().recover();
+    behind.faults().recover();
+    let time = let_time_pass(&account);
+    account.all_ended().await;
+    time.abort();
+    traded_once(&account);
+}
+
+/// A server that was far behind when it was signed catches up: no height says any more how long it is good, and the
+/// blockhash itself does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_still_good_is_not_given_up_when_servers_were_far_apart() {
+    let mut account = on_demand().await;
+    account.die().await;
+    let behind = account.chain.another_server().await;
+    account.chain.advance(300);
+    behind.lag(200);
+    account.urls.push(behind.url().to_owned());
+    account.begin().await;
+    account.chain.ledger().deliver(Delivery::Held);
+    account.order(Side::Buy, "5");
+    account.told_times("submitted", 1).await;
+    behind.lag(0);
+    account.chain.advance(100);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!account.told().contains(&"gone".to_owned()), "{:?}", account.told());
+    account.chain.ledger().release();
+    let time = let_time_pass(&account);
+    account.all_ended().await;
+    time.abort();
+    traded_once(&account);
+    assert_eq!(account.signed(), 1);
+}
+
+/// What one of three shows while the others do not have it yet may be made up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_of_three_shows_is_not_booked() {
+    let mut account = Account::start(Form::Current).await;
+    let others = [account.chain.another_server().await, account.chain.another_server().await];
+    account.urls.extend(others.iter().map(|other| other.url().to_owned()));
+    for other in &others {
+        other.faults().fail_always("getTransaction", Fault::Lie(serde_json::Value::Null));
+    }
+    account.begin().await;
+    account.order(Side::Buy, "5");
+    account.told_times("confirmed", 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(account.held(), Decimal::ZERO, "{:?}", account.told());
+    for other in &others {
+        other.faults().recover();
+    }
+    account.all_ended().await;
+    traded_once(&account);
+}
+
+/// While one rests the other is alone: it is believed when the first had another chance.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_alone_of_several_is_asked_again() {
+    let mut account = Account::start(Form::Current).await;
+    let other = account.chain.another_server().await;
+    account.urls.push(other.url().to_owned());
+    let busy = Fault::TooManyRequests { reset_in: None, retry_after: Some(1) };
+    other.faults().fail("getTransaction", busy, 1);
+    account.begin().await;
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    traded_once(&account);
+    assert!(other.faults().asked_of("getTransaction").len() > 1, "it was not asked again");
+}
+
+/// A height that one of two makes up keeps nothing open for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_height_that_one_makes_up_freezes_no_order() {
+    let mut account = Account::start(Form::Current).await;
+    let liar = account.chain.another_server().await;
+    account.urls.push(liar.url().to_owned());
+    liar.faults().fail_always("getBlockHeight", Fault::Lie(json!(1_000_000_000_000_000_000_u64)));
+    account.begin().await;
+    account.chain.ledger().deliver(Delivery::Lost);
+    account.order(Side::Buy, "5");
+    account.told_times("submitted", 1).await;
+    account.chain.expire_all();
+    account.told_times("gone", 1).await;
+    account.chain.ledger().deliver(Delivery::Next);
+    account.all_ended().await;
+    traded_once(&account);
+}
+
+/// A blockhash that nobody else could have come to is passed over where most tell the height.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_blockhash_of_the_far_future_is_not_used() {
+    let mut account = Account::start(Form::Current).await;
+    let liar = account.chain.another_server().await;
+    let third = account.chain.another_server().await;
+    account.urls.insert(0, liar.url().to_owned());
+    account.urls.push(third.url().to_owned());
+    let future = 1_000_000_000_000_000_000_u64;
+    liar.faults().fail_always("getBlockHeight", Fault::Lie(json!(future)));
+    let blockhash = "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY";
+    let value = json!({"blockhash": blockhash, "lastValidBlockHeight": future + 150});
+    let lie = json!({"context": {"slot": 1}, "value": value});
+    liar.faults().fail_always("getLatestBlockhash", Fault::Lie(lie));
+    account.begin().await;
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    traded_once(&account);
+    assert!(!liar.faults().asked_of("getLatestBlockhash").is_empty());
+    assert_eq!(account.signed(), 1);
+}
+
+/// A minority that says for ever that it knows what the others do not is told to a person.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_only_few_know_is_not_waited_for_for_ever() {
+    let mut account = Account::start(Form::Current).await;
+    let liar = account.chain.another_server().await;
+    account.urls.push(liar.url().to_owned());
+    let status = json!({
+        "slot": 1_200, "confirmations": null, "err": null, "status": {"Ok": null}, "confirmationStatus": "finalized"
+    });
+    let lie = json!({"context": {"slot": 1_200}, "value": [status]});
+    liar.faults().fail_always("getSignatureStatuses", Fault::Lie(lie));
+    account.begin().await;
+    account.chain.ledger().deliver(Delivery::Lost);
+    account.order(Side::Buy, "5");
+    account.told_times("submitted", 1).await;
+    account.chain.expire_all();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!((account.halted(), account.signed()), (None, 1), "{:?}", account.told());
+    account.chain.advance(9_000);
+    account.until("the account is halted", |books| books.engine.halted().is_some()).await;
+    assert!(account.halted().unwrap().contains("only few servers know it"), "{:?}", account.halted());
+}

@@ -1,12 +1,21 @@
 //! What becomes of transactions that are out there.
 
+use std::time::Duration;
+
 use bulkhead_core::venue::stage::{Attempt, Landing, SignedTransaction, Stage, TransactionId, Uniqueness};
 use bulkhead_venue::{Journal, Left};
 use solana_transaction::versioned::VersionedTransaction;
 use tokio::time::Instant;
 
 use super::{Pursuit, signature_of};
-use crate::cluster::{Cluster, ClusterError, Heights, Known, Level, Sent, Status};
+use crate::cluster::{Absence, Cluster, ClusterError, Expiring, Heights, Known, Level, Sent, Status};
+
+/// So many final blocks after its last valid height, about an hour, a transaction is not given up any more because nobody
+/// knows it.
+const MOST_BLOCKS_OVER: u64 = 9_000;
+
+/// How often it is told that a transaction is still open that should be over.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 impl<C: Cluster, J: Journal> Pursuit<C, J> {
     /// Looks, and does what is due, until nothing that is out there can change any more.
@@ -34,7 +43,6 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
     /// Asks for every transaction that is not final, and writes down what is new of it.
     async fn look(&mut self) -> Result<(), Failed> {
         let desk = self.desk.clone();
-        // First: what is not in a block of this height now, and could only be in one below it, never will be.
         let heights = desk.cluster.heights().await?;
         let open: Vec<Attempt> =
             self.attempts.as_slice().iter().filter(|attempt| !attempt.landing.is_final()).cloned().collect();
@@ -42,7 +50,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             let signature = signature_of(&transaction.id)?;
             match desk.cluster.status(signature).await? {
                 Known::As(status) => self.note(&transaction, landing, &status).await?,
-                Known::ByFew => {}
+                Known::ByFew => self.note_doubt(&transaction, heights, "only few servers know it")?,
                 Known::ByNobody => self.note_absence(&transaction, landing, heights).await?,
             }
         }
@@ -77,24 +85,61 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         transaction: &SignedTransaction,
         landing: Landing,
         heights: Heights,
-    ) -> Result<(), Left> {
+    ) -> Result<(), Failed> {
         let id = transaction.id.clone();
         if matches!(landing, Landing::Included(_)) {
             tracing::warn!(order = self.terms.id.0, %id, "its block is none of the chain's any more");
             self.reach(Stage::Orphaned { id: id.clone() }).await?;
         }
-        let Uniqueness::LastValidHeight(last) = transaction.uniqueness else {
+        let last = last_valid_height(transaction)?;
+        if heights.finalized <= last {
+            return Ok(());
+        }
+        self.note_doubt(transaction, heights, "no server knows it")?;
+        let blockhash = *unpacked(transaction)?.message.recent_blockhash();
+        let expiring = Expiring { signature: signature_of(&id)?, blockhash, last_valid_height: last };
+        match self.desk.cluster.absence(&expiring).await? {
+            Absence::ForGood(height) => {
+                let why = format!(
+                    "it was valid until height {last}, and the blocks until {height} are final without it"
+                );
+                self.given_up += 1;
+                Ok(self.reach(Stage::Gone { id, why }).await?)
+            }
+            Absence::Open(why) => {
+                tracing::debug!(order = self.terms.id.0, %id, why, "it is not known to be over");
+                Ok(())
+            }
+            Absence::Forgotten(why) => Err(Failed::Left(Left::Contradiction(format!(
+                "whether {id} landed can't be found out, as {why}; look for it in an explorer"
+            )))),
+        }
+    }
+
+    /// Says now and then that a transaction should be over and is not known to be. Servers forget: after a long time not even
+    /// that all have never seen it proves anything, and a person must look.
+    fn note_doubt(
+        &mut self,
+        transaction: &SignedTransaction,
+        heights: Heights,
+        what: &str,
+    ) -> Result<(), Left> {
+        let (id, last) = (&transaction.id, last_valid_height(transaction)?);
+        let over = heights.finalized.saturating_sub(last);
+        if over > MOST_BLOCKS_OVER {
             return Err(Left::Contradiction(format!(
-                "transaction {id} in the journal is of another kind of chain"
-            )));
-        };
-        if heights.finalized > last {
-            let why = format!(
-                "it was valid until height {last}, and the blocks until {} are final without it",
+                "whether {id} landed can't be found out: it was valid until height {last}, {} is final, and {what}; look \
+                 for it in an explorer",
                 heights.finalized
-            );
-            self.given_up += 1;
-            self.reach(Stage::Gone { id, why }).await?;
+            )));
+        }
+        let is_told = self.doubted.is_some_and(|at| at.elapsed() < TOLD_AGAIN_AFTER);
+        if over > 0 && !is_told {
+            // The first time is when it has just expired, which is nothing to worry about.
+            if self.doubted.is_some() {
+                tracing::warn!(order = self.terms.id.0, %id, last, heights.finalized, what, "it is still open");
+            }
+            self.doubted = Some(Instant::now());
         }
         Ok(())
     }
@@ -131,6 +176,16 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
                 tracing::warn!(order = self.terms.id.0, %id, why, "not sent again");
                 Ok(())
             }
+        }
+    }
+}
+
+fn last_valid_height(transaction: &SignedTransaction) -> Result<u64, Left> {
+    match transaction.uniqueness {
+        Uniqueness::LastValidHeight(last) => Ok(last),
+        Uniqueness::Nonce(_) => {
+            let id = &transaction.id;
+            Err(Left::Contradiction(format!("transaction {id} in the journal is of another kind of chain")))
         }
     }
 }

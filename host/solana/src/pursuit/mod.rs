@@ -87,6 +87,8 @@ pub(crate) struct Pursuit<C, J> {
     withheld: Option<String>,
     /// When the newest transaction was sent last.
     sent: Option<Instant>,
+    /// When it was told last that one should be over, and that not enough servers say so.
+    doubted: Option<Instant>,
 }
 
 /// What is to be done next.
@@ -132,6 +134,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             given_up: 0,
             withheld: None,
             sent: None,
+            doubted: None,
         }
     }
 

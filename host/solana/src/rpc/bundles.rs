@@ -19,7 +19,9 @@ use tokio::time::Instant;
 
 use super::transport::{Failure, Line, without_secrets};
 use super::{EndpointSettings, InvalidAddress};
-use crate::cluster::{Cluster, ClusterError, Heights, Known, Level, Lifetime, Rejection, Sent, Trial};
+use crate::cluster::{
+    Absence, Cluster, ClusterError, Expiring, Heights, Known, Level, Lifetime, Rejection, Sent, Trial,
+};
 use crate::settlement::Moved;
 
 /// Transactions that are remembered; the oldest are forgotten.
@@ -168,6 +170,10 @@ impl<C: Cluster> Cluster for Bundles<C> {
 
     async fn status(&self, signature: Signature) -> Result<Known, ClusterError> {
         self.cluster.status(signature).await
+    }
+
+    async fn absence(&self, of: &Expiring) -> Result<Absence, ClusterError> {
+        self.cluster.absence(of).await
     }
 
     async fn moved(&self, signature: Signature, level: Level) -> Result<Option<Moved>, ClusterError> {

@@ -28,13 +28,22 @@ use solana_transaction_status_client_types::{
     UiTransactionEncoding, UiTransactionTokenBalance,
 };
 
-use super::transport::{EndpointSettings, InvalidAddress, Line, Transport, without_secrets};
-use crate::cluster::{ClusterError, Heights, Level, Lifetime, Rejection, Sent, Status, Trial};
-use crate::programs::{TOKEN, TOKEN_2022};
+use super::pool::MOST_BLOCKS_BEHIND;
+use super::transport::{
+    EndpointSettings, InvalidAddress, Line, Transport, is_about_question, without_secrets,
+};
+use crate::cluster::{ClusterError, Expiring, Heights, Level, Lifetime, Rejection, Sent, Status, Trial};
+use crate::programs::{BLOCKHASH_BLOCKS, TOKEN, TOKEN_2022};
 use crate::settlement::{Moved, TokenBalance};
 
 /// How many accounts a node shows at once.
 const MOST_ACCOUNTS: usize = 100;
+
+/// No transaction was signed longer than this before the last height at which it is valid.
+const MOST_VALID_BLOCKS: u64 = BLOCKHASH_BLOCKS + MOST_BLOCKS_BEHIND;
+
+/// Some slots have no block. More than every second never was without one.
+const SLOTS_FOR_BLOCK: u64 = 2;
 
 /// Accounts, and the slots that they are of: one, unless they are more than a node shows at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +51,19 @@ pub(super) struct AccountsInSlots {
     pub(super) slots: BTreeSet<u64>,
     /// In the order in which they were asked for.
     pub(super) accounts: Vec<Option<Account>>,
+}
+
+/// What one server says of a transaction that may be over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Word {
+    /// It has it.
+    Known,
+    /// It has not, and is not so far that it could say that it never will.
+    NotYet,
+    /// Its blocks up to this height are final without it.
+    Never(u64),
+    /// It has forgotten the blocks that the transaction could be in.
+    Forgotten,
 }
 
 /// A server.
@@ -96,7 +118,12 @@ impl Endpoint {
     fn answer<T>(&self, answer: Result<T, ClientError>) -> Result<T, ClusterError> {
         answer.map_err(|error| match error.kind() {
             ErrorKind::RpcError(RpcError::RpcResponseError { code, message, .. }) => {
-                ClusterError::Refused(format!("{}: {message} ({code})", self.name()))
+                let said = format!("{}: {message} ({code})", self.name());
+                if is_about_question(*code) {
+                    ClusterError::Refused(said)
+                } else {
+                    ClusterError::Unavailable(said)
+                }
             }
             ErrorKind::RpcError(RpcError::RpcRequestError(why)) => {
                 ClusterError::Unavailable(format!("{}: {why}", self.name()))
@@ -247,6 +274,26 @@ impl Endpoint {
             let level = level_of(&status);
             Status { slot: status.slot, level, error: status.err }
         }))
+    }
+
+    /// Whether this server's own final blocks are without a transaction, and are all that it could be in.
+    pub(super) async fn word(&self, of: &Expiring) -> Result<Word, ClusterError> {
+        // First what it knows, then how far it is: the other way round a block between the two answers would be missed.
+        if self.status(of.signature).await?.is_some() {
+            return Ok(Word::Known);
+        }
+        let level = CommitmentConfig::finalized();
+        let epoch = self.answer(self.client.get_epoch_info_with_commitment(level).await)?;
+        if epoch.block_height <= of.last_valid_height
+            || self.answer(self.client.is_blockhash_valid(&of.blockhash, level).await)?
+        {
+            return Ok(Word::NotYet);
+        }
+        let first = self.answer(self.client.get_first_available_block().await)?;
+        let signed_at = of.last_valid_height.saturating_sub(MOST_VALID_BLOCKS);
+        let blocks = epoch.block_height.saturating_sub(signed_at);
+        let needed = epoch.absolute_slot.saturating_sub(blocks.saturating_mul(SLOTS_FOR_BLOCK));
+        Ok(if first <= needed { Word::Never(epoch.block_height) } else { Word::Forgotten })
     }
 
     pub(super) async fn moved(

@@ -1,28 +1,33 @@
 //! Several servers of one cluster.
 
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::join_all;
 use solana_account::Account;
 use solana_address::Address;
 use solana_signature::Signature;
 use solana_transaction::versioned::VersionedTransaction;
+use tokio::time::Instant;
 
+use super::endpoint::Word;
 use super::{Endpoint, EndpointSettings, InvalidAddress};
 use crate::cluster::{
-    Cluster, ClusterError, Heights, Known, Level, Lifetime, Rejection, Sent, Status, Trial,
+    Absence, Cluster, ClusterError, Expiring, Heights, Known, Level, Lifetime, Rejection, Sent, Status, Trial,
 };
 use crate::programs::BLOCKHASH_BLOCKS;
 use crate::settlement::Moved;
 
 /// A server that is so many blocks behind another is not asked: half a minute.
-const MOST_BLOCKS_BEHIND: u64 = 75;
+pub(super) const MOST_BLOCKS_BEHIND: u64 = 75;
 
 /// The servers of one cluster.
 #[derive(Debug)]
 pub struct Endpoints {
     genesis_hash: String,
     endpoints: Vec<Endpoint>,
+    /// Since when one alone of several answers what money hangs on.
+    alone_since: Mutex<Option<Instant>>,
 }
 
 impl Endpoints {
@@ -34,7 +39,7 @@ impl Endpoints {
     /// [`InvalidAddress`] when an address can't be read.
     pub fn new(genesis_hash: &str, settings: &[EndpointSettings]) -> Result<Self, InvalidAddress> {
         let endpoints = settings.iter().map(Endpoint::new).collect::<Result<_, _>>()?;
-        Ok(Self { genesis_hash: genesis_hash.to_owned(), endpoints })
+        Ok(Self { genesis_hash: genesis_hash.to_owned(), endpoints, alone_since: Mutex::default() })
     }
 
     /// The servers' names, without what may be secret.
@@ -59,13 +64,23 @@ impl Endpoints {
     }
 
     pub(super) fn awake(&self) -> Vec<&Endpoint> {
-        self.endpoints.iter().filter(|endpoint| endpoint.line().is_awake()).collect()
+        self.of_the_cluster().filter(|endpoint| endpoint.line().is_awake()).collect()
+    }
+
+    /// All but those that were found to be of another cluster.
+    fn of_the_cluster(&self) -> impl Iterator<Item = &Endpoint> {
+        let is_right = |known: &str| known == self.genesis_hash;
+        self.endpoints.iter().filter(move |endpoint| endpoint.known_cluster().is_none_or(is_right))
     }
 
     /// Those that may be asked now: the healthiest first, and last those that are behind another.
     pub(super) fn candidates(&self) -> Vec<&Endpoint> {
         let mut found = self.awake();
-        let newest = found.iter().map(|endpoint| endpoint.height()).max().unwrap_or_default();
+        let heights: Vec<u64> = found.iter().map(|endpoint| endpoint.height()).collect();
+        // Of two that are far apart nobody knows which is right: the lower is of no use if it is the one that is wrong, and
+        // what the higher says of a blockhash is held against the lower.
+        let newest = if heights.len() > 2 { reached_by_most(heights) } else { heights.into_iter().max() };
+        let newest = newest.unwrap_or_default();
         found.sort_by_key(|endpoint| (is_behind(endpoint.height(), newest), endpoint.line().failures()));
         found
     }
@@ -93,26 +108,36 @@ impl Endpoints {
         found
     }
 
-    /// Asks one after the other until one answers. What a node refuses is an answer.
+    /// Asks one after the other until one answers. That it is refused is only believed when all refuse it.
     async fn ask<'a, T, F>(&'a self, ask: impl Fn(&'a Endpoint) -> F) -> Result<T, ClusterError>
     where
         F: Future<Output = Result<T, ClusterError>>,
     {
-        let mut problem = self.nobody();
+        let (mut problem, mut refusals) = (self.nobody(), Vec::new());
         for endpoint in self.candidates() {
             if let Err(error) = self.is_right(endpoint).await {
                 problem = error;
                 continue;
             }
             match ask(endpoint).await {
-                Err(error @ (ClusterError::Unavailable(_) | ClusterError::Malformed(_))) => {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
                     tracing::debug!(endpoint = endpoint.name(), %error, "asking the next");
-                    problem = error;
+                    match error {
+                        ClusterError::Refused(why) => refusals.push(why),
+                        error => problem = error,
+                    }
                 }
-                answer => return answer,
             }
         }
-        Err(problem)
+        if refusals.is_empty() {
+            return Err(problem);
+        }
+        let refused = refusals.join("; ");
+        if refusals.len() == self.of_the_cluster().count() {
+            return Err(ClusterError::Refused(refused));
+        }
+        Err(ClusterError::Unavailable(format!("{refused}; others do not answer: {problem}")))
     }
 
     /// Asks all of these at the same time, and gives the answers that came.
@@ -122,6 +147,20 @@ impl Endpoints {
         endpoints: Vec<&'a Endpoint>,
         ask: impl Fn(&'a Endpoint) -> F,
     ) -> Result<Vec<T>, ClusterError>
+    where
+        F: Future<Output = Result<T, ClusterError>>,
+    {
+        let answers = self.ask_each(what, endpoints, ask).await?;
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
+    /// As [`Self::ask_these`], and says who answered what.
+    async fn ask_each<'a, T, F>(
+        &'a self,
+        what: &str,
+        endpoints: Vec<&'a Endpoint>,
+        ask: impl Fn(&'a Endpoint) -> F,
+    ) -> Result<Vec<(&'a Endpoint, T)>, ClusterError>
     where
         F: Future<Output = Result<T, ClusterError>>,
     {
@@ -136,7 +175,7 @@ impl Endpoints {
         });
         for (endpoint, answer) in join_all(asked).await {
             match answer {
-                Ok(answer) => answers.push(answer),
+                Ok(answer) => answers.push((endpoint, answer)),
                 Err(error) => {
                     tracing::debug!(endpoint = endpoint.name(), %error, what, "no answer");
                     problem = error;
@@ -146,9 +185,26 @@ impl Endpoints {
         if answers.is_empty() { Err(problem) } else { Ok(answers) }
     }
 
+    /// Whether of several these who answered may be believed as far as their number goes. One alone may be the one that lies
+    /// while the others were asked too often: each of the others must have had another chance, and failed.
+    fn are_enough(&self, answered: &[&Endpoint]) -> bool {
+        let mut since = self.alone_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered.len() > 1 {
+            *since = None;
+            return true;
+        }
+        let has_answered = |endpoint: &Endpoint| answered.iter().any(|one| std::ptr::eq(*one, endpoint));
+        let mut others = self.of_the_cluster().filter(|endpoint| !has_answered(endpoint)).peekable();
+        if others.peek().is_none() {
+            return true;
+        }
+        let since = *since.get_or_insert_with(Instant::now);
+        others.all(|other| other.line().failed_at().is_some_and(|failed| failed > since))
+    }
+
     pub(super) fn nobody(&self) -> ClusterError {
         let soonest = self.endpoints.iter().filter_map(|endpoint| endpoint.line().rests_until()).min();
-        let wait = soonest.map(|until| until.saturating_duration_since(tokio::time::Instant::now()));
+        let wait = soonest.map(|until| until.saturating_duration_since(Instant::now()));
         let names: Vec<&str> = self.endpoints.iter().map(Endpoint::name).collect();
         let when = wait.map(|wait| format!("; the next is asked in {wait:.1?}")).unwrap_or_default();
         ClusterError::Unavailable(format!("none of {} answers{when}", names.join(", ")))
@@ -169,21 +225,37 @@ impl Cluster for Endpoints {
         found
     }
 
-    /// The newest that any server knows, and the height up to which most say that blocks are final.
+    /// What most have reached: one that makes a height up is alone with it.
     async fn heights(&self) -> Result<Heights, ClusterError> {
         let heights = self.ask_these("the height", self.awake(), Endpoint::heights).await?;
-        let newest = heights.iter().map(|heights| heights.newest).max();
+        let newest = reached_by_most(heights.iter().map(|heights| heights.newest).collect());
         let finalized = reached_by_most(heights.iter().map(|heights| heights.finalized).collect());
         let (Some(newest), Some(finalized)) = (newest, finalized) else { return Err(self.nobody()) };
         Ok(Heights { newest, finalized })
     }
 
-    /// Whatever a server says of its own blockhash, it can't be good for longer than one that is made only now.
+    /// Whatever a server says of its own blockhash, it is reckoned as good for as long as one that is made only now, and
+    /// for no longer than one of a server that is as far ahead as servers may be. One that names a later height is passed over.
+    /// Of two that are further apart either may be right: there the height is cut, and that the blockhash itself has
+    /// expired is asked for besides before anything is taken up anew.
     async fn lifetime(&self) -> Result<Lifetime, ClusterError> {
         let heights = self.heights().await?;
-        let lifetime = self.ask(Endpoint::lifetime).await?;
-        let latest = heights.newest.saturating_add(BLOCKHASH_BLOCKS);
-        Ok(Lifetime { last_valid_height: lifetime.last_valid_height.max(latest), ..lifetime })
+        let least = heights.newest.saturating_add(BLOCKHASH_BLOCKS);
+        let most = least.saturating_add(MOST_BLOCKS_BEHIND);
+        let are_two = self.of_the_cluster().count() == 2;
+        let ask = |endpoint| async move {
+            let lifetime = Endpoint::lifetime(endpoint).await?;
+            if lifetime.last_valid_height > most && !are_two {
+                let last = lifetime.last_valid_height;
+                let what =
+                    format!("a blockhash that is good until {last}, and most are at {}", heights.newest);
+                return Err(endpoint.malformed(&what));
+            }
+            Ok(lifetime)
+        };
+        let lifetime = self.ask(ask).await?;
+        let last_valid_height = lifetime.last_valid_height.clamp(least, most);
+        Ok(Lifetime { last_valid_height, ..lifetime })
     }
 
     async fn accounts(&self, addresses: &[Address]) -> Result<Vec<Option<Account>>, ClusterError> {
@@ -212,25 +284,77 @@ impl Cluster for Endpoints {
     }
 
     async fn status(&self, signature: Signature) -> Result<Known, ClusterError> {
-        let statuses =
-            self.ask_these("a status", self.voters(), |endpoint| endpoint.status(signature)).await?;
-        agreed(&statuses).map_err(|what| ClusterError::Disagreement(format!("{what} of {signature}")))
+        let voters = self.voters();
+        let asked = voters.len();
+        let answers = self.ask_each("a status", voters, |endpoint| endpoint.status(signature)).await?;
+        let (who, statuses): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
+        let known = agreed(&statuses, asked)
+            .map_err(|what| ClusterError::Disagreement(format!("{what} of {signature}")))?;
+        let is_believed = self.are_enough(&who);
+        Ok(if matches!(known, Known::As(_)) && !is_believed { Known::ByFew } else { known })
     }
 
-    /// Two that have it must say the same of it.
+    /// Those who are behind are asked as well, as they may be who has it; but only that they have it counts.
+    async fn absence(&self, of: &Expiring) -> Result<Absence, ClusterError> {
+        let awake = self.awake();
+        let (asked, configured) = (awake.len(), self.of_the_cluster().count());
+        let words = self.ask_each("whether a transaction is over", awake, |one| one.word(of)).await?;
+        if words.len() < asked {
+            let what = format!("only {} of {asked} say whether {} is over", words.len(), of.signature);
+            return Err(ClusterError::Unavailable(what));
+        }
+        let voters = self.voters();
+        let counts = |endpoint: &Endpoint| voters.iter().any(|voter| std::ptr::eq(*voter, endpoint));
+        let (mut heights, mut forgotten) = (Vec::new(), 0);
+        for (endpoint, word) in words {
+            match word {
+                Word::Known => return Ok(Absence::Open(format!("{} has it", endpoint.name()))),
+                Word::NotYet if counts(endpoint) => {
+                    return Ok(Absence::Open(format!("it is not over at {}", endpoint.name())));
+                }
+                Word::NotYet => {}
+                Word::Never(height) => heights.push(height),
+                Word::Forgotten => forgotten += 1,
+            }
+        }
+        match heights.iter().min() {
+            Some(height) if heights.len() * 2 > configured => Ok(Absence::ForGood(*height)),
+            _ if (heights.len() + forgotten) * 2 > configured => {
+                let remember = heights.len();
+                Ok(Absence::Forgotten(format!("{remember} of {configured} servers remember blocks so old")))
+            }
+            _ => Ok(Absence::Open(format!("only {} of {configured} servers say so", heights.len()))),
+        }
+    }
+
+    /// Those that have it must say the same of it, and be most of those that are asked.
     async fn moved(&self, signature: Signature, level: Level) -> Result<Option<Moved>, ClusterError> {
         let ask = |endpoint| Endpoint::moved(endpoint, signature, level);
-        let answers = self.ask_these("a transaction", self.voters(), ask).await?;
+        let voters = self.voters();
+        let asked = voters.len();
+        let (who, answers): (Vec<_>, Vec<_>) =
+            self.ask_each("a transaction", voters, ask).await?.into_iter().unzip();
         let mut found = answers.into_iter().flatten();
         let Some(first) = found.next() else { return Ok(None) };
         let same = |other: &Moved| {
             let essence = |moved: &Moved| Moved { logs: Vec::new(), ..moved.clone() };
             essence(other) == essence(&first)
         };
-        if found.all(|other| same(&other)) {
-            return Ok(Some(first));
+        let others: Vec<Moved> = found.collect();
+        if !others.iter().all(same) {
+            let what = format!("what {signature} moved is not the same at all of them");
+            return Err(ClusterError::Disagreement(what));
         }
-        Err(ClusterError::Disagreement(format!("what {signature} moved is not the same at all of them")))
+        let agreeing = others.len() + 1;
+        if agreeing == who.len() && (agreeing * 2 <= asked || !self.are_enough(&who)) {
+            let of = self.of_the_cluster().count();
+            let what = format!(
+                "only {agreeing} of {of} servers shows what {signature} moved, and others are silent"
+            );
+            return Err(ClusterError::Unavailable(what));
+        }
+        // While a minority has it, it is too early to believe.
+        Ok((agreeing * 2 > asked).then_some(first))
     }
 
     /// To all that are healthy: the more have it, the sooner it lands. It is rejected when all of them say so.
@@ -273,8 +397,9 @@ pub(super) fn reached_by_most(mut heights: Vec<u64>) -> Option<u64> {
     heights.get(heights.len().saturating_sub(1) / 2).copied()
 }
 
-/// What most say of a transaction. While a minority knows it, or knows it in another block, it is too early to believe.
-fn agreed(statuses: &[Option<Status>]) -> Result<Known, &'static str> {
+/// What most of those that were asked say of a transaction. While a minority knows it, or knows it in another block, it is
+/// too early to believe.
+fn agreed(statuses: &[Option<Status>], asked: usize) -> Result<Known, &'static str> {
     let known: Vec<&Status> = statuses.iter().flatten().collect();
     if known.is_empty() {
         return Ok(Known::ByNobody);
@@ -290,7 +415,7 @@ fn agreed(statuses: &[Option<Status>]) -> Result<Known, &'static str> {
         let mut levels: Vec<Level> =
             known.iter().filter(|other| other.slot == one.slot).map(|other| other.level).collect();
         levels.sort_unstable_by(|one, other| other.cmp(one));
-        let needed = statuses.len() / 2 + 1;
+        let needed = asked / 2 + 1;
         if let Some(level) = levels.get(needed - 1) {
             return Ok(Known::As(Status { level: *level, ..(*one).clone() }));
         }
@@ -316,12 +441,14 @@ mod tests {
     fn one_alone_is_believed_and_a_minority_is_not() {
         use Level::{Confirmed, Finalized, Processed};
         let said = |slot, level| Ok(Known::As(status(slot, level).unwrap()));
-        assert_eq!(agreed(&[None, None]), Ok(Known::ByNobody));
-        assert_eq!(agreed(&[status(5, Finalized)]), said(5, Finalized));
-        assert_eq!(agreed(&[status(5, Finalized), None]), Ok(Known::ByFew));
-        assert_eq!(agreed(&[status(5, Finalized), status(5, Processed)]), said(5, Processed));
-        assert_eq!(agreed(&[status(5, Finalized), status(5, Confirmed), None]), said(5, Confirmed));
-        assert_eq!(agreed(&[status(5, Finalized), status(6, Confirmed)]), Ok(Known::ByFew));
+        assert_eq!(agreed(&[None, None], 2), Ok(Known::ByNobody));
+        assert_eq!(agreed(&[status(5, Finalized)], 1), said(5, Finalized));
+        assert_eq!(agreed(&[status(5, Finalized), None], 2), Ok(Known::ByFew));
+        assert_eq!(agreed(&[status(5, Finalized), status(5, Processed)], 2), said(5, Processed));
+        assert_eq!(agreed(&[status(5, Finalized), status(5, Confirmed), None], 3), said(5, Confirmed));
+        assert_eq!(agreed(&[status(5, Finalized), status(6, Confirmed)], 2), Ok(Known::ByFew));
+        // The others who were asked did not answer.
+        assert_eq!(agreed(&[status(5, Finalized)], 2), Ok(Known::ByFew));
     }
 
     #[test]
@@ -336,7 +463,7 @@ mod tests {
 
     #[test]
     fn two_outcomes_in_one_block_are_a_contradiction() {
-        assert!(agreed(&[status(5, Level::Finalized), failed(5)]).is_err());
-        assert!(agreed(&[failed(5), failed(5)]).is_ok());
+        assert!(agreed(&[status(5, Level::Finalized), failed(5)], 2).is_err());
+        assert!(agreed(&[failed(5), failed(5)], 2).is_ok());
     }
 }

@@ -63,6 +63,7 @@ pub(crate) struct Line {
 struct Health {
     failures: u32,
     rests_until: Option<Instant>,
+    failed_at: Option<Instant>,
 }
 
 /// Why a request brought nothing.
@@ -127,6 +128,11 @@ impl Line {
         self.health().failures
     }
 
+    /// When it failed last, unless it has answered since.
+    pub(crate) fn failed_at(&self) -> Option<Instant> {
+        self.health().failed_at
+    }
+
     fn health(&self) -> MutexGuard<'_, Health> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -145,7 +151,9 @@ impl Line {
         let doubled = FIRST_REST.saturating_mul(1 << health.failures.min(16)).min(LONGEST_REST);
         let pause = asked.map_or(doubled, |asked| asked.clamp(FIRST_REST, LONGEST_ASKED_REST));
         health.failures = health.failures.saturating_add(1);
-        health.rests_until = Some(Instant::now() + pause);
+        let now = Instant::now();
+        health.failed_at = Some(now);
+        health.rests_until = Some(now + pause);
         pause
     }
 
@@ -298,6 +306,13 @@ fn broken(failure: &Failure) -> ClientError {
 pub(crate) fn is_about_pace(code: i64, message: &str) -> bool {
     let message = message.to_lowercase();
     code == 429 || message.contains("rate limit") || message.contains("too many requests")
+}
+
+/// Whether an error is about what was asked: the parameters, or a transaction that fails, has a wrong signature or a version
+/// that nobody was ready for. Everything else (an unknown method, an index that is left out, an internal error) is about
+/// the node, and another may know better.
+pub(crate) fn is_about_question(code: i64) -> bool {
+    matches!(code, -32_602 | -32_002 | -32_003 | -32_006 | -32_013 | -32_015)
 }
 
 /// The node is behind or unhealthy, has not got the block, or not yet the slot.
