@@ -435,8 +435,80 @@ async fn a_no_of_the_first_server_is_not_the_last_word() {
         account.order(Side::Buy, "5");
         account.all_ended().await;
         traded_once(&account);
-        assert!(first.faults().asked_of("simulateTransaction").len() > 0, "{code}");
+        assert!(!first.faults().asked_of("simulateTransaction").is_empty(), "{code}");
     }
+}
+
+/// While the other does not answer, the no of one is not that of all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_no_while_another_is_away_ends_no_order() {
+    let mut account = Account::start(Form::Current).await;
+    let first = account.chain.another_server().await;
+    refuse_all(&first, -32_602);
+    account.urls.insert(0, first.url().to_owned());
+    account.begin().await;
+    let away = account.chain.server().faults();
+    for method in ASKED_IN_TRADES {
+        away.fail_always(method, Fault::Unavailable);
+    }
+    account.order(Side::Buy, "5");
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let open = account.books.lock().unwrap().engine.orders().count();
+    assert_eq!(open, 1, "{:?}", account.told());
+    away.recover();
+    account.all_ended().await;
+    traded_once(&account);
+}
+
+/// Two of three do not know what landed, and the third, which does, is silent: one that is awake, and one that rests.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_landed_is_not_given_up_while_one_is_silent() {
+    let busy = || Fault::TooManyRequests { reset_in: None, retry_after: Some(60) };
+    let broken = || Fault::Error { code: -32_603, message: "an internal error".to_owned() };
+    for (others, silence) in [(2, broken()), (1, broken()), (1, busy())] {
+        let mut account = Account::start(Form::Current).await;
+        let mut ignorant = Vec::new();
+        for _ in 0..others {
+            let server = account.chain.another_server().await;
+            account.urls.push(server.url().to_owned());
+            ignorant.push(server);
+        }
+        account.begin().await;
+        account.chain.ledger().deliver(Delivery::Held);
+        account.order(Side::Buy, "5");
+        account.told_times("submitted", 1).await;
+        let unknown = json!({"context": {"slot": 1}, "value": [null]});
+        for server in &ignorant {
+            server.faults().fail_always("getSignatureStatuses", Fault::Lie(unknown.clone()));
+        }
+        account.chain.server().faults().fail_always("getSignatureStatuses", silence.clone());
+        account.chain.ledger().release();
+        account.chain.expire_all();
+        assert_eq!(account.landed(), 1);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let told = account.told();
+        assert!(!told.contains(&"gone".to_owned()), "{others} others, {silence:?}: {told:?}");
+        assert_eq!(account.signed(), 1);
+    }
+}
+
+/// One of three that stands still has no say over what has expired.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_of_three_that_stands_still_keeps_nothing_open() {
+    let mut account = Account::start(Form::Current).await;
+    account.chain.advance(4_500);
+    let others = [account.chain.another_server().await, account.chain.another_server().await];
+    account.urls.extend(others.iter().map(|other| other.url().to_owned()));
+    account.begin().await;
+    account.chain.ledger().deliver(Delivery::Lost);
+    account.order(Side::Buy, "5");
+    account.told_times("submitted", 1).await;
+    others[0].lag(4_400);
+    account.chain.expire_all();
+    account.told_times("gone", 1).await;
+    account.chain.ledger().deliver(Delivery::Next);
+    account.all_ended().await;
+    traded_once(&account);
 }
 
 /// An internal error passes; that a question can't be asked like that does not.

@@ -95,7 +95,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         if heights.finalized <= last {
             return Ok(());
         }
-        self.note_doubt(transaction, heights, "no server knows it")?;
+        must_be_remembered(transaction, heights, "no server knows it")?;
         let blockhash = *unpacked(transaction)?.message.recent_blockhash();
         let expiring = Expiring { signature: signature_of(&id)?, blockhash, last_valid_height: last };
         match self.desk.cluster.absence(&expiring).await? {
@@ -106,41 +106,30 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
                 self.given_up += 1;
                 Ok(self.reach(Stage::Gone { id, why }).await?)
             }
-            Absence::Open(why) => {
-                tracing::debug!(order = self.terms.id.0, %id, why, "it is not known to be over");
-                Ok(())
-            }
+            Absence::Open(why) => Ok(self.note_doubt(transaction, heights, &why)?),
             Absence::Forgotten(why) => Err(Failed::Left(Left::Contradiction(format!(
                 "whether {id} landed can't be found out, as {why}; look for it in an explorer"
             )))),
         }
     }
 
-    /// Says now and then that a transaction should be over and is not known to be. Servers forget: after a long time not even
-    /// that all have never seen it proves anything, and a person must look.
+    /// Says now and then that a transaction should be over and is not known to be.
     fn note_doubt(
         &mut self,
         transaction: &SignedTransaction,
         heights: Heights,
-        what: &str,
+        why: &str,
     ) -> Result<(), Left> {
+        must_be_remembered(transaction, heights, why)?;
         let (id, last) = (&transaction.id, last_valid_height(transaction)?);
-        let over = heights.finalized.saturating_sub(last);
-        if over > MOST_BLOCKS_OVER {
-            return Err(Left::Contradiction(format!(
-                "whether {id} landed can't be found out: it was valid until height {last}, {} is final, and {what}; look \
-                 for it in an explorer",
-                heights.finalized
-            )));
+        if heights.finalized <= last || self.doubted.is_some_and(|at| at.elapsed() < TOLD_AGAIN_AFTER) {
+            return Ok(());
         }
-        let is_told = self.doubted.is_some_and(|at| at.elapsed() < TOLD_AGAIN_AFTER);
-        if over > 0 && !is_told {
-            // The first time is when it has just expired, which is nothing to worry about.
-            if self.doubted.is_some() {
-                tracing::warn!(order = self.terms.id.0, %id, last, heights.finalized, what, "it is still open");
-            }
-            self.doubted = Some(Instant::now());
+        // The first time it has only just expired, which is nothing to worry about.
+        if self.doubted.is_some() {
+            tracing::warn!(order = self.terms.id.0, %id, last, heights.finalized, why, "it has expired and is not over");
         }
+        self.doubted = Some(Instant::now());
         Ok(())
     }
 
@@ -178,6 +167,20 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
             }
         }
     }
+}
+
+/// Servers forget: long after a transaction should have been over not even that none has seen it proves anything, and a
+/// person must look.
+fn must_be_remembered(transaction: &SignedTransaction, heights: Heights, what: &str) -> Result<(), Left> {
+    let (id, last) = (&transaction.id, last_valid_height(transaction)?);
+    if heights.finalized.saturating_sub(last) <= MOST_BLOCKS_OVER {
+        return Ok(());
+    }
+    Err(Left::Contradiction(format!(
+        "whether {id} landed can't be found out: it was valid until height {last}, {} is final, and {what}; look for it in \
+         an explorer",
+        heights.finalized
+    )))
 }
 
 fn last_valid_height(transaction: &SignedTransaction) -> Result<u64, Left> {
