@@ -28,7 +28,7 @@ use solana_transaction_status_client_types::{
     UiTransactionEncoding, UiTransactionTokenBalance,
 };
 
-use super::pool::MOST_BLOCKS_BEHIND;
+use super::majority::MOST_BLOCKS_BEHIND;
 use super::transport::{
     EndpointSettings, InvalidAddress, Line, Transport, is_about_question, without_secrets,
 };

@@ -14,6 +14,7 @@ pub mod snapshot;
 mod batch;
 mod endpoint;
 pub(crate) mod history;
+mod majority;
 mod pool;
 pub(crate) mod transport;
 

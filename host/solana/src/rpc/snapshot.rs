@@ -2,7 +2,7 @@ use solana_account::Account;
 use solana_address::Address;
 
 use super::endpoint::AccountsInSlots;
-use super::pool::reached_by_most;
+use super::majority::reached_by_most;
 use super::{Endpoint, Endpoints};
 use crate::cluster::{ClusterError, Level};
 
