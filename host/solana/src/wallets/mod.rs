@@ -1,8 +1,9 @@
 //! Wallets whose trades others follow, and pools that come to be: watched by polling, sooner when a push hints at it.
 //!
-//! [`feed::WalletFeed`] looks at each address again and again. What is new is listed and read in batches by `scanner`;
-//! [`recognition`] says what a transaction was, by balances alone; [`trade`] which instrument it concerns. It is written down
-//! in the [`book`] first and then told to strategies as signals, so that it is never told twice.
+//! The [feed](crate::wallets::feed) looks at each address again and again. What is new is listed and read in batches by
+//! `scanner`; [recognition](crate::wallets::recognition) says what a transaction was, by balances alone;
+//! [trade](crate::wallets::trade) which instrument it concerns. It is written down in the [book](crate::wallets::book) first
+//! and then told to strategies as signals, so that it is never told twice.
 //!
 //! It must never lead to an order by itself, hold a key, or leave something out because a server failed.
 

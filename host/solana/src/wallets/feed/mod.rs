@@ -1,8 +1,9 @@
 //! Trades of tracked wallets and new pools as they happen, and the passing of time.
 //!
-//! [`WalletFeed::open`] takes up where the book says that watching stood. [`WalletFeed::follow`] looks again and again; a push
-//! makes it look sooner, and nothing depends on one. What a look brings is written down first and told then. If the process
-//! is killed between the two, strategies are not told of these trades: rather that than twice.
+//! [`open`](crate::wallets::feed::WalletFeed::open) takes up where the book says that watching stood.
+//! [`follow`](crate::wallets::feed::WalletFeed::follow) looks again and again; a push makes it look sooner, and nothing
+//! depends on one. What a look brings is written down first and told then. If the process is killed between the two,
+//! strategies are not told of these trades: rather that than twice.
 
 mod health;
 mod inputs;
