@@ -260,7 +260,7 @@ async fn an_order_on_its_way_is_no_difference_wherever_it_is() {
 
 /// What a sale of native currency costs is not known to the books before it ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sale_of_native_currency_on_its_way_may_have_cost_its_fees() {
+async fn a_sale_of_native_currency_on_its_way_may_have_cost_its_fees_and_no_more() {
     let options = Options { pace: Pace::OnDemand, ..Options::default() };
     let mut account = Account::trading_sol_on(Form::Current, options).await;
     compared(&account).await;
@@ -269,23 +269,27 @@ async fn a_sale_of_native_currency_on_its_way_may_have_cost_its_fees() {
     account.told_times("submitted", 1).await;
     account.chain.advance(40);
     account.all_ended().await;
-    // Nothing is there beside the books but what one more trade may cost.
-    let beside = account.chain.lamports(account.owner());
-    let held = account.held() * Decimal::from(SOL);
-    let spare = beside - u64::try_from(held).unwrap() - 5_000_000;
-    let transfer = transfer_lamports(account.owner(), account.chain.address(), spare);
-    account.chain.execute(&account.signer.key, &[transfer]).unwrap();
+    let held = u64::try_from(account.held() * Decimal::from(SOL)).unwrap();
     account.order(Side::Sell, "2");
     account.told_times("submitted", 2).await;
-    // Somebody takes the rest: what the order may cost covers no more than that.
     account.chain.advance(5);
     account.told_times("included", 2).await;
-    let found = compared(&account).await;
-    assert!(!found.halts(), "{found:#?}");
-    let rest = account.chain.lamports(account.owner()) - SOL;
-    let transfer = transfer_lamports(account.owner(), account.chain.address(), rest);
-    account.chain.execute(&account.signer.key, &[transfer]).unwrap();
-    assert!(compared(&account).await.halts());
+    let somebody = account.chain.address();
+    // So many lamports are there in the end, and the transfer costs some, too.
+    let leave = |lamports: u64| {
+        let there = account.chain.lamports(account.owner());
+        let transfer = transfer_lamports(account.owner(), somebody, there - lamports - 5_000);
+        account.chain.execute(&account.signer.key, &[transfer]).unwrap();
+        assert_eq!(account.chain.lamports(account.owner()), lamports);
+    };
+    let strict = Tolerance { fraction: Decimal::ZERO, dust: Decimal::ZERO, surplus_halts: true };
+    let (wallet, live) = (wallet(&account), Live(&account));
+    leave(held - 2 * SOL - 5_000);
+    let found = reconcile(&wallet, &strict, &live).await.unwrap();
+    assert_eq!((of(&found, "balance:PLAIN").0, found.halts()), (Verdict::OnTheWay, false), "{found:#?}");
+    leave(held - 2 * SOL - 50_000_000);
+    let found = reconcile(&wallet, &strict, &live).await.unwrap();
+    assert_eq!(of(&found, "balance:PLAIN").0, Verdict::Halts, "{found:#?}");
 }
 
 /// What a server could say of the wallet and the two accounts, with so many lamports.
