@@ -2,7 +2,7 @@
 //! what an order of about that size gets, fees of the pools among it, which no single pool's price says.
 //!
 //! The aggregator is asked for one market after the other. Where it does not answer, time goes on, and no bar is completed
-//! before there is a price again: the hole is left to [`BarBuilder`] then.
+//! before there is a price again: the hole is left to `BarBuilder` then.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
