@@ -43,7 +43,7 @@ pub fn reputation<'t>(trades: impl IntoIterator<Item = &'t LeaderTradeRow>) -> D
         }
     }
     let mean = sum.checked_div(sales + PRIOR_SALES).unwrap_or_default();
-    (FIRST_REPUTATION + FIRST_REPUTATION * mean).round_dp(2)
+    (FIRST_REPUTATION + FIRST_REPUTATION * mean).round_dp(2).normalize()
 }
 
 #[derive(Debug, Default)]
@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn purchases_are_averaged_and_a_sale_leaves_the_rest_at_its_price() {
         let trades = [bought("A", 10, 100), bought("A", 10, 300), sold("A", 10, 200), sold("A", 10, 200)];
-        assert_eq!(of(&trades), "50.00");
-        assert_eq!(of(&[bought("A", 10, 100), sold("A", 10, 100), sold("A", 10, 900)]), "50.00", "once only");
+        assert_eq!(of(&trades), "50");
+        assert_eq!(of(&[bought("A", 10, 100), sold("A", 10, 100), sold("A", 10, 900)]), "50", "once only");
     }
 
     #[test]
