@@ -122,7 +122,7 @@ impl Api {
         if !answer.status.is_success() {
             if !IS_FINAL.contains(&answer.status.as_u16()) {
                 let status = answer.status.as_u16();
-                return Err(unavailable(self.line.note_broken(&format!("it answers HTTP {status}"))));
+                return Err(unavailable(self.line.note_broken(format!("it answers HTTP {status}"))));
             }
             self.line.note_success();
             let refusal = serde_json::from_slice::<Refusal>(&answer.body);
