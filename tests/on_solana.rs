@@ -252,8 +252,9 @@ fn what_a_tracked_wallet_trades_is_written_down_and_told() {
     place.chain.give_lamports(leader.pubkey(), 1_000_000_000);
     place.chain.give_tokens(place.market.dollar, leader.pubkey(), 5_000_000_000);
     let wallet = format!("solana.wallets.whale={{ address = \"{}\", signal = 7 }}", leader.pubkey());
-    let settings =
-        ["--json", "--set", "mode=paper", "--set", &wallet, "--set", "solana.watch.look_every=100ms"];
+    let (often, late) = ("solana.watch.look_every=100ms", "solana.watch.told_within=3650d");
+    // The chain's time is another one than the wall clock's.
+    let settings = ["--json", "--set", "mode=paper", "--set", &wallet, "--set", often, "--set", late];
     let mut host = Host::start(place.path(), &place.arguments(&settings));
     host.wait_for(&["strategy started", "sma-crossover"]);
     let trades = || place.database().leader_trades(&leader.pubkey().to_string(), None, 10).unwrap();

@@ -26,6 +26,9 @@ const LEAST_PRICE_DECIMALS: u32 = 2;
 /// Prices in pools have no grid; this one is finer than what a trade can be had for.
 const POOL_PRICE_DECIMALS: u32 = 8;
 
+/// The signal of pools that come to be.
+const NEW_POOL: &str = "new-pool";
+
 /// Digits behind the point of SOL.
 const NATIVE_DECIMALS: u8 = 9;
 
@@ -144,7 +147,8 @@ impl MarketData {
                 solana.tokens.get(&solana.currency).context("the currency is not among solana.tokens")?;
             markets.push(format!("{symbol} {} for {}", named(base), named(currency)));
         }
-        let signals = (1..=LEADERS).map(|leader| format!("wallet:{leader}")).collect();
+        let leaders = (1..=LEADERS).map(|leader| format!("wallet:{leader}"));
+        let signals = leaders.chain([NEW_POOL.to_owned()]).collect();
         let identity = format!(
             "quotes on cluster {}: {}, bars of {}",
             solana.genesis_hash(),

@@ -60,7 +60,7 @@ pub use self::sections::{
 };
 pub use self::solana::{
     LEADERS, Solana, SolanaBundles, SolanaExecution, SolanaFees, SolanaFinality, SolanaLeader, SolanaMarket,
-    SolanaProtection, SolanaSwapForm, SolanaSwaps, SolanaToken, SolanaTokenProgram, SolanaWatch,
+    SolanaPools, SolanaProtection, SolanaSwapForm, SolanaSwaps, SolanaToken, SolanaTokenProgram, SolanaWatch,
 };
 pub use self::values::{Limit, Setting, Threads, Value as TextValue};
 

@@ -79,7 +79,10 @@ pub struct Solana {
     /// Wallets of others whose trades strategies are told, by what people call them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub wallets: BTreeMap<String, SolanaLeader>,
-    /// How they are watched.
+    /// Programs whose new pools strategies are told, by what people call them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<String, SolanaPools>,
+    /// How wallets and pools are watched.
     #[serde(default)]
     pub watch: SolanaWatch,
     /// Where transactions are sent in bundles with a tip; sent to everybody when absent.
@@ -304,6 +307,18 @@ pub struct SolanaLeader {
     pub followers: u64,
 }
 
+/// A program that makes pools.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SolanaPools {
+    /// The program.
+    pub program: String,
+    /// The address whose transactions are looked at: best one that is in those alone that make pools.
+    pub watched: String,
+    /// A part of the line that the program logs when it makes a pool.
+    pub log: String,
+}
+
 /// How many wallets of others can be told of.
 pub const LEADERS: u32 = 32;
 
@@ -494,14 +509,28 @@ impl Solana {
     }
 
     fn leaders(&self, wrong: &mut impl FnMut(&str, String, &str)) {
-        let (mut signals, mut addresses) = (BTreeMap::new(), BTreeMap::new());
-        for (name, leader) in &self.wallets {
-            let key = |rest: &str| format!("wallets.{name}.{rest}");
+        let names = self.wallets.keys().map(|name| ("wallets", name));
+        for (section, name) in names.chain(self.pools.keys().map(|name| ("pools", name))) {
             let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
             if !(1..=32).contains(&name.len()) || name.starts_with('-') || !name.bytes().all(plain) {
                 let allowed = "a name of 1 to 32 lower-case letters, digits and hyphens is expected";
-                wrong(&format!("wallets.{name}"), String::new(), allowed);
+                wrong(&format!("{section}.{name}"), String::new(), allowed);
             }
+        }
+        for (name, pools) in &self.pools {
+            let key = |rest: &str| format!("pools.{name}.{rest}");
+            for (rest, address) in [("program", &pools.program), ("watched", &pools.watched)] {
+                if !is_account(address) {
+                    wrong(&key(rest), address.clone(), ACCOUNT);
+                }
+            }
+            if pools.log.is_empty() {
+                wrong(&key("log"), String::new(), "a part of a line of the program's log is expected");
+            }
+        }
+        let (mut signals, mut addresses) = (BTreeMap::new(), BTreeMap::new());
+        for (name, leader) in &self.wallets {
+            let key = |rest: &str| format!("wallets.{name}.{rest}");
             if !is_account(&leader.address) {
                 wrong(&key("address"), leader.address.clone(), ACCOUNT);
             }
@@ -659,6 +688,11 @@ mod tests {
         assert_eq!(keys(&leader("a", one, 1), &leader("b", one, 2)), ["solana.wallets.b.address"]);
         assert_eq!(keys(&leader("a", one, 0), &leader("b", other, 33)).len(), 2);
         assert_eq!(keys(&leader("A", one, 1), ""), ["solana.wallets.A"]);
+        let pools = |log: &str| {
+            format!("[solana.pools.amm]\nprogram = \"{one}\"\nwatched = \"{other}\"\nlog = \"{log}\"\n")
+        };
+        assert!(read(&format!("{WHOLE}{}", pools("initialize"))).is_ok());
+        assert_eq!(keys(&pools(""), ""), ["solana.pools.amm.log"]);
     }
 
     #[test]

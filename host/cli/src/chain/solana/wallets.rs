@@ -1,4 +1,4 @@
-//! Wallets of others, as a feed of signals.
+//! Wallets of others and new pools, as a feed of signals.
 
 use std::sync::Arc;
 
@@ -8,8 +8,9 @@ use bulkhead_solana::rpc::Endpoints;
 use bulkhead_solana::settings::Finality;
 use bulkhead_solana::wallets::book::TrackedWallet;
 use bulkhead_solana::wallets::feed::{WalletFeed, WatchStartError};
+use bulkhead_solana::wallets::new_pools::PoolProgram;
 use bulkhead_solana::wallets::pushes::PushSettings;
-use bulkhead_solana::wallets::settings::{WatchName, WatchSettings};
+use bulkhead_solana::wallets::settings::{NEW_POOL_SIGNAL, WatchName, WatchSettings};
 use bulkhead_store::clock::now;
 use bulkhead_store::database::{Database, Options};
 use bulkhead_store::wallets::{FIRST_REPUTATION, TrackedWalletRow};
@@ -35,14 +36,14 @@ pub(crate) struct WalletFollower {
 }
 
 impl WalletFollower {
-    /// `None` when no wallet is to be watched.
+    /// `None` when nothing is to be watched.
     pub(crate) fn open(
         host: &ChainHost,
         configuration: &Configuration,
         data: Arc<MarketData>,
     ) -> Result<Option<Self>> {
         let Some(solana) = &configuration.solana else { return Ok(None) };
-        if solana.wallets.is_empty() {
+        if solana.wallets.is_empty() && solana.pools.is_empty() {
             return Ok(None);
         }
         let endpoints = Arc::new(Endpoints::new(solana.genesis_hash(), &settings::endpoints(solana)?)?);
@@ -94,6 +95,7 @@ fn signals(solana: &Solana) -> Vec<String> {
                 .map(|name| name.signal())
                 .unwrap_or_default()
         })
+        .chain([NEW_POOL_SIGNAL.to_owned()])
         .collect()
 }
 
@@ -131,6 +133,7 @@ fn track(database: &mut Database, solana: &Solana) -> Result<()> {
 fn watch_settings(solana: &Solana) -> Result<WatchSettings> {
     let markets = settings::watched(solana)?.into_iter().map(|watched| watched.market).collect();
     let mut watch = WatchSettings::new(markets);
+    watch.pools = programs(solana)?;
     watch.look_every = duration(solana.watch.look_every.0);
     watch.told_within = solana.watch.told_within.0;
     watch.told_at = match solana.watch.told_at {
@@ -146,4 +149,17 @@ fn pushes(solana: &Solana) -> Result<Vec<PushSettings>> {
         PushSettings::new(&url, duration(solana.timeout.0) * 6).context("solana.watch.pushes")
     };
     solana.watch.pushes.iter().map(push).collect()
+}
+
+fn programs(solana: &Solana) -> Result<Vec<PoolProgram>> {
+    let program = |(name, pools): (&String, &bulkhead_configuration::SolanaPools)| {
+        let address = |rest: &str, text| settings::address(&format!("solana.pools.{name}.{rest}"), text);
+        Ok(PoolProgram {
+            name: WatchName::new(name)?,
+            program: address("program", &pools.program)?,
+            watched: address("watched", &pools.watched)?,
+            log: pools.log.clone(),
+        })
+    };
+    solana.pools.iter().map(program).collect()
 }
