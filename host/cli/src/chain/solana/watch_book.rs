@@ -60,8 +60,8 @@ impl WatchBook for DatabaseBook {
         });
         Ok(Standing {
             cursor: cursor.transpose()?,
-            trades: trades.into_iter().map(trade).collect::<Result<_, _>>()?,
-            pools: pools.into_iter().map(pool).collect::<Result<_, _>>()?,
+            trades: trades.iter().map(trade).collect::<Result<_, _>>()?,
+            pools: pools.iter().map(pool).collect::<Result<_, _>>()?,
         })
     }
 
@@ -137,7 +137,7 @@ fn leg(mint: &str, amount: Decimal) -> Result<Leg, BookError> {
     Ok(Leg { mint: read("mint", mint)?, amount })
 }
 
-fn trade(row: LeaderTradeRow) -> Result<LeaderTrade, BookError> {
+fn trade(row: &LeaderTradeRow) -> Result<LeaderTrade, BookError> {
     Ok(LeaderTrade {
         signature: read("signature", &row.signature)?,
         slot: row.slot,
@@ -155,7 +155,7 @@ fn trade(row: LeaderTradeRow) -> Result<LeaderTrade, BookError> {
     })
 }
 
-fn pool(row: NewPoolRow) -> Result<NewPool, BookError> {
+fn pool(row: &NewPoolRow) -> Result<NewPool, BookError> {
     Ok(NewPool {
         program: WatchName::new(&row.program).map_err(failed)?,
         signature: read("signature", &row.signature)?,
