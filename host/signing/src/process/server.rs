@@ -69,7 +69,11 @@ pub struct Served {
 impl<S: EvmSigner + 'static> From<Vec<Arc<S>>> for Served {
     fn from(signers: Vec<Arc<S>>) -> Self {
         let evm = signers.into_iter().map(|signer| signer as Arc<dyn EvmSigner>).collect();
-        Self { evm, ..Self::default() }
+        Self {
+            evm,
+            #[cfg(feature = "solana")]
+            solana: Vec::new(),
+        }
     }
 }
 
