@@ -28,7 +28,7 @@ const MOST_ASKED: u32 = 60;
 impl<C: Cluster, J: Journal> Pursuit<C, J> {
     /// Ends an order of which nothing is out there.
     pub(super) async fn end(&self, end: End) -> Result<(), Left> {
-        let gas = self.costs().await?;
+        let gas = self.costs(None).await?;
         let order = self.terms.id.0;
         match end {
             End::Cancelled => {
@@ -62,7 +62,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
                 return Err(Left::Contradiction(format!("{id} failed, and now it is said that it did not")));
             }
         };
-        let gas = self.costs().await?;
+        let gas = self.costs(Some((id, &moved))).await?;
         tracing::warn!(order = self.terms.id.0, %id, reason, "failed on the chain");
         self.report(ReportedEvent::Rejected { reason: format!("failed on the chain: {reason}"), gas }).await
     }
@@ -83,7 +83,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         let traded = traded.map_err(|error| Left::Contradiction(format!("{id}: {error}")))?;
         let quantity = Quantity(from_units(traded.base, market.base.decimals));
         let value = Money(from_units(traded.quote, market.quote.decimals));
-        let fee = self.costs().await?;
+        let fee = self.costs(Some((id, &moved))).await?;
         tracing::info!(order = self.terms.id.0, %id, %quantity, %value, %fee, "executed");
         self.report(ReportedEvent::Settled { quantity, value, fee }).await
     }
@@ -101,14 +101,19 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         Err(Left::Contradiction(format!("{id} was final, and no node shows what it moved")))
     }
 
-    /// What all transactions of the order that landed have cost, in the account's currency.
-    async fn costs(&self) -> Result<Money, Left> {
+    /// What all transactions of the order that landed have cost, in the account's currency. One of them may have been read
+    /// already.
+    async fn costs(&self, read: Option<(&TransactionId, &Moved)>) -> Result<Money, Left> {
         let tips = self.desk.settings.tip_accounts();
         let mut lamports = 0_i128;
         for Attempt { transaction, landing } in self.attempts.as_slice() {
-            if matches!(landing, Landing::Succeeded(_) | Landing::Failed(_)) {
-                lamports += self.moved(&transaction.id).await?.costs(self.owner(), &tips);
+            if !matches!(landing, Landing::Succeeded(_) | Landing::Failed(_)) {
+                continue;
             }
+            lamports += match read {
+                Some((id, moved)) if *id == transaction.id => moved.costs(self.owner(), &tips),
+                _ => self.moved(&transaction.id).await?.costs(self.owner(), &tips),
+            };
         }
         // A closed account may give back more than the fee. Nobody is paid for trading.
         let lamports = u64::try_from(lamports.max(0)).unwrap_or(u64::MAX);
