@@ -5,19 +5,16 @@ mod tests;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
 use async_trait::async_trait;
 
+use crate::clock::{Clock, system_clock};
 use crate::error::SigningError;
 use crate::policy::{Policy, check};
 use crate::request::{SignedTransaction, SigningRequest};
 use crate::signer::EvmSigner;
 use crate::spending::{NotAdmitted, Spending, SpendingError};
-
-/// Seconds since 1970.
-type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Asks a signer only for what a policy allows, and counts it before it asks.
 ///
@@ -44,7 +41,7 @@ impl<S: EvmSigner> Guarded<S> {
     /// # Errors
     /// When what was asked before is not known, or another signer of the address is at work.
     pub fn new(signer: S, policy: Policy, spending: &Path) -> Result<Self, SpendingError> {
-        Self::new_at(signer, policy, spending, Arc::new(system_time))
+        Self::new_at(signer, policy, spending, system_clock())
     }
 
     fn new_at(signer: S, policy: Policy, spending: &Path, clock: Clock) -> Result<Self, SpendingError> {
@@ -103,9 +100,4 @@ impl<S: EvmSigner> EvmSigner for Guarded<S> {
             }
         }
     }
-}
-
-/// A clock before 1970 makes nothing recent; it counts as 1970.
-fn system_time() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }

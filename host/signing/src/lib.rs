@@ -8,6 +8,7 @@
 //! Where to start reading: [`EvmSigner`], which the executor of EVM chains uses; [`policy`], which says what a key may
 //! sign; [`keystore`] for what is on the disk.
 
+mod clock;
 mod error;
 mod guarded;
 pub mod import;

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use alloy_primitives::Address;
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use async_trait::async_trait;
 
+use crate::clock::{Clock, system_clock};
 use crate::error::SigningError;
 use crate::keystore::{KeyName, KeystoreError, Unlocked};
 use crate::memory::Locked;
@@ -16,9 +16,6 @@ use crate::policy::{Allowed, Policy, check};
 use crate::request::{SignedTransaction, SigningRequest};
 use crate::signer::EvmSigner;
 use crate::spending::{NotAdmitted, Spending, SpendingError};
-
-/// Seconds since 1970.
-type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Why a key of the keystore can't be signed with.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +69,7 @@ impl LocalSigner {
     /// # Errors
     /// When the key can't be opened, is for other chains, or another signer has it.
     pub fn open(unlocked: &Unlocked, name: &KeyName, spending: &Path) -> Result<Self, OpenSignerError> {
-        Self::open_at(unlocked, name, spending, Arc::new(system_time))
+        Self::open_at(unlocked, name, spending, system_clock())
     }
 
     pub(crate) fn open_at(
@@ -155,11 +152,6 @@ impl Inner {
         spending.admit(request, &allowed, now)?;
         Ok(allowed)
     }
-}
-
-/// A clock before 1970 makes nothing recent; it counts as 1970.
-fn system_time() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 #[cfg(test)]

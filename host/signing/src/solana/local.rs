@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bulkhead_solana::signer::{SignerError, SolanaSigner};
@@ -15,14 +14,12 @@ use super::judge::{Judged, judge};
 use super::refusal::SolanaRefusal;
 use super::request::SolanaRequest;
 use super::spending::{NotAdmitted, SolanaSpending};
+use crate::clock::{Clock, system_clock};
 use crate::keystore::{KeyName, Unlocked};
 use crate::local::OpenSignerError;
 use crate::memory::Locked;
 use crate::policy::Policy;
 use crate::spending::SpendingError;
-
-/// Seconds since 1970.
-type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// Why there is no signature.
 #[derive(Debug, thiserror::Error)]
@@ -65,7 +62,7 @@ impl SolanaLocalSigner {
     /// # Errors
     /// When the key can't be opened, is for other chains, or another signer has it.
     pub fn open(unlocked: &Unlocked, name: &KeyName, spending: &Path) -> Result<Self, OpenSignerError> {
-        Self::open_at(unlocked, name, spending, Arc::new(system_time))
+        Self::open_at(unlocked, name, spending, system_clock())
     }
 
     pub(super) fn open_at(
@@ -173,9 +170,4 @@ impl Inner {
             Err(NotAdmitted::Failed(error)) => Err(NotSigned::Failed(error)),
         }
     }
-}
-
-/// A clock before 1970 makes nothing recent; it counts as 1970.
-fn system_time() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use alloy_primitives::U256;
 use bulkhead_solana::settings::Token;
 use serde::{Deserialize, Serialize};
+use solana_address::Address;
 
 use crate::policy::Limit;
 use crate::policy::amount;
@@ -82,8 +83,7 @@ impl SolanaPolicy {
         let mints = self.tokens.iter().map(|token| ("token", &token.mint));
         let mut seen = BTreeSet::new();
         for (what, address) in routers.chain(tips).chain(mints) {
-            let bytes = bs58::decode(address).into_vec();
-            if bytes.is_ok_and(|bytes| bytes.len() != 32) || bs58::decode(address).into_vec().is_err() {
+            if address.parse::<Address>().is_err() {
                 fault(format!("{address} is no address of a {what}"));
             }
             if !seen.insert(address) {
