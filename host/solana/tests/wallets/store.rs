@@ -1,171 +1,21 @@
-//! A feed whose book is the store's database, as the host has it.
+//! A feed whose book is the host's own, in the store's database.
 
-use std::sync::{Arc, Mutex};
+/// As the host has it, which is a program and can't be linked to.
+#[path = "../../../cli/src/chain/solana/watch_book.rs"]
+mod watch_book;
 
 use bulkhead_core::time::Timestamp;
 use bulkhead_solana::programs::WRAPPED_SOL;
-use bulkhead_solana::wallets::book::{
-    BookError, Cursor, Progress, Standing, TrackedWallet, WatchBook, Watched,
-};
-use bulkhead_solana::wallets::new_pools::NewPool;
-use bulkhead_solana::wallets::recognition::Leg;
-use bulkhead_solana::wallets::settings::WatchName;
-use bulkhead_solana::wallets::trade::{Deal, LeaderTrade};
+use bulkhead_solana::wallets::book::TrackedWallet;
 use bulkhead_solana_chain::Fault;
 use bulkhead_solana_chain::chain::SOL;
 use bulkhead_store::database::{Database, DatabaseUrl, Options};
-use bulkhead_store::wallets::{
-    FIRST_REPUTATION, LeaderTradeRow, NewPoolRow, TrackedWalletRow, TradeStanding, WatchKey, WatchProgress,
-    WatchStanding,
-};
+use bulkhead_store::wallets::{FIRST_REPUTATION, TrackedWalletRow, TradeStanding};
 use rust_decimal::Decimal;
 use solana_signer::Signer as _;
 
+use self::watch_book::DatabaseBook;
 use crate::bed::Bed;
-
-#[derive(Clone)]
-struct StoreBook(Arc<Mutex<Database>>);
-
-impl StoreBook {
-    /// The store waits for its answers, on a thread that may.
-    async fn ask<T: Send + 'static, E: std::fmt::Display>(
-        &self,
-        work: impl FnOnce(&mut Database) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, BookError> {
-        let database = Arc::clone(&self.0);
-        let done = tokio::task::spawn_blocking(move || {
-            work(&mut database.lock().unwrap()).map_err(|error| BookError(error.to_string()))
-        });
-        done.await.unwrap()
-    }
-}
-
-impl WatchBook for StoreBook {
-    async fn wallets(&self) -> Result<Vec<TrackedWallet>, BookError> {
-        let rows = self.ask(Database::tracked_wallets).await?;
-        let wallet = |row: TrackedWalletRow| TrackedWallet {
-            name: WatchName::new(&row.name).unwrap(),
-            address: row.address.parse().unwrap(),
-        };
-        Ok(rows.into_iter().map(wallet).collect())
-    }
-
-    async fn standing(&self, watched: &Watched) -> Result<Standing, BookError> {
-        let key = key_of(watched);
-        let WatchStanding { cursor, trades, pools } =
-            self.ask(move |database| database.watch_standing(&key)).await?;
-        Ok(Standing {
-            cursor: cursor.map(|(slot, signature)| Cursor {
-                slot,
-                signature: signature.map(|signature| signature.parse().unwrap()),
-            }),
-            trades: trades.iter().map(trade).collect(),
-            pools: pools.iter().map(pool).collect(),
-        })
-    }
-
-    async fn record(&self, progress: Vec<Progress>) -> Result<(), BookError> {
-        let rows: Vec<WatchProgress> = progress.into_iter().map(written).collect();
-        self.ask(move |database| database.record_watch(&rows)).await
-    }
-}
-
-fn key_of(watched: &Watched) -> WatchKey {
-    match watched {
-        Watched::Wallet(address) => WatchKey::Wallet(address.to_string()),
-        Watched::Pools(name) => WatchKey::Pools(name.to_string()),
-    }
-}
-
-fn standing_of(is_final: bool) -> TradeStanding {
-    if is_final { TradeStanding::Final } else { TradeStanding::Confirmed }
-}
-
-fn written(progress: Progress) -> WatchProgress {
-    let Progress { watched, cursor, trades, pools, finals, undone } = progress;
-    let texts = |signatures: Vec<solana_signature::Signature>| {
-        signatures.iter().map(ToString::to_string).collect::<Vec<_>>()
-    };
-    let wallet = match &watched {
-        Watched::Wallet(address) => address.to_string(),
-        Watched::Pools(_) => String::new(),
-    };
-    let trade = |trade: LeaderTrade| LeaderTradeRow {
-        wallet: wallet.clone(),
-        signature: trade.signature.to_string(),
-        slot: trade.slot,
-        ordinal: trade.ordinal,
-        time: trade.time.map(Timestamp::from_seconds),
-        standing: standing_of(trade.is_final),
-        instrument: trade.deal.instrument,
-        side: trade.deal.side,
-        given_mint: trade.deal.given.mint.to_string(),
-        given: trade.deal.given.amount,
-        got_mint: trade.deal.got.mint.to_string(),
-        got: trade.deal.got.amount,
-        price: trade.deal.price,
-        told: trade.told,
-    };
-    let pool = |pool: NewPool| NewPoolRow {
-        program: pool.program.to_string(),
-        signature: pool.signature.to_string(),
-        owner: pool.owner.to_string(),
-        slot: pool.slot,
-        time: pool.time.map(Timestamp::from_seconds),
-        standing: standing_of(pool.is_final),
-        instrument: pool.instrument,
-        one_mint: pool.one.mint.to_string(),
-        one: pool.one.amount,
-        other_mint: pool.other.mint.to_string(),
-        other: pool.other.amount,
-        told: pool.told,
-    };
-    WatchProgress {
-        watched: key_of(&watched),
-        cursor: cursor.map(|cursor| (cursor.slot, cursor.signature.map(|it| it.to_string()))),
-        trades: trades.into_iter().map(trade).collect(),
-        pools: pools.into_iter().map(pool).collect(),
-        finals: texts(finals),
-        undone: texts(undone),
-    }
-}
-
-fn leg(mint: &str, amount: Decimal) -> Leg {
-    Leg { mint: mint.parse().unwrap(), amount }
-}
-
-fn trade(row: &LeaderTradeRow) -> LeaderTrade {
-    LeaderTrade {
-        signature: row.signature.parse().unwrap(),
-        slot: row.slot,
-        ordinal: row.ordinal,
-        time: row.time.map(Timestamp::seconds),
-        is_final: row.standing == TradeStanding::Final,
-        deal: Deal {
-            given: leg(&row.given_mint, row.given),
-            got: leg(&row.got_mint, row.got),
-            instrument: row.instrument,
-            side: row.side,
-            price: row.price,
-        },
-        told: row.told,
-    }
-}
-
-fn pool(row: &NewPoolRow) -> NewPool {
-    NewPool {
-        program: WatchName::new(&row.program).unwrap(),
-        signature: row.signature.parse().unwrap(),
-        slot: row.slot,
-        time: row.time.map(Timestamp::seconds),
-        owner: row.owner.parse().unwrap(),
-        one: leg(&row.one_mint, row.one),
-        other: leg(&row.other_mint, row.other),
-        instrument: row.instrument,
-        is_final: row.standing == TradeStanding::Final,
-        told: row.told,
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn watching_goes_on_from_the_database_after_a_restart() {
@@ -175,13 +25,13 @@ async fn watching_goes_on_from_the_database_after_a_restart() {
     let url = DatabaseUrl::file(folder.path().join("bulkhead.db"));
     let wallets = bed.book.written().wallets.clone();
     let open = async || {
-        let url = url.clone();
+        let (url, wallets) = (url.clone(), wallets.clone());
         let opened = move || Database::open(&url, Options::writer().migrating()).unwrap();
-        StoreBook(Arc::new(Mutex::new(tokio::task::spawn_blocking(opened).await.unwrap())))
+        DatabaseBook::new(tokio::task::spawn_blocking(opened).await.unwrap(), wallets)
     };
-    let close = async |book: StoreBook| tokio::task::spawn_blocking(move || drop(book)).await.unwrap();
+    let close = async |book: DatabaseBook| tokio::task::spawn_blocking(move || drop(book)).await.unwrap();
     let book = open().await;
-    for TrackedWallet { name, address } in wallets {
+    for TrackedWallet { name, address } in wallets.clone() {
         let row = TrackedWalletRow {
             address: address.to_string(),
             name: name.to_string(),

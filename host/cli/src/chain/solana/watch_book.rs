@@ -29,7 +29,7 @@ impl DatabaseBook {
     }
 
     /// The database waits for its answers, on a thread that may.
-    async fn ask<T: Send + 'static, E: std::fmt::Display>(
+    pub(super) async fn ask<T: Send + 'static, E: std::fmt::Display>(
         &self,
         work: impl FnOnce(&mut Database) -> Result<T, E> + Send + 'static,
     ) -> Result<T, BookError> {
