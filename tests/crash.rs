@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use support::host::PATIENCE;
+use support::random::Random;
 use support::{bulkhead, json, random_bars, strategies, write_csv};
 
 /// Kills in an ordinary test run.
@@ -201,15 +202,5 @@ fn check_orders(account: &Account) {
     }
     for order in &orders {
         assert_eq!(filled.get(&order.id).copied().unwrap_or_default(), order.filled, "{order:?}");
-    }
-}
-
-/// Moments to kill at; the same for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
     }
 }

@@ -64,7 +64,8 @@ mod on_a_chain {
     use bulkhead_evm_chain::market::LocalMarket;
 
     use super::*;
-    use crate::support::chain_place::{PASSPHRASE, Place};
+    use crate::support::chain_place::Place;
+    use crate::support::outside_account::PASSPHRASE;
 
     fn looked_at(place: &Place, more: &[&str]) -> (Option<i32>, Value) {
         let passphrase = ["--passphrase-file", "passphrase"];

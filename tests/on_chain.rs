@@ -11,9 +11,11 @@ use bulkhead_evm_chain::Deployed;
 use bulkhead_evm_chain::market::{LocalMarket, TRADER_DOLLARS};
 use rust_decimal::Decimal;
 use serde_json::Value;
-use support::chain_place::{CASH, PASSPHRASE, Place, example};
+use support::chain_place::{Place, example};
 use support::client::viewer;
 use support::host::{Host, PATIENCE};
+use support::outside_account::{CASH, PASSPHRASE};
+use support::random::Random;
 use support::{bulkhead, json};
 
 #[test]
@@ -132,16 +134,6 @@ fn a_host_that_is_killed_again_and_again_trades_each_order_once() {
     assert_eq!(place.coins(), place.held());
     let replayed = json(place.path(), &["replay", "--json"]);
     assert_eq!(replayed["agrees"], true, "{replayed}");
-}
-
-/// Moments to kill at; the same for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
 }
 
 /// Prices of the chain, and nothing is sent there.

@@ -14,7 +14,9 @@ use serde_json::Value;
 use solana_signer::Signer as _;
 use support::client::viewer;
 use support::host::{Host, PATIENCE};
-use support::solana_place::{CASH, PASSPHRASE, Place, example};
+use support::outside_account::{CASH, PASSPHRASE};
+use support::random::Random;
+use support::solana_place::{Place, example};
 use support::{bulkhead, json, succeed};
 
 #[test]
@@ -148,16 +150,6 @@ fn a_host_that_is_killed_again_and_again_trades_each_order_once() {
     assert!(paid >= Decimal::ZERO && paid < Decimal::new(1, 1), "{paid} SOL were paid besides");
     let replayed = json(place.path(), &["replay", "--json"]);
     assert_eq!(replayed["agrees"], true, "{replayed}");
-}
-
-/// Moments to kill at; the same for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % limit
-    }
 }
 
 /// What the cluster's servers and the aggregator do meanwhile is of no matter to an order that is on its way.

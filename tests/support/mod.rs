@@ -7,6 +7,9 @@ pub(crate) mod bomb;
 pub(crate) mod chain_place;
 pub(crate) mod client;
 pub(crate) mod host;
+#[cfg(feature = "evm")]
+pub(crate) mod outside_account;
+pub(crate) mod random;
 pub(crate) mod raw;
 pub(crate) mod receiver;
 #[cfg(target_os = "linux")]
