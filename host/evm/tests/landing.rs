@@ -127,6 +127,19 @@ async fn a_market_order_that_gets_into_no_block_in_time_is_taken_back() {
     account.books_equal_the_chain().await;
 }
 
+/// An order's time is that since it was made, also where the host was down meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_market_order_whose_time_ran_out_while_the_host_was_down_is_not_begun() {
+    let mut account = Account::start(Options::default()).await;
+    account.settings.market_order_timeout = Duration::from_millis(400);
+    let order = account.order(Side::Buy, "5");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    account.begin().await;
+    account.all_ended().await;
+    assert!(account.told().last().unwrap().starts_with("expired"), "{order:?}: {:?}", account.told());
+    assert_eq!((account.nonce().await, account.held()), (0, Decimal::ZERO));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_spike_of_gas_above_the_cap_is_not_paid() {
     let mut account = Account::start(by_hand()).await;

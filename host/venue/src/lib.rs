@@ -11,6 +11,8 @@ pub mod executor;
 /// The account's journal, as executors write to it.
 pub mod journal;
 
+pub mod order_age;
+
 /// One order on its way.
 pub mod pursuit;
 
@@ -21,5 +23,6 @@ pub mod under_way;
 
 pub use self::executor::ChainExecutor;
 pub use self::journal::{Journal, JournalError};
+pub use self::order_age::OrderAge;
 pub use self::pursuit::{Left, Pursuit, Ticket};
 pub use self::under_way::OrdersUnderWay;

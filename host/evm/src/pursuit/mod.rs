@@ -33,7 +33,7 @@ use bulkhead_core::venue::stage::{
 };
 use bulkhead_core::venue::{ReportedEvent, VenueNews};
 use bulkhead_signing::EvmSigner;
-use bulkhead_venue::{Journal, Left, Ticket};
+use bulkhead_venue::{Journal, Left, OrderAge, Ticket};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -77,8 +77,7 @@ pub(crate) struct Pursuit<C, J> {
     budget: Money,
     attempts: Attempts,
     cancel: watch::Receiver<bool>,
-    /// When it was taken up.
-    begun: Instant,
+    age: OrderAge,
     /// Trades that were given up because they could not land.
     given_up: u32,
     /// What it takes of an allowance, while its trade is in no block.
@@ -136,14 +135,14 @@ impl<C: Chain, J: Journal> bulkhead_venue::Pursuit for Pursuit<C, J> {
 impl<C: Chain, J: Journal> Pursuit<C, J> {
     pub(crate) fn new(desk: Arc<Desk<C, J>>, ticket: Ticket, cancel: watch::Receiver<bool>) -> Self {
         let Ticket { terms, budget, attempts, cancel_asked: _ } = ticket;
-        let begun = Instant::now();
+        let age = OrderAge::of(&terms);
         Self {
             desk,
             terms,
             budget,
             attempts,
             cancel,
-            begun,
+            age,
             given_up: 0,
             claimed: None,
             not_taken: None,
@@ -223,10 +222,10 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         *self.cancel.borrow()
     }
 
-    /// Whether a market order has had its time.
+    /// Whether a market order has had its time, counted from when it passed the gate.
     fn timed_out(&self) -> bool {
         let market = self.terms.pricing == bulkhead_core::order::Pricing::Market;
-        market && self.begun.elapsed() >= self.desk.settings.market_order_timeout
+        market && self.age.now() >= self.desk.settings.market_order_timeout
     }
 
     /// Waits, or until somebody wants the order back.

@@ -146,7 +146,8 @@ pub(crate) struct TestJournal {
 impl Books {
     pub(crate) fn step(&mut self, kind: InputKind) -> Vec<Output> {
         let mut outputs = Vec::new();
-        self.engine.step(&Input { time: self.engine.now(), kind }, &mut outputs);
+        let time = self.engine.now().max(now());
+        self.engine.step(&Input { time, kind }, &mut outputs);
         for output in &outputs {
             match output {
                 Output::VenueRequested { order, request } => self.requests.push((*order, request.clone())),
@@ -243,6 +244,11 @@ pub(crate) fn decimal(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap())
+}
+
 pub(crate) fn token(symbol: &str, address: Address, decimals: u8) -> Token {
     Token { symbol: symbol.to_owned(), address, decimals, native: false }
 }
@@ -322,7 +328,7 @@ impl Account {
     }
 
     pub(crate) fn price(&mut self, price: f64) {
-        let time = Timestamp::from_seconds(1);
+        let time = now();
         let quote = Quote {
             instrument: X,
             time,

@@ -21,15 +21,14 @@ mod trade;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::money::Money;
 use bulkhead_core::order::OrderTerms;
-use bulkhead_core::time::Timestamp;
 use bulkhead_core::venue::stage::{Attempt, Attempts, Landing, Stage, TransactionId};
 use bulkhead_core::venue::{ReportedEvent, VenueNews};
-use bulkhead_venue::{Journal, Left, Ticket};
+use bulkhead_venue::{Journal, Left, OrderAge, Ticket};
 use rust_decimal::Decimal;
 use solana_address::Address;
 use solana_signature::Signature;
@@ -78,9 +77,7 @@ pub(crate) struct Pursuit<C, J> {
     budget: Money,
     attempts: Attempts,
     cancel: watch::Receiver<bool>,
-    /// When it was taken up, and how old it was then: it may have waited for a host that was down.
-    begun: Instant,
-    age_when_begun: Duration,
+    age: OrderAge,
     /// Trades that were given up because they could not land.
     given_up: u32,
     /// Why the last transaction is not sent again: everybody who tried it said that it fails.
@@ -125,12 +122,11 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
         let Ticket { terms, budget, attempts, cancel_asked: _ } = ticket;
         Self {
             desk,
-            age_when_begun: age(terms.created, SystemTime::now()),
+            age: OrderAge::of(&terms),
             terms,
             budget,
             attempts,
             cancel,
-            begun: Instant::now(),
             given_up: 0,
             withheld: None,
             sent: None,
@@ -188,8 +184,7 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
     /// Whether a market order has had its time, counted from when it passed the gate.
     fn timed_out(&self) -> bool {
         let market = self.terms.pricing == bulkhead_core::order::Pricing::Market;
-        let age = self.age_when_begun.saturating_add(self.begun.elapsed());
-        market && age >= self.desk.settings.market_order_timeout
+        market && self.age.now() >= self.desk.settings.market_order_timeout
     }
 
     /// Waits, or until somebody wants the order back.
@@ -229,22 +224,4 @@ impl<C: Cluster, J: Journal> Pursuit<C, J> {
 
 fn signature_of(id: &TransactionId) -> Result<Signature, Left> {
     id.0.parse().map_err(|_| Left::Contradiction(format!("{id} is no signature")))
-}
-
-/// How long ago something was; nothing for what is still to come, as the clock was set back meanwhile.
-fn age(created: Timestamp, now: SystemTime) -> Duration {
-    let created = Duration::from_nanos(u64::try_from(created.nanos()).unwrap_or_default());
-    now.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(created)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_order_is_as_old_as_its_passing_of_the_gate() {
-        let now = UNIX_EPOCH + Duration::from_secs(1_790_000_000);
-        assert_eq!(age(Timestamp::from_seconds(1_789_999_970), now), Duration::from_secs(30));
-        assert_eq!(age(Timestamp::from_seconds(1_790_000_030), now), Duration::ZERO);
-    }
 }
