@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
+use serde::Deserialize;
 
 use crate::pools::round_trip::{RoundTrip, RoundTripError, Verdict};
 
@@ -46,6 +47,18 @@ pub enum ChainError {
     /// An answer makes no sense.
     #[error("the answer makes no sense: {0}")]
     Malformed(String),
+}
+
+/// What the chain wrote down of a transaction in a block.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Receipt {
+    /// As on every chain.
+    #[serde(flatten)]
+    pub transaction: TransactionReceipt,
+    /// What a rollup took besides gas for writing the transaction down on the chain below it, in wei. Those like Optimism say
+    /// so; those like Arbitrum count it as gas, and other chains have none.
+    #[serde(rename = "l1Fee", default)]
+    pub data_fee: Option<U256>,
 }
 
 /// What became of a transaction that was sent.
@@ -103,6 +116,13 @@ pub trait Chain: Send + Sync + 'static {
         at: At,
     ) -> impl Future<Output = Result<Bytes, ChainError>> + Send;
 
+    /// Tries a call on the newest state at every server that can be asked, and changes nothing. The answers of those that
+    /// have one: which differ where one is a block ahead of another, or lies.
+    fn call_everywhere(
+        &self,
+        request: TransactionRequest,
+    ) -> impl Future<Output = Result<Vec<Bytes>, ChainError>> + Send;
+
     /// How much gas a transaction would use.
     fn estimate_gas(
         &self,
@@ -116,10 +136,7 @@ pub trait Chain: Send + Sync + 'static {
     fn nonce_everywhere(&self, of: Address) -> impl Future<Output = Result<u64, ChainError>> + Send;
 
     /// What became of a transaction that is in a block.
-    fn receipt(
-        &self,
-        hash: B256,
-    ) -> impl Future<Output = Result<Option<TransactionReceipt>, ChainError>> + Send;
+    fn receipt(&self, hash: B256) -> impl Future<Output = Result<Option<Receipt>, ChainError>> + Send;
 
     /// Whether the nodes know a transaction, in a block or not.
     fn knows(&self, hash: B256) -> impl Future<Output = Result<bool, ChainError>> + Send;
@@ -156,6 +173,10 @@ impl<C: Chain> Chain for Arc<C> {
         (**self).call(request, at).await
     }
 
+    async fn call_everywhere(&self, request: TransactionRequest) -> Result<Vec<Bytes>, ChainError> {
+        (**self).call_everywhere(request).await
+    }
+
     async fn estimate_gas(&self, request: TransactionRequest) -> Result<u64, ChainError> {
         (**self).estimate_gas(request).await
     }
@@ -168,7 +189,7 @@ impl<C: Chain> Chain for Arc<C> {
         (**self).nonce_everywhere(of).await
     }
 
-    async fn receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, ChainError> {
+    async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, ChainError> {
         (**self).receipt(hash).await
     }
 

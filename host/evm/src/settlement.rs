@@ -5,6 +5,7 @@ use alloy::rpc::types::{Log, TransactionReceipt};
 use alloy::sol_types::SolEvent as _;
 use bulkhead_core::order::Side;
 
+use crate::chain::Receipt;
 use crate::contracts::{Erc20, WrappedNative};
 use crate::settings::{Market, Token};
 
@@ -106,8 +107,10 @@ fn wrapped(logs: &[Log], token: &Token, router: Address) -> (U256, U256) {
     sums
 }
 
-/// What a transaction in a block cost, in wei.
+/// What a transaction in a block cost its sender besides what it moved, in wei.
 #[must_use]
-pub fn gas_paid(receipt: &TransactionReceipt) -> U256 {
-    U256::from(receipt.gas_used).saturating_mul(U256::from(receipt.effective_gas_price))
+pub fn cost(receipt: &Receipt) -> U256 {
+    let Receipt { transaction, data_fee } = receipt;
+    let gas = U256::from(transaction.gas_used).saturating_mul(U256::from(transaction.effective_gas_price));
+    gas.saturating_add(data_fee.unwrap_or_default())
 }

@@ -6,7 +6,10 @@ mod support;
 
 use std::time::Duration;
 
+use alloy::primitives::{Bytes, U256};
+use alloy::sol_types::SolCall as _;
 use bulkhead_core::order::Side;
+use bulkhead_evm::contracts::{Erc20, RouterV2};
 use bulkhead_evm::executor::StartError;
 use bulkhead_evm_chain::{Fault, Faulty, Options};
 use rust_decimal::Decimal;
@@ -152,6 +155,41 @@ async fn a_receipt_that_is_not_the_same_everywhere_halts_the_account() {
     faulty.recover();
     account.all_ended().await;
     assert_eq!(account.held(), Decimal::from(5), "{:?}", account.told());
+    account.books_equal_the_chain().await;
+}
+
+/// What a server says that a purchase of 5 costs is held against what the others say: it decides the most that is paid.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_price_that_one_server_makes_up_is_not_traded_at() {
+    let (mut account, faulty) = behind().await;
+    account.urls.insert(0, account.chain.url().to_owned());
+    account.settings.market_order_timeout = Duration::from_millis(500);
+    let deployed = account.chain.deployed().clone();
+    let (plain, dollar, router) = (deployed.tokens.plain, deployed.tokens.dollar, deployed.v2_router);
+    let ask = RouterV2::getAmountsInCall { amountOut: units(5, 18), path: vec![dollar, plain] };
+    let price = account.chain.call(account.key.address(), router, &ask).await.unwrap()[0];
+    let claim = |percent: u64| {
+        let amounts = vec![price * U256::from(percent) / U256::from(100), units(5, 18)];
+        let answer = RouterV2::getAmountsInCall::abi_encode_returns(&amounts);
+        faulty.recover();
+        faulty.fail_always("eth_call", Fault::Lie(json!(Bytes::from(answer))));
+    };
+    account.begin().await;
+    for percent in [80, 120] {
+        claim(percent);
+        account.order(Side::Buy, "5");
+        account.all_ended().await;
+        assert!(account.told().last().unwrap().starts_with("expired"), "{:?}", account.told());
+        assert_eq!((account.nonce().await, account.held()), (0, Decimal::ZERO), "nothing was sent");
+    }
+    // As one does that is a block behind. Approved is the most that is paid: that of the better price.
+    claim(101);
+    account.order(Side::Buy, "5");
+    account.all_ended().await;
+    assert_eq!(account.held(), Decimal::from(5), "{:?}", account.told());
+    let left = Erc20::allowanceCall { owner: account.key.address(), spender: router };
+    let left = account.chain.call(account.key.address(), dollar, &left).await.unwrap();
+    assert!(left <= price / U256::from(200) + U256::from(1), "{left} of {price}");
     account.books_equal_the_chain().await;
 }
 

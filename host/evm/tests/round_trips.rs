@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256};
-use bulkhead_evm::pools::round_trip::{Market, RoundTrip, RoundTripError, Verdict};
+use bulkhead_evm::pools::round_trip::{RoundTrip, RoundTripError, Verdict};
 use bulkhead_evm::rpc::{EndpointSettings, Endpoints};
+use bulkhead_evm::settings::Route;
 use bulkhead_evm_chain::account::deployer;
 use bulkhead_evm_chain::contracts::Token;
 use bulkhead_evm_chain::{Chain, Fault, Faulty};
@@ -28,14 +29,14 @@ async fn with_ether(chain: &Chain, token: Address) -> RoundTrip {
 }
 
 fn trip(chain: &Chain, token: Address) -> RoundTrip {
-    let deployed = chain.deployed();
-    RoundTrip {
-        market: Market::V2 { router: deployed.v2_router },
-        token,
-        quote: deployed.weth,
-        wrapped_native: deployed.weth,
-        amount: units(1, 17),
-    }
+    over(chain, &[chain.deployed().weth, token])
+}
+
+/// At the router like Uniswap V2's.
+fn over(chain: &Chain, path: &[Address]) -> RoundTrip {
+    let (router, wrapped_native) = (chain.deployed().v2_router, chain.deployed().weth);
+    let route = Route::V2 { router, path: path.to_vec() };
+    RoundTrip { route, wrapped_native, amount: units(1, 17) }
 }
 
 /// Both ways of trying must come to the same, that of nodes with `eth_simulateV1` and that of the others.
@@ -103,12 +104,12 @@ async fn it_can_be_paid_with_any_token_that_keeps_its_balances_as_most_do() {
     let tokens = chain.deployed().tokens.clone();
     for quote in [tokens.dollar, tokens.silent] {
         chain.add_v2_pool(quote, units(10_000, 6), tokens.plain, units(1_000, 18)).await;
-        let trip = RoundTrip { quote, amount: units(100, 6), ..trip(&chain, tokens.plain) };
+        let trip = RoundTrip { amount: units(100, 6), ..over(&chain, &[quote, tokens.plain]) };
         assert_eq!(verdict(&chain, &trip).await, Verdict::Sellable { buy_tax_bps: 0, sell_tax_bps: 0 });
     }
     // A contract that keeps no balances at all.
     let quote = chain.deployed().v2_factory;
-    let unknown = RoundTrip { quote, ..trip(&chain, tokens.plain) };
+    let unknown = over(&chain, &[quote, tokens.plain]);
     assert_eq!(unknown.run(&endpoints(chain.url())).await, Err(RoundTripError::NoFunds { quote }));
     let nothing = RoundTrip { amount: U256::ZERO, ..trip(&chain, tokens.plain) };
     assert_eq!(nothing.run(&endpoints(chain.url())).await, Err(RoundTripError::NoAmount));
@@ -118,13 +119,36 @@ async fn it_can_be_paid_with_any_token_that_keeps_its_balances_as_most_do() {
 async fn v3_pools_are_tried_as_well() {
     let chain = Chain::start().await;
     let (deployed, tokens) = (chain.deployed().clone(), chain.deployed().tokens.clone());
-    let market = Market::V3 { router: deployed.v3_router, quoter: deployed.v3_quoter, fee: 3_000 };
     for (token, good) in [(tokens.plain, true), (tokens.honeypot, false), (tokens.fee, false)] {
         chain.add_v3_pool(deployed.weth, units(10, 18), token, units(1_000, 18), 3_000).await;
-        let verdict = verdict(&chain, &RoundTrip { market, ..trip(&chain, token) }).await;
+        let (router, quoter) = (deployed.v3_router, deployed.v3_quoter);
+        let route = Route::V3 { router, quoter, path: vec![deployed.weth, token], fees: vec![3_000] };
+        let verdict = verdict(&chain, &RoundTrip { route, ..trip(&chain, token) }).await;
         assert_eq!(verdict.is_within(0), good, "{verdict:?}");
         // A pool like V3's takes no token that keeps a part of what it is paid.
         assert_eq!(matches!(verdict, Verdict::NotSellable { .. }), !good, "{verdict:?}");
+    }
+}
+
+/// Dollars for wrapped ether for the token, and back.
+#[tokio::test]
+async fn a_way_over_several_pools_is_gone_there_and_back() {
+    let chain = Chain::start().await;
+    let (deployed, tokens) = (chain.deployed().clone(), chain.deployed().tokens.clone());
+    let (dollar, weth) = (tokens.dollar, deployed.weth);
+    chain.add_v2_pool(dollar, units(20_000, 6), weth, units(10, 18)).await;
+    chain.add_v3_pool(dollar, units(20_000, 6), weth, units(10, 18), 500).await;
+    for (token, good) in [(tokens.plain, true), (tokens.honeypot, false), (tokens.fee, false)] {
+        chain.add_v2_pool(weth, units(10, 18), token, units(1_000, 18)).await;
+        chain.add_v3_pool(weth, units(10, 18), token, units(1_000, 18), 3_000).await;
+        let path = vec![dollar, weth, token];
+        let v2 = RoundTrip { amount: units(100, 6), ..over(&chain, &path) };
+        let found = verdict(&chain, &v2).await;
+        assert_eq!(found.is_within(0), good, "{found:?}");
+        let (router, quoter) = (deployed.v3_router, deployed.v3_quoter);
+        let v3 = RoundTrip { route: Route::V3 { router, quoter, path, fees: vec![500, 3_000] }, ..v2 };
+        let found = verdict(&chain, &v3).await;
+        assert_eq!(found.is_within(0), good, "{found:?}");
     }
 }
 

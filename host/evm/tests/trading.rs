@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use bulkhead_core::order::Side;
 use bulkhead_evm::settings::{GasValue, Market, Route, Token, TransferFees};
-use bulkhead_evm_chain::{Chain, Options};
+use bulkhead_evm_chain::{Chain, Fault, Faulty, Options};
 use rust_decimal::Decimal;
+use serde_json::json;
 use support::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,6 +33,31 @@ async fn a_purchase_and_a_sale_at_a_v2_router() {
     assert!(fees > Decimal::ZERO && cash < Decimal::from(10_000), "{cash} {fees}");
     assert_eq!(account.nonce().await, 4, "each trade had one exact approval");
     assert_eq!(account.halted(), None);
+}
+
+/// Rollups take something for what a transaction costs them on the chain below, and say so in its receipt.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_rollup_takes_for_data_is_booked() {
+    let paid = async |data: Option<&str>| {
+        let mut account = Account::start(Options::default()).await;
+        let front = Faulty::before(account.chain.url()).await;
+        if let Some(fee) = data {
+            let change = Fault::Change(vec![("l1Fee".to_owned(), json!(fee))]);
+            front.fail_always("eth_getTransactionReceipt", change);
+        }
+        account.urls = vec![front.url().to_owned()];
+        account.begin().await;
+        account.order(Side::Buy, "5");
+        account.all_ended().await;
+        account.books_equal_the_chain().await;
+        account.cash_and_fees().1
+    };
+    let gas = paid(None).await;
+    // A thousandth of a unit of native currency, worth 2,000, for each of two transactions.
+    let whole = paid(Some("0x38d7ea4c68000")).await;
+    let data = whole - gas;
+    // Gas itself is not the same in every block.
+    assert!(data > Decimal::new(35, 1) && data < Decimal::new(45, 1), "{gas} {whole}");
 }
 
 /// PLAIN for DOLLAR over wrapped native currency, at V3.
@@ -336,14 +362,21 @@ async fn a_token_that_can_not_be_sold_is_not_bought() {
         transfer_fees: TransferFees::Refused,
     };
     let gas = GasValue::Route(Route::V2 { router, path: vec![dollar, weth] });
-    let mut account = Account::trading(chain, market, gas, 10_000).await;
-    account.settings.resale_known_for = Some(Duration::from_secs(600));
-    account.begin().await;
-    account.order(Side::Buy, "1");
-    account.all_ended().await;
-    let told = account.told();
-    assert!(told.last().unwrap().contains("HONEY could not be sold again"), "{told:?}");
-    assert_eq!(account.nonce().await, 0, "nothing was sent");
+    chain.add_v2_pool(honeypot, units(10_000, 18), weth, units(500, 18)).await;
+    // Also over two pools.
+    for path in [vec![dollar, honeypot], vec![dollar, weth, honeypot]] {
+        let mut market = market.clone();
+        market.routes = vec![Route::V2 { router, path }];
+        let chain = Chain::attach(chain.url(), deployed.clone());
+        let mut account = Account::trading(chain, market, gas.clone(), 10_000).await;
+        account.settings.resale_known_for = Some(Duration::from_secs(600));
+        account.begin().await;
+        account.order(Side::Buy, "1");
+        account.all_ended().await;
+        let told = account.told();
+        assert!(told.last().unwrap().contains("HONEY could not be sold again"), "{told:?}");
+        assert_eq!(account.nonce().await, 0, "nothing was sent");
+    }
 
     let mut account = Account::start(Options::default()).await;
     account.settings.resale_known_for = Some(Duration::from_secs(600));

@@ -5,54 +5,26 @@
 //! is a reason not to buy.
 
 use alloy::eips::{BlockId, BlockNumberOrTag};
-use alloy::primitives::aliases::U24;
 use alloy::primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy::rpc::types::state::{AccountOverride, StateOverride};
 use alloy::sol_types::SolCall;
+
+use bulkhead_core::order::Side;
 
 use super::token_balance;
 use super::trial::{self, Call, Outcome, call};
 use crate::chain::ChainError;
 use crate::contracts::{Erc20, QuoterV3, RouterV2, RouterV3, WrappedNative};
 use crate::revert;
+use crate::route::{directed, v3};
 use crate::rpc::Endpoints;
-
-/// Where it is bought and sold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Market {
-    /// At a router like Uniswap V2's.
-    V2 {
-        /// The router.
-        router: Address,
-    },
-    /// At a router like Uniswap V3's.
-    V3 {
-        /// The router.
-        router: Address,
-        /// Who tells what a swap would bring.
-        quoter: Address,
-        /// The fee of the pool, in millionths.
-        fee: u32,
-    },
-}
-
-impl Market {
-    const fn router(&self) -> Address {
-        match self {
-            Self::V2 { router } | Self::V3 { router, .. } => *router,
-        }
-    }
-}
+use crate::settings::Route;
 
 /// What is tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoundTrip {
-    /// Where.
-    pub market: Market,
-    /// The token that may be bad.
-    pub token: Address,
-    /// The one that it is paid with.
-    pub quote: Address,
+    /// The way there, from the token that it is paid with to the one that may be bad. It is gone back in the end.
+    pub route: Route,
     /// The contract that wraps the chain's native currency.
     pub wrapped_native: Address,
     /// How much is paid, in the smallest unit. As much as would be traded: some tokens have rules for amounts.
@@ -114,6 +86,9 @@ pub enum RoundTripError {
         /// The token to pay with.
         quote: Address,
     },
+    /// A way has two ends.
+    #[error("the way of the trial has fewer than two tokens")]
+    NoWay,
     /// A trial with nothing says nothing.
     #[error("the amount to try is 0")]
     NoAmount,
@@ -129,19 +104,21 @@ impl RoundTrip {
         if self.amount.is_zero() {
             return Err(RoundTripError::NoAmount);
         }
+        let (quote, token) = self.ends()?;
+        let router = self.route.router();
         let newest = endpoints.header(BlockNumberOrTag::Latest.into()).await?;
         let newest = newest.ok_or_else(|| ChainError::Malformed("there is no newest block".to_owned()))?;
         // Both trials are of the same state.
         let block = BlockId::number(newest.number);
-        let who = somebody(newest.hash, self.token);
-        let (mut calls, funds) = self.funded(endpoints, block, who).await?;
+        let who = somebody(newest.hash, token);
+        let (mut calls, funds) = self.funded(endpoints, block, who, quote).await?;
 
         let quoted = calls.len();
-        calls.push(self.quote(self.quote, self.token, self.amount));
+        calls.push(self.quote(Side::Buy, self.amount));
         let bought = calls.len();
-        calls.push(self.swap(who, self.quote, self.token, self.amount));
+        calls.push(self.swap(who, Side::Buy, self.amount));
         let held = calls.len();
-        calls.push(balance(self.token, who));
+        calls.push(balance(token, who));
         let answers = trial::run(endpoints, who, &calls, block, funds.clone()).await?;
         let expected = match self.quoted(&answers, quoted) {
             Ok(expected) if !expected.is_zero() => expected,
@@ -157,20 +134,17 @@ impl RoundTrip {
         }
 
         let approved = calls.len();
-        calls.push(approve(self.token, self.market.router(), got));
+        calls.push(approve(token, router, got));
         let allowed = calls.len();
-        calls.push(call(
-            self.token,
-            Erc20::allowanceCall { owner: who, spender: self.market.router() }.abi_encode(),
-        ));
+        calls.push(call(token, Erc20::allowanceCall { owner: who, spender: router }.abi_encode()));
         let sale_quoted = calls.len();
-        calls.push(self.quote(self.token, self.quote, got));
+        calls.push(self.quote(Side::Sell, got));
         let before = calls.len();
-        calls.push(balance(self.quote, who));
+        calls.push(balance(quote, who));
         let sold = calls.len();
-        calls.push(self.swap(who, self.token, self.quote, got));
+        calls.push(self.swap(who, Side::Sell, got));
         let after = calls.len();
-        calls.push(balance(self.quote, who));
+        calls.push(balance(quote, who));
         let answers = trial::run(endpoints, who, &calls, block, funds).await?;
         if let Err(reason) = succeeded(&answers, approved) {
             return Ok(Verdict::NotApprovable { reason });
@@ -204,32 +178,43 @@ impl RoundTrip {
         endpoints: &Endpoints,
         block: BlockId,
         who: Address,
+        quote: Address,
     ) -> Result<(Vec<Call>, StateOverride), RoundTripError> {
         // Twice, as one who sends also needs something for gas.
         let plenty = self.amount.saturating_mul(U256::from(2));
-        let allow = approve(self.quote, self.market.router(), self.amount);
-        if self.quote == self.wrapped_native {
+        let allow = approve(quote, self.route.router(), self.amount);
+        if quote == self.wrapped_native {
             let deposit = WrappedNative::depositCall {}.abi_encode().into();
-            let wrap = Call { to: self.quote, value: self.amount, data: deposit };
+            let wrap = Call { to: quote, value: self.amount, data: deposit };
             let rich = AccountOverride::default().with_balance(plenty.saturating_add(GAS_MONEY));
             return Ok((vec![wrap, allow], token_balance::only(who, rich)));
         }
-        let place = token_balance::place(endpoints, self.quote, who, block).await?;
-        let place = place.ok_or(RoundTripError::NoFunds { quote: self.quote })?;
-        let mut state = token_balance::only(self.quote, token_balance::with_balance(place, plenty));
+        let place = token_balance::place(endpoints, quote, who, block).await?;
+        let place = place.ok_or(RoundTripError::NoFunds { quote })?;
+        let mut state = token_balance::only(quote, token_balance::with_balance(place, plenty));
         state.insert(who, AccountOverride::default().with_balance(GAS_MONEY));
         Ok((vec![allow], state))
     }
 
-    fn quote(&self, from: Address, to: Address, amount: U256) -> Call {
-        match self.market {
-            Market::V2 { router } => {
-                let ask = RouterV2::getAmountsOutCall { amountIn: amount, path: vec![from, to] };
-                call(router, ask.abi_encode())
+    /// The token that it is paid with, and the one that may be bad.
+    fn ends(&self) -> Result<(Address, Address), RoundTripError> {
+        let (Route::V2 { path, .. } | Route::V3 { path, .. }) = &self.route;
+        match path.as_slice() {
+            [first, .., last] => Ok((*first, *last)),
+            _ => Err(RoundTripError::NoWay),
+        }
+    }
+
+    /// What a swap of this amount on the way there, which is a purchase, or back would bring.
+    fn quote(&self, side: Side, amount: U256) -> Call {
+        match &self.route {
+            Route::V2 { router, path } => {
+                let ask = RouterV2::getAmountsOutCall { amountIn: amount, path: directed(path, side) };
+                call(*router, ask.abi_encode())
             }
-            Market::V3 { quoter, fee, .. } => {
-                let ask = QuoterV3::quoteExactInputCall { path: path(from, fee, to), amountIn: amount };
-                call(quoter, ask.abi_encode())
+            Route::V3 { quoter, path, fees, .. } => {
+                let ask = QuoterV3::quoteExactInputCall { path: v3::way(path, fees, side), amountIn: amount };
+                call(*quoter, ask.abi_encode())
             }
         }
     }
@@ -237,39 +222,39 @@ impl RoundTrip {
     fn quoted(&self, answers: &[Outcome], index: usize) -> Result<U256, String> {
         let unreadable = || "its quote can't be read".to_owned();
         let data = succeeded(answers, index)?;
-        match self.market {
-            Market::V2 { .. } => RouterV2::getAmountsOutCall::abi_decode_returns(data)
+        match self.route {
+            Route::V2 { .. } => RouterV2::getAmountsOutCall::abi_decode_returns(data)
                 .ok()
                 .and_then(|amounts| amounts.last().copied())
                 .ok_or_else(unreadable),
-            Market::V3 { .. } => {
+            Route::V3 { .. } => {
                 QuoterV3::quoteExactInputCall::abi_decode_returns(data).map_err(|_| unreadable())
             }
         }
     }
 
     /// A swap for whatever comes out, which tokens with fees bear.
-    fn swap(&self, who: Address, from: Address, to: Address, amount: U256) -> Call {
-        match self.market {
-            Market::V2 { router } => {
+    fn swap(&self, who: Address, side: Side, amount: U256) -> Call {
+        match &self.route {
+            Route::V2 { router, path } => {
                 let swap = RouterV2::swapExactTokensForTokensSupportingFeeOnTransferTokensCall {
                     amountIn: amount,
                     amountOutMin: U256::ZERO,
-                    path: vec![from, to],
+                    path: directed(path, side),
                     to: who,
                     deadline: U256::MAX,
                 };
-                call(router, swap.abi_encode())
+                call(*router, swap.abi_encode())
             }
-            Market::V3 { router, fee, .. } => {
+            Route::V3 { router, path, fees, .. } => {
                 let params = RouterV3::ExactInputParams {
-                    path: path(from, fee, to),
+                    path: v3::way(path, fees, side),
                     recipient: who,
                     deadline: U256::MAX,
                     amountIn: amount,
                     amountOutMinimum: U256::ZERO,
                 };
-                call(router, RouterV3::exactInputCall { params }.abi_encode())
+                call(*router, RouterV3::exactInputCall { params }.abi_encode())
             }
         }
     }
@@ -289,12 +274,6 @@ fn approve(token: Address, spender: Address, value: U256) -> Call {
 
 fn balance(token: Address, owner: Address) -> Call {
     call(token, Erc20::balanceOfCall { owner }.abi_encode())
-}
-
-/// A way through one pool of Uniswap V3, as routers read it.
-fn path(from: Address, fee: u32, to: Address) -> Bytes {
-    let fee: [u8; 3] = U24::saturating_from(fee).to_be_bytes();
-    [from.as_slice(), &fee, to.as_slice()].concat().into()
 }
 
 fn succeeded(answers: &[Outcome], index: usize) -> Result<&Bytes, String> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use alloy::primitives::{TxKind, U256};
-use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
+use alloy::rpc::types::TransactionRequest;
 use bulkhead_core::money::{Money, Quantity};
 use bulkhead_core::order::Side;
 use bulkhead_core::venue::ReportedEvent;
@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::trade::End;
 use super::{Pursuit, hash_of, unpacked};
 use crate::amounts::from_units;
-use crate::chain::{At, Chain, ChainError};
+use crate::chain::{At, Chain, ChainError, Receipt};
 use crate::settings::GasValue;
 use crate::{revert, route, settlement};
 
@@ -87,9 +87,12 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         let at = At::Block(block.saturating_sub(1));
         let hash = hash_of(id)?;
         if let Ok(Some(receipt)) = self.desk.chain.receipt(hash).await
-            && receipt.gas_used >= sent.gas_limit - sent.gas_limit / 50
+            && receipt.transaction.gas_used >= sent.gas_limit - sent.gas_limit / 50
         {
-            return Ok(format!("it ran out of gas at {}; raise gas_margin_percent", receipt.gas_used));
+            return Ok(format!(
+                "it ran out of gas at {}; raise gas_margin_percent",
+                receipt.transaction.gas_used
+            ));
         }
         Ok(match self.desk.chain.call(request, at).await {
             Err(ChainError::Reverted(data)) => {
@@ -107,7 +110,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
 
     /// Books what the trade really brought.
     pub(super) async fn settle(&self, id: &TransactionId) -> Result<(), Left> {
-        let receipt = self.final_receipt(id).await?;
+        let receipt = self.final_receipt(id).await?.transaction;
         let Some(market) = self.market() else {
             let what = format!("{id} traded what is not configured any more");
             return Err(self.contradiction(what));
@@ -131,7 +134,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
     }
 
     /// The receipt of what is final. One of several servers may be behind the one that said so, so it is asked for a while.
-    async fn final_receipt(&self, id: &TransactionId) -> Result<TransactionReceipt, Left> {
+    async fn final_receipt(&self, id: &TransactionId) -> Result<Receipt, Left> {
         let (hash, begun) = (hash_of(id)?, Instant::now());
         loop {
             match self.insist(|| self.desk.chain.receipt(hash)).await {
@@ -152,7 +155,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         for Attempt { transaction, landing } in self.attempts.as_slice() {
             if matches!(landing, Landing::Succeeded(_) | Landing::Failed(_)) {
                 let receipt = self.final_receipt(&transaction.id).await?;
-                wei = wei.saturating_add(settlement::gas_paid(&receipt));
+                wei = wei.saturating_add(settlement::cost(&receipt));
             }
         }
         if wei.is_zero() {

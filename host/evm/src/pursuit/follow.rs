@@ -79,7 +79,8 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         for Attempt { transaction, landing } in open {
             let (id, hash) = (transaction.id.clone(), hash_of(&transaction.id)?);
             let receipt = desk.chain.receipt(hash).await?;
-            let place = receipt.as_ref().and_then(|receipt| Some((receipt.block_number?, receipt.status())));
+            let receipt = receipt.map(|receipt| receipt.transaction);
+            let place = receipt.and_then(|receipt| Some((receipt.block_number?, receipt.status())));
             let Some((block, succeeded)) = place else {
                 if matches!(landing, Landing::Included(_)) {
                     tracing::warn!(order = self.terms.id.0, %id, "its block is none of the chain's any more");

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::Pursuit;
 use crate::chain::Chain;
-use crate::pools::round_trip::{self, RoundTrip, RoundTripError, Verdict};
+use crate::pools::round_trip::{RoundTrip, RoundTripError, Verdict};
 use crate::settings::{GasValue, Market, Route, TransferFees};
 
 /// Basis points that rounding may look like.
@@ -25,7 +25,7 @@ pub(super) enum Unsellable {
 
 impl<C: Chain, J: Journal> Pursuit<C, J> {
     /// Tries a purchase and a sale without sending anything, unless that was done a short while ago. The native currency
-    /// needs no trial, and of a route over other tokens only the pools' own answers are known.
+    /// needs no trial.
     pub(super) async fn ensure_sellable(
         &self,
         market: &Market,
@@ -41,18 +41,11 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         {
             return Ok(());
         }
-        let Some(place) = place(route) else { return Ok(()) };
-        let trip = RoundTrip {
-            market: place,
-            token: market.base.address,
-            quote: market.quote.address,
-            wrapped_native,
-            amount,
-        };
+        let trip = RoundTrip { route: route.clone(), wrapped_native, amount };
         let symbol = &market.base.symbol;
         let verdict = desk.chain.try_round_trip(&trip).await.map_err(|error| match error {
             RoundTripError::Chain(error) => Unsellable::Unknown(error.to_string()),
-            RoundTripError::NoFunds { .. } | RoundTripError::NoAmount => Unsellable::Found(format!(
+            RoundTripError::NoFunds { .. } | RoundTripError::NoAmount | RoundTripError::NoWay => Unsellable::Found(format!(
                 "whether {symbol} can be sold again can't be tried: {error}; evm.execution.resale_known_for = \"off\" buys without"
             )),
         })?;
@@ -96,17 +89,5 @@ fn wrapped_native(gas_value: &GasValue, market: &Market) -> Address {
         GasValue::Route(Route::V2 { path, .. } | Route::V3 { path, .. }) => {
             path.last().copied().unwrap_or_default()
         }
-    }
-}
-
-/// Where a token is traded directly.
-fn place(route: &Route) -> Option<round_trip::Market> {
-    match route {
-        Route::V2 { router, path } if path.len() == 2 => Some(round_trip::Market::V2 { router: *router }),
-        Route::V3 { router, quoter, fees, .. } => match fees.as_slice() {
-            [fee] => Some(round_trip::Market::V3 { router: *router, quoter: *quoter, fee: *fee }),
-            _ => None,
-        },
-        Route::V2 { .. } => None,
     }
 }

@@ -56,10 +56,11 @@ impl From<ChainError> for Stop {
     fn from(error: ChainError) -> Self {
         match error {
             ChainError::Unavailable(why) => Self::Later(why),
-            ChainError::Reverted(_)
-            | ChainError::Refused(_)
-            | ChainError::Disagreement(_)
-            | ChainError::Malformed(_) => refused(error.to_string()),
+            // One server may be a block ahead of another.
+            ChainError::Disagreement(_) => Self::Later(error.to_string()),
+            ChainError::Reverted(_) | ChainError::Refused(_) | ChainError::Malformed(_) => {
+                refused(error.to_string())
+            }
         }
     }
 }

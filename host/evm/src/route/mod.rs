@@ -4,7 +4,7 @@
 //! all. Tokens that keep a part of transfers are the exception: there the amount given is exact.
 
 mod v2;
-mod v3;
+pub(crate) mod v3;
 
 use alloy::primitives::{Address, Bytes, U256};
 use alloy::rpc::types::TransactionRequest;
@@ -14,6 +14,9 @@ use bulkhead_core::order::Side;
 use crate::amounts::basis_points_of;
 use crate::chain::{At, Chain, ChainError};
 use crate::settings::{Market, Route, TransferFees};
+
+/// Two servers' quotes of one way may be so far apart, in basis points: one may be a block ahead of the other.
+const MOST_APART_BPS: u32 = 100;
 
 /// What a route would bring at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,22 +88,34 @@ pub async fn quotes<C: Chain>(
     if found.is_empty() { Err(problem) } else { Ok(found) }
 }
 
-/// What one way would bring for this much of the base token.
+/// What one way would bring for this much of the base token. Every server is asked, and the quote that is hardest to meet
+/// counts: what is given and wanted at least follows from it, so a server that makes a worse one up gets nobody to trade
+/// at it.
 ///
 /// # Errors
 ///
-/// [`ChainError`] when it can't be had.
+/// [`ChainError`] when it can't be had, [`ChainError::Disagreement`] when the servers' quotes are far apart.
 pub async fn quote<C: Chain>(
     chain: &C,
     route: &Route,
     side: Side,
     quantity: U256,
 ) -> Result<Quote, ChainError> {
-    match route {
+    let amounts = match route {
         Route::V2 { router, path } => v2::quote(chain, *router, path, side, quantity).await,
         Route::V3 { quoter, path, fees, .. } => v3::quote(chain, *quoter, path, fees, side, quantity).await,
+    }?;
+    let least = amounts.iter().min().copied().unwrap_or_default();
+    let most = amounts.iter().max().copied().unwrap_or_default();
+    if most.saturating_sub(least) > basis_points_of(least, MOST_APART_BPS) {
+        let what = format!("one quotes {least} where another quotes {most}, in the smallest unit");
+        return Err(ChainError::Disagreement(what));
     }
-    .map(|(amount_in, amount_out)| Quote { route: route.clone(), amount_in, amount_out })
+    let (amount_in, amount_out) = match side {
+        Side::Buy => (least, quantity),
+        Side::Sell => (quantity, most),
+    };
+    Ok(Quote { route: route.clone(), amount_in, amount_out })
 }
 
 impl Terms<'_> {
@@ -151,17 +166,41 @@ pub async fn read<C: Chain, F: SolCall>(
     at: At,
 ) -> Result<F::Return, ChainError> {
     let request = TransactionRequest::default().to(contract).input(function.abi_encode().into());
-    let answer = chain.call(request, at).await?;
+    decoded::<F>(contract, &chain.call(request, at).await?)
+}
+
+/// Calls a contract's function at every server, on the newest state. What makes no sense is left out as long as something
+/// makes sense.
+async fn read_everywhere<C: Chain, F: SolCall>(
+    chain: &C,
+    contract: Address,
+    function: &F,
+) -> Result<Vec<F::Return>, ChainError> {
+    let request = TransactionRequest::default().to(contract).input(function.abi_encode().into());
+    let (mut read, mut problem) = (Vec::new(), None);
+    for answer in chain.call_everywhere(request).await? {
+        match decoded::<F>(contract, &answer) {
+            Ok(answer) => read.push(answer),
+            Err(error) => problem = Some(error),
+        }
+    }
+    match problem {
+        Some(error) if read.is_empty() => Err(error),
+        _ => Ok(read),
+    }
+}
+
+fn decoded<F: SolCall>(contract: Address, answer: &[u8]) -> Result<F::Return, ChainError> {
     if answer.is_empty() {
         let what = format!("{contract} answers {} with nothing: is it that contract?", F::SIGNATURE);
         return Err(ChainError::Malformed(what));
     }
-    F::abi_decode_returns(&answer)
+    F::abi_decode_returns(answer)
         .map_err(|error| ChainError::Malformed(format!("{contract}, {}: {error}", F::SIGNATURE)))
 }
 
 /// From the token that is given to the one that comes: purchases go along the path, sales against it.
-fn directed(path: &[Address], side: Side) -> Vec<Address> {
+pub(crate) fn directed(path: &[Address], side: Side) -> Vec<Address> {
     match side {
         Side::Buy => path.to_vec(),
         Side::Sell => path.iter().rev().copied().collect(),

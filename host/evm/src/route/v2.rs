@@ -4,32 +4,36 @@ use alloy::primitives::{Address, U256};
 use alloy::sol_types::SolCall as _;
 use bulkhead_core::order::Side;
 
-use super::{Swap, Terms, directed, read};
-use crate::chain::{At, Chain, ChainError};
+use super::{Swap, Terms, directed, read_everywhere};
+use crate::chain::{Chain, ChainError};
 use crate::contracts::RouterV2 as Router;
 
+/// What each server says would be given, or come.
 pub(super) async fn quote<C: Chain>(
     chain: &C,
     router: Address,
     path: &[Address],
     side: Side,
     quantity: U256,
-) -> Result<(U256, U256), ChainError> {
+) -> Result<Vec<U256>, ChainError> {
     let path = directed(path, side);
-    let amounts = match side {
+    let answers = match side {
         Side::Buy => {
             let function = Router::getAmountsInCall { amountOut: quantity, path };
-            read(chain, router, &function, At::Latest).await?
+            read_everywhere(chain, router, &function).await?
         }
         Side::Sell => {
             let function = Router::getAmountsOutCall { amountIn: quantity, path };
-            read(chain, router, &function, At::Latest).await?
+            read_everywhere(chain, router, &function).await?
         }
     };
-    match (amounts.first(), amounts.last()) {
-        (Some(given), Some(got)) if amounts.len() > 1 => Ok((*given, *got)),
-        _ => Err(ChainError::Malformed(format!("the router {router} quotes {} amounts", amounts.len()))),
-    }
+    let other = |amounts: Vec<U256>| {
+        let other = if side == Side::Buy { amounts.first() } else { amounts.last() };
+        let count = amounts.len();
+        let malformed = || ChainError::Malformed(format!("the router {router} quotes {count} amounts"));
+        other.copied().filter(|_| count > 1).ok_or_else(malformed)
+    };
+    answers.into_iter().map(other).collect()
 }
 
 pub(super) fn swap(router: Address, path: &[Address], terms: &Terms<'_>, amount_in: U256) -> Swap {

@@ -4,10 +4,11 @@ use alloy::primitives::{Address, Bytes, U256};
 use alloy::sol_types::SolCall as _;
 use bulkhead_core::order::Side;
 
-use super::{Swap, Terms, directed, read};
-use crate::chain::{At, Chain, ChainError};
+use super::{Swap, Terms, directed, read_everywhere};
+use crate::chain::{Chain, ChainError};
 use crate::contracts::{QuoterV3 as Quoter, RouterV3 as Router};
 
+/// What each server says would be given, or come.
 pub(super) async fn quote<C: Chain>(
     chain: &C,
     quoter: Address,
@@ -15,18 +16,17 @@ pub(super) async fn quote<C: Chain>(
     fees: &[u32],
     side: Side,
     quantity: U256,
-) -> Result<(U256, U256), ChainError> {
+) -> Result<Vec<U256>, ChainError> {
+    // Ways to exact outputs are written from what comes to what is given.
+    let path = way(path, fees, Side::Sell);
     match side {
         Side::Buy => {
-            // Paths of exact outputs are written from what comes to what is given.
-            let path = encoded(&directed(path, Side::Sell), &backwards(fees));
             let function = Quoter::quoteExactOutputCall { path, amountOut: quantity };
-            Ok((read(chain, quoter, &function, At::Latest).await?, quantity))
+            read_everywhere(chain, quoter, &function).await
         }
         Side::Sell => {
-            let path = encoded(&directed(path, Side::Sell), &backwards(fees));
             let function = Quoter::quoteExactInputCall { path, amountIn: quantity };
-            Ok((quantity, read(chain, quoter, &function, At::Latest).await?))
+            read_everywhere(chain, quoter, &function).await
         }
     }
 }
@@ -40,7 +40,7 @@ pub(super) fn swap(router: Address, path: &[Address], fees: &[u32], terms: &Term
     };
     // Native currency is unwrapped at the router, which must get it first: the zero address stands for the router.
     let recipient = if native_out { Address::ZERO } else { account };
-    let path = encoded(&directed(path, Side::Sell), &backwards(fees));
+    let path = way(path, fees, Side::Sell);
     let (trade, value) = match side {
         Side::Buy => {
             let params = Router::ExactOutputParams {
@@ -86,7 +86,7 @@ pub(super) fn swap(router: Address, path: &[Address], fees: &[u32], terms: &Term
 pub(super) fn probe(router: Address, path: &[Address], fees: &[u32], terms: &Terms<'_>) -> Swap {
     let Terms { market, quantity, limit, account, .. } = *terms;
     let params = Router::ExactOutputParams {
-        path: encoded(&directed(path, Side::Sell), &backwards(fees)),
+        path: way(path, fees, Side::Sell),
         recipient: Address::ZERO,
         deadline: U256::from(terms.deadline),
         amountOut: quantity,
@@ -99,8 +99,13 @@ pub(super) fn probe(router: Address, path: &[Address], fees: &[u32], terms: &Ter
     Swap { router, data: Router::multicallCall { data }.abi_encode().into(), value }
 }
 
-fn backwards(fees: &[u32]) -> Vec<u32> {
-    fees.iter().rev().copied().collect()
+/// The way of a purchase, or back, as routers read it.
+pub(crate) fn way(path: &[Address], fees: &[u32], side: Side) -> Bytes {
+    let path = directed(path, side);
+    match side {
+        Side::Buy => encoded(&path, fees),
+        Side::Sell => encoded(&path, &fees.iter().rev().copied().collect::<Vec<_>>()),
+    }
 }
 
 /// Addresses of 20 bytes with fees of 3 between them.
@@ -127,5 +132,6 @@ mod tests {
         assert_eq!(bytes.get(20..23).unwrap(), [0, 0x0b, 0xb8]);
         assert_eq!(bytes.get(43..46).unwrap(), [0, 0x01, 0xf4]);
         assert_eq!(bytes.get(46..).unwrap(), c.as_slice());
+        assert_eq!(way(&[a, b, c], &[3_000, 500], Side::Sell), encoded(&[c, b, a], &[500, 3_000]));
     }
 }

@@ -9,12 +9,12 @@ use alloy::eips::{BlockId, BlockNumberOrTag};
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::providers::{DynProvider, Provider as _, ProviderBuilder};
 use alloy::rpc::json_rpc::RpcError;
-use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
+use alloy::rpc::types::TransactionRequest;
 use alloy::transports::{TransportError, TransportErrorKind};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::time::Instant;
 
-use crate::chain::{At, ChainError, Head, Rejection, RejectionKind, Sent};
+use crate::chain::{At, ChainError, Head, Receipt, Rejection, RejectionKind, Sent};
 
 /// The pause after the first failure in a row, and the longest. It doubles with each.
 const FIRST_REST: Duration = Duration::from_millis(250);
@@ -241,12 +241,12 @@ impl Endpoint {
         self.note(answer)
     }
 
-    pub(super) async fn receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, ChainError> {
+    pub(super) async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, ChainError> {
         self.turn().await;
-        let answer = self.provider.get_transaction_receipt(hash).await;
-        let receipt = self.note(answer)?;
+        let answer = self.provider.client().request("eth_getTransactionReceipt", (hash,)).await;
+        let receipt: Option<Receipt> = self.note(answer)?;
         match receipt {
-            Some(receipt) if receipt.transaction_hash != hash => {
+            Some(receipt) if receipt.transaction.transaction_hash != hash => {
                 let what = format!("{}: the receipt of another transaction was given for {hash}", self.name);
                 Err(ChainError::Malformed(what))
             }

@@ -3,12 +3,13 @@
 use std::future::Future;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
+use alloy::rpc::types::TransactionRequest;
 use futures_util::future::join_all;
 
 use super::{Endpoint, EndpointSettings, InvalidAddress};
-use crate::chain::{At, Chain, ChainError, Head, Sent};
+use crate::chain::{At, Chain, ChainError, Head, Receipt, Sent};
 use crate::pools::round_trip::{RoundTrip, RoundTripError, Verdict};
+use crate::settlement;
 
 /// A server that is so many blocks behind another is not asked.
 const MOST_BLOCKS_BEHIND: u64 = 3;
@@ -158,6 +159,16 @@ impl Endpoints {
     }
 }
 
+/// Whether two servers say the same of what a transaction did and cost.
+fn agree(one: &Receipt, other: &Receipt) -> bool {
+    let logs = |receipt: &Receipt| -> Vec<_> {
+        receipt.transaction.logs().iter().map(|log| log.inner.clone()).collect()
+    };
+    one.transaction.status() == other.transaction.status()
+        && settlement::cost(one) == settlement::cost(other)
+        && logs(one) == logs(other)
+}
+
 impl Chain for Endpoints {
     async fn chain_id(&self) -> Result<u64, ChainError> {
         let mut found = Err(self.nobody());
@@ -205,6 +216,10 @@ impl Chain for Endpoints {
         self.ask(|endpoint| endpoint.call(request.clone(), at)).await
     }
 
+    async fn call_everywhere(&self, request: TransactionRequest) -> Result<Vec<Bytes>, ChainError> {
+        self.ask_all("a call", |endpoint| endpoint.call(request.clone(), At::Latest)).await
+    }
+
     async fn estimate_gas(&self, request: TransactionRequest) -> Result<u64, ChainError> {
         self.ask(|endpoint| endpoint.estimate_gas(request.clone())).await
     }
@@ -214,21 +229,19 @@ impl Chain for Endpoints {
     }
 
     /// A server may not have it yet; but two that have it must say the same of it.
-    async fn receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, ChainError> {
+    async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, ChainError> {
         let receipts = self.ask_all("a receipt", |endpoint| endpoint.receipt(hash)).await?;
         let answers = receipts.len();
         let mut found = receipts.into_iter().flatten();
         let Some(first) = found.next() else { return Ok(None) };
         let mut agreeing = 1;
         for other in found {
-            let differs = other.status() != first.status()
-                || other.gas_used != first.gas_used
-                || other.logs().iter().map(|log| &log.inner).ne(first.logs().iter().map(|log| &log.inner));
-            if other.block_hash == first.block_hash && differs {
+            let is_of_same_block = other.transaction.block_hash == first.transaction.block_hash;
+            if is_of_same_block && !agree(&other, &first) {
                 let what = format!("the receipt of {hash} is not the same at all of them");
                 return Err(ChainError::Disagreement(what));
             }
-            agreeing += usize::from(other.block_hash == first.block_hash);
+            agreeing += usize::from(is_of_same_block);
         }
         // While a minority knows it, or knows it in another block, it is too early to believe.
         Ok((agreeing * 2 > answers || answers == agreeing).then_some(first))

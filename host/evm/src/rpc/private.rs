@@ -11,11 +11,11 @@ use std::time::Duration;
 use alloy::consensus::{Transaction as _, TxEnvelope};
 use alloy::eips::eip2718::Decodable2718 as _;
 use alloy::primitives::{Address, B256, Bytes, Signature, U256, hex, keccak256};
-use alloy::rpc::types::{TransactionReceipt, TransactionRequest};
+use alloy::rpc::types::TransactionRequest;
 use serde_json::{Value, json};
 
 use super::{InvalidAddress, endpoint};
-use crate::chain::{At, Chain, ChainError, Head, Rejection, RejectionKind, Sent};
+use crate::chain::{At, Chain, ChainError, Head, Receipt, Rejection, RejectionKind, Sent};
 use crate::pools::round_trip::{RoundTrip, RoundTripError, Verdict};
 
 /// A private transaction may come into one of so many blocks; then those who build them forget it.
@@ -256,6 +256,10 @@ impl<C: Chain> Chain for PrivateFirst<C> {
         self.public.call(request, at).await
     }
 
+    async fn call_everywhere(&self, request: TransactionRequest) -> Result<Vec<Bytes>, ChainError> {
+        self.public.call_everywhere(request).await
+    }
+
     async fn estimate_gas(&self, request: TransactionRequest) -> Result<u64, ChainError> {
         self.public.estimate_gas(request).await
     }
@@ -265,7 +269,7 @@ impl<C: Chain> Chain for PrivateFirst<C> {
         Ok(self.public.tip().await?.max(1))
     }
 
-    async fn receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, ChainError> {
+    async fn receipt(&self, hash: B256) -> Result<Option<Receipt>, ChainError> {
         self.public.receipt(hash).await
     }
 
@@ -273,11 +277,11 @@ impl<C: Chain> Chain for PrivateFirst<C> {
         self.public.knows(hash).await
     }
 
-    /// Privately while that may help. The same transaction is sent again only when nobody has it any more.
     async fn try_round_trip(&self, trip: &RoundTrip) -> Result<Verdict, RoundTripError> {
         self.public.try_round_trip(trip).await
     }
 
+    /// Privately while that may help. The same transaction is sent again only when nobody has it any more.
     async fn send(&self, raw: &[u8]) -> Sent {
         let (nonce, hash) = match TxEnvelope::decode_2718_exact(raw) {
             Ok(transaction) => (transaction.nonce(), *transaction.tx_hash()),
