@@ -124,7 +124,7 @@ impl MarketData {
         Ok(Self {
             source: Source::Chain(Inlets::default()),
             instruments,
-            signals: Vec::new(),
+            signals: vec![NEW_POOL.to_owned()],
             files: Vec::new(),
             identity,
         })

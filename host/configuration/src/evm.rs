@@ -39,6 +39,9 @@ pub struct Evm {
     pub tokens: BTreeMap<String, EvmToken>,
     /// What is traded, by symbol.
     pub markets: BTreeMap<String, EvmMarket>,
+    /// Contracts that make pools: strategies are told of those that come to be for what is traded.
+    #[serde(default)]
+    pub factories: Vec<String>,
     /// The name of the key that signs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
@@ -287,6 +290,9 @@ impl Evm {
                 wrong(&format!("tokens.{name}.decimals"), token.decimals.to_string(), &allowed);
             }
         }
+        if let Some(factory) = self.factories.iter().find(|factory| !is_contract(factory)) {
+            wrong("factories", factory.clone(), CONTRACT);
+        }
         if self.markets.is_empty() {
             wrong("markets", "{}".to_owned(), "at least one market is expected");
         }
@@ -491,6 +497,7 @@ mod tests {
         assert_eq!(keys("decimals = 18", "decimals = 60"), ["evm.tokens.WETH.decimals"]);
         assert_eq!(keys("chain_id = 31337", "chain_id = 0"), ["evm.chain_id"]);
         assert_eq!(keys("chain_id = 31337", "chain_id = 31337\naddress = \"0x1\""), ["evm.address"]);
+        assert_eq!(keys("key = \"trader\"", "factories = [\"0x1\"]"), ["evm.factories", "evm.key"]);
         assert_eq!(keys("key = \"trader\"", "timeout = \"0s\"\nkey = \"trader\""), ["evm.timeout"]);
     }
 

@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alloy::primitives::{Address, U256};
-use bulkhead_core::identifier::InstrumentId;
+use bulkhead_core::identifier::{InstrumentId, SignalId};
 use bulkhead_core::input::{Input, InputKind};
 use bulkhead_core::market::{Bar, MarketTrade, Quote};
 use bulkhead_core::order::Side;
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_evm::pools::Version;
-use bulkhead_evm::pools::feed::{FeedHealth, FeedStartError, Pace, PoolFeed, WatchedMarket};
+use bulkhead_evm::pools::feed::{Factories, FeedHealth, FeedStartError, Pace, PoolFeed, WatchedMarket};
 use bulkhead_evm::rpc::{EndpointSettings, Endpoints};
 use bulkhead_evm::settings::Token;
 use bulkhead_evm_chain::{Chain, Fault, Faulty};
@@ -84,8 +84,11 @@ impl Followed {
 
     async fn at_pace(url: &str, market: &WatchedMarket, pace: Pace) -> Self {
         let _ = tracing_subscriber::fmt().with_env_filter("bulkhead_evm=debug").with_test_writer().try_init();
-        let feed = PoolFeed::open(endpoints(url), std::slice::from_ref(market), SECOND).await.unwrap();
-        let feed = feed.at_pace(pace);
+        let feed = PoolFeed::open(endpoints(url), std::slice::from_ref(market), None, SECOND).await.unwrap();
+        Self::of(feed.at_pace(pace))
+    }
+
+    fn of(feed: PoolFeed) -> Self {
         let health = feed.health();
         let (inputs, stop) = (Arc::<Mutex<Vec<Input>>>::default(), Arc::<AtomicBool>::default());
         let ahead = Arc::<AtomicI64>::default();
@@ -322,7 +325,7 @@ async fn what_is_configured_otherwise_than_the_chain_says_is_refused() {
     let (plain, dollar, weth) = (market.base.address, market.quote.address, chain.deployed().weth);
     let v3 = chain.add_v3_pool(plain, units(1_000, 18), dollar, units(2_000, 6), 500).await;
     let refused = async |markets: &[WatchedMarket]| {
-        let opened = PoolFeed::open(endpoints(chain.url()), markets, SECOND).await;
+        let opened = PoolFeed::open(endpoints(chain.url()), markets, None, SECOND).await;
         opened.unwrap_err()
     };
     let one = async |change: &dyn Fn(&mut WatchedMarket)| {
@@ -353,7 +356,7 @@ async fn what_is_configured_otherwise_than_the_chain_says_is_refused() {
     assert!(matches!(refused(&[market.clone(), market.clone()]).await, FeedStartError::SamePool { .. }));
     assert_eq!(refused(&[]).await, FeedStartError::NoMarkets);
     let dead = endpoints("http://127.0.0.1:1");
-    let error = PoolFeed::open(dead, std::slice::from_ref(&market), SECOND).await.unwrap_err();
+    let error = PoolFeed::open(dead, std::slice::from_ref(&market), None, SECOND).await.unwrap_err();
     assert!(matches!(error, FeedStartError::Chain { .. }), "{error}");
     // With the order of the tokens the price is the other way round.
     let mut turned = market.clone();
@@ -361,4 +364,48 @@ async fn what_is_configured_otherwise_than_the_chain_says_is_refused() {
     let feed = Followed::start(chain.url(), &turned).await;
     let all = feed.until("there is a price", |all| !quotes(all).is_empty()).await;
     assert!((quotes(&all)[0].middle() - 0.5).abs() < 0.01);
+}
+
+/// Pools for what is traded are told with what is in them, those of others are not; and that one is gone again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_pool_is_told_with_what_it_holds() {
+    let chain = Chain::start().await;
+    let deployed = chain.deployed().clone();
+    let (plain, dollar) = (deployed.tokens.plain, deployed.tokens.dollar);
+    let pool = chain.add_v3_pool(plain, units(1_000, 18), dollar, units(2_000, 6), 3_000).await;
+    let market = WatchedMarket {
+        instrument: X,
+        symbol: "PLAIN-DOLLAR".to_owned(),
+        pool,
+        version: Version::V3,
+        fee: 3_000,
+        base: token("PLAIN", plain, 18),
+        quote: token("DOLLAR", dollar, 6),
+    };
+    let factories = |address| Some(Factories { addresses: vec![address], signal: SignalId(0) });
+    let open = |factory| {
+        let markets = vec![market.clone()];
+        let url = chain.url().to_owned();
+        async move { PoolFeed::open(endpoints(&url), &markets, factories(factory), SECOND).await }
+    };
+    let nobody = Address::repeat_byte(7);
+    assert_eq!(open(nobody).await.unwrap_err(), FeedStartError::NoFactory { factory: nobody });
+
+    let pace = Pace { look_every: Duration::from_millis(30), ..Pace::default() };
+    let followed = Followed::of(open(deployed.v2_factory).await.unwrap().at_pace(pace));
+    followed.until("it follows", |all| !all.is_empty()).await;
+    chain.add_v2_pool(deployed.weth, units(10, 18), dollar, units(20_000, 6)).await;
+    chain.add_v2_pool(plain, units(1_000, 18), dollar, units(2_500, 6)).await;
+    let signals = |all: &[Input]| -> Vec<_> {
+        let signal = |input: &Input| match &input.kind {
+            InputKind::Signal(signal) => Some((signal.instrument, signal.id, signal.value)),
+            _ => None,
+        };
+        all.iter().filter_map(signal).collect()
+    };
+    let all = followed.until("the pool is told", |all| !signals(all).is_empty()).await;
+    assert_eq!(signals(&all), [(X, SignalId(0), 2_500.0)]);
+    chain.reorg(1).await;
+    let all = followed.until("it is gone again", |all| signals(all).len() > 1).await;
+    assert_eq!(signals(&all)[1], (X, SignalId(0), -2_500.0));
 }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bulkhead_configuration::{Configuration, Evm, EvmVersion};
-use bulkhead_core::identifier::InstrumentId;
+use bulkhead_core::identifier::{InstrumentId, SignalId};
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_evm::pools::Version;
-use bulkhead_evm::pools::feed::{FeedStartError, Pace, PoolFeed, WatchedMarket};
+use bulkhead_evm::pools::feed::{Factories, FeedStartError, Pace, PoolFeed, WatchedMarket};
 use bulkhead_evm::rpc::Endpoints;
 use bulkhead_store::clock::now;
 use tokio::runtime::Handle;
@@ -23,6 +23,7 @@ pub(crate) struct PoolFollower {
     guest: Guest,
     endpoints: Arc<Endpoints>,
     markets: Vec<WatchedMarket>,
+    factories: Option<Factories>,
     interval: Span,
     look_every: Duration,
     data: Arc<MarketData>,
@@ -43,8 +44,9 @@ impl PoolFollower {
         let (runtime, guest, endpoints) = (host.handle().clone(), host.guest(), host.endpoints(evm)?);
         let (markets, interval) = (markets(evm)?, configuration.feed.interval.0);
         let look_every = duration(evm.execution.poll.0);
+        let factories = factories(evm)?;
         let mut follower =
-            Self { runtime, guest, endpoints, markets, interval, look_every, data, opened: None };
+            Self { runtime, guest, endpoints, markets, factories, interval, look_every, data, opened: None };
         match follower.examine() {
             Ok(feed) => follower.opened = Some(feed),
             Err(error) if matches!(*error, FeedStartError::Chain { .. }) => {
@@ -56,7 +58,8 @@ impl PoolFollower {
     }
 
     fn examine(&self) -> Result<PoolFeed, Box<FeedStartError>> {
-        let opening = PoolFeed::open(Arc::clone(&self.endpoints), &self.markets, self.interval);
+        let (endpoints, factories) = (Arc::clone(&self.endpoints), self.factories.clone());
+        let opening = PoolFeed::open(endpoints, &self.markets, factories, self.interval);
         let feed = self.runtime.block_on(opening).map_err(Box::new)?;
         Ok(feed.at_pace(Pace { look_every: self.look_every, ..Pace::default() }))
     }
@@ -79,6 +82,12 @@ impl PoolFollower {
         self.runtime.block_on(self.guest.until_over(following));
         Ok(())
     }
+}
+
+/// New pools are the one signal that there is on such a chain, see [`MarketData`].
+fn factories(evm: &Evm) -> Result<Option<Factories>> {
+    let addresses: Vec<_> = evm.factories.iter().map(|factory| contract(factory)).collect::<Result<_>>()?;
+    Ok((!addresses.is_empty()).then_some(Factories { addresses, signal: SignalId(0) }))
 }
 
 /// The markets have the numbers of their symbols' order, as the instruments do.

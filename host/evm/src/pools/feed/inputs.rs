@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use alloy::primitives::B256;
 use bulkhead_core::identifier::InstrumentId;
 use bulkhead_core::input::{Input, InputKind};
-use bulkhead_core::market::{Bar, Quote};
+use bulkhead_core::market::{Bar, Quote, Signal};
 use bulkhead_core::time::{Span, Timestamp};
 use bulkhead_feeds::bars::{BarBuilder, InvalidInterval};
 
 use super::Pace;
+use super::new_pools::News;
 use crate::pools::market::{PoolMarket, PoolMarkets};
 use crate::pools::watcher::Observation;
 
@@ -65,6 +66,15 @@ impl FeedInputs {
     pub(super) fn timer(&mut self, now: Timestamp) -> Input {
         self.told = self.told.max(now);
         Input { time: self.told, kind: InputKind::Timer }
+    }
+
+    /// A pool came to be, or is gone again.
+    pub(super) fn signal(&mut self, news: &News, now: Timestamp) -> Input {
+        self.told = self.told.max(now);
+        let News { signal, instrument, timestamp, value } = *news;
+        // What is taken back is so only now.
+        let time = if value.is_sign_negative() { self.told } else { time_of(timestamp).min(self.told) };
+        Input { time: self.told, kind: InputKind::Signal(Signal { instrument, id: signal, time, value }) }
     }
 
     /// What the watcher told, at this moment of the wall clock.

@@ -1,4 +1,4 @@
-//! Market data as they happen: quotes, trades and bars of some pools, and the passing of time.
+//! Market data as they happen: quotes, trades and bars of some pools, pools that come to be, and the passing of time.
 //!
 //! [`PoolFeed::open`] holds what is configured against the contracts. [`PoolFeed::follow`] looks at the chain again and again,
 //! and hands on what `inputs` makes of it. A server that fails is waited for: time goes on meanwhile, but no bar is
@@ -6,16 +6,20 @@
 
 mod health;
 mod inputs;
+mod new_pools;
 mod opening;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use alloy::primitives::Address;
+use bulkhead_core::identifier::SignalId;
 use bulkhead_core::input::Input;
 use bulkhead_core::time::{Span, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
 use self::inputs::FeedInputs;
+use self::new_pools::NewPools;
 use super::watcher::{WatchError, Watcher, WatcherSettings};
 use crate::rpc::Endpoints;
 
@@ -60,13 +64,25 @@ pub struct PoolFeed {
     endpoints: Arc<Endpoints>,
     watcher: Watcher,
     inputs: FeedInputs,
+    new_pools: Option<NewPools>,
     pace: Pace,
     health: Arc<FeedHealth>,
 }
 
+/// Contracts that make pools, and the signal by which strategies are told of those for what they trade.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Factories {
+    /// The contracts, like Uniswap V2's or V3's.
+    pub addresses: Vec<Address>,
+    /// The engine's number of the signal. Its value is what a new pool holds of the quote token after its first block, in whole
+    /// units; the negative of that when the block was taken back.
+    pub signal: SignalId,
+}
+
 impl PoolFeed {
     /// The feed of markets whose contracts are what is configured: the tokens of each pool and their decimals, and of a pool
-    /// like Uniswap V3's its fee, are read from the chain. Bars have this length.
+    /// like Uniswap V3's its fee, are read from the chain. Bars have this length. Of new pools of `factories` those are told
+    /// that are of a market's tokens.
     ///
     /// # Errors
     /// [`FeedStartError`] names the market, what is configured and what the chain says. [`FeedStartError::Chain`] may pass: ask
@@ -74,15 +90,21 @@ impl PoolFeed {
     pub async fn open(
         endpoints: Arc<Endpoints>,
         markets: &[WatchedMarket],
+        factories: Option<Factories>,
         interval: Span,
     ) -> Result<Self, FeedStartError> {
         let pools = opening::examined(&endpoints, markets).await?;
+        let (makers, new_pools) = match factories {
+            Some(Factories { addresses, signal }) => (addresses, Some(NewPools::new(signal, markets))),
+            None => (Vec::new(), None),
+        };
+        opening::are_contracts(&endpoints, &makers).await?;
         let watched = pools.iter().map(|market| (market.pool, market.version)).collect();
-        let settings = WatcherSettings::new(Vec::new(), watched);
+        let settings = WatcherSettings::new(makers, watched);
         let pace = Pace::default();
         let inputs = FeedInputs::new(pools, interval, pace)?;
         let watcher = Watcher::new(settings);
-        Ok(Self { endpoints, watcher, inputs, pace, health: Arc::default() })
+        Ok(Self { endpoints, watcher, inputs, new_pools, pace, health: Arc::default() })
     }
 
     /// Follows the chain at another pace than the usual one.
@@ -105,13 +127,20 @@ impl PoolFeed {
     /// of what was told before, or of its block, whichever is latest. When nothing else was told for a second there is a
     /// timer. Dropping the future stops it as well.
     pub async fn follow(self, now: impl Fn() -> Timestamp, tell: impl FnMut(Vec<Input>) -> bool) {
-        let Self { endpoints, mut watcher, mut inputs, pace, health } = self;
+        let Self { endpoints, mut watcher, mut inputs, mut new_pools, pace, health } = self;
         let mut voice = Voice { now, tell, told: Instant::now() };
         let mut failures = 0_u32;
         loop {
             let mut observations = Vec::new();
-            let looked = {
-                let look = watcher.look(&endpoints, &mut observations);
+            let (looked, news) = {
+                let look = async {
+                    let looked = watcher.look(&endpoints, &mut observations).await;
+                    let news = match &mut new_pools {
+                        Some(pools) => pools.news(&endpoints, &observations).await,
+                        None => Vec::new(),
+                    };
+                    (looked, news)
+                };
                 let mut look = std::pin::pin!(look);
                 loop {
                     tokio::select! {
@@ -128,6 +157,7 @@ impl PoolFeed {
             let now = (voice.now)();
             // What was told before an error stands.
             let mut found = inputs.observed(&observations, now);
+            found.extend(news.iter().map(|news| inputs.signal(news, now)));
             let pause = match looked {
                 Ok(()) => {
                     found.extend(inputs.looked(now));

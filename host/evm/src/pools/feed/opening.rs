@@ -116,12 +116,36 @@ pub enum FeedStartError {
         /// Their pool.
         pool: Address,
     },
+    /// There is no contract where one that makes pools should be.
+    #[error(
+        "there is no contract at {factory}, whose new pools are to be told; check the address and the chain's number"
+    )]
+    NoFactory {
+        /// Where.
+        factory: Address,
+    },
     /// There is nothing to watch.
     #[error("no market is configured; name at least one pool")]
     NoMarkets,
     /// There are no such bars.
     #[error(transparent)]
     Interval(#[from] InvalidInterval),
+}
+
+/// Whether there is a contract at each of these.
+pub(super) async fn are_contracts(
+    endpoints: &Endpoints,
+    factories: &[Address],
+) -> Result<(), FeedStartError> {
+    for factory in factories {
+        let asked = endpoints.has_code(*factory).await;
+        let is_one =
+            asked.map_err(|error| FeedStartError::Chain { market: "new pools".to_owned(), error })?;
+        if !is_one {
+            return Err(FeedStartError::NoFactory { factory: *factory });
+        }
+    }
+    Ok(())
 }
 
 /// The pools as the chain says they are, which is as they are configured.
