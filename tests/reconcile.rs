@@ -216,7 +216,8 @@ fn differences_are_seen_and_settled_through_the_api_by_those_who_may() {
         made["secret"].as_str().unwrap().to_owned()
     };
     let (viewer, operator) = (secret("viewer"), secret("operator"));
-    let mut host = place.start(&[&OFTEN[..], &["--set", "api.listen=127.0.0.1:0"]].concat());
+    let served = ["--set", "api.listen=127.0.0.1:0", "--set", "journal.equity_every=1s"];
+    let mut host = place.start(&[&OFTEN[..], &served].concat());
     let address = client::address(&mut host);
     let (viewer, operator) = (Client::new(&address, Some(&viewer)), Client::new(&address, Some(&operator)));
     let nobody = Client::new(&address, None);
@@ -279,6 +280,13 @@ fn differences_are_seen_and_settled_through_the_api_by_those_who_may() {
         .collect();
     let expected = [["written-off", "0", "-40", "operator"], ["adopted", "-250", "0", "operator"]];
     assert_eq!(told, expected, "{adjusted}");
+
+    // What was taken away is no loss, and what was lost is one: 40 of 10,000, beside what trading did.
+    let analytics = viewer.wait("/api/v1/accounts/main/analytics", |analytics| {
+        analytics["equity"]["last"].as_str().is_some_and(|last| last.parse::<f64>().unwrap() < 9_740.0)
+    });
+    let growth = ["total_return", "max_drawdown"].map(|key| analytics["equity"][key].as_f64().unwrap());
+    assert!(growth[0] < 0.0 && growth[0] > -0.02 && growth[1] < 0.02, "{growth:?}");
 
     // What was there before counts again when somebody says so.
     let again = json!({ "subject": "balance:USD", "reason": "it is the account's" });

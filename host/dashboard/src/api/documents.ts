@@ -6,6 +6,7 @@ export type Order = Schemas['Order'];
 export type OrderDetail = Schemas['OrderDetail'];
 export type Fill = Schemas['Fill'];
 export type Trade = Schemas['Trade'];
+export type Adjusted = Schemas['Adjusted'];
 export type Equity = Schemas['Equity'];
 export type Strategy = Schemas['Strategy'];
 export type Settings = Schemas['Settings'];

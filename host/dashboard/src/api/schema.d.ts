@@ -1333,14 +1333,15 @@ export interface components {
       last?: string | null;
       /**
        * Format: double
-       * @description The deepest fall from a peak, as a fraction.
+       * @description The deepest fall from a peak, as a fraction. What the owner took is no fall.
        */
       max_drawdown?: number | null;
       /** @description When the first point was. */
       since?: string | null;
       /**
        * Format: double
-       * @description The last over the first, less one.
+       * @description What was made of the first point, as a fraction of it. What the owner brought or took meanwhile is no part of
+       *     it: the time-weighted return.
        */
       total_return?: number | null;
       /** @description When the last point was. */

@@ -1,6 +1,6 @@
 import { useMemo, useState, type ReactElement, type ReactNode } from 'react';
 import { get, path } from '../api/client';
-import type { Analytics, Equity, TradeSums } from '../api/documents';
+import type { Adjusted, Analytics, Equity, TradeSums } from '../api/documents';
 import type { Point } from '../charts/equity-points';
 import { chartTime } from '../charts/time';
 import { Segments, Status } from '../components/controls';
@@ -16,7 +16,14 @@ import { useStream } from '../live/live';
 import type { StreamState } from '../live/stream';
 import { allPages } from '../paged';
 import { useResource } from '../resource';
-import { curveFigures, dailyReturns, histogram, monthlyReturns, type PeriodReturn } from './statistics';
+import {
+  byTrading,
+  curveFigures,
+  dailyReturns,
+  histogram,
+  monthlyReturns,
+  type PeriodReturn,
+} from './statistics';
 
 /** Pages of 1,000 points that are read of the equity history. */
 const MOST_PAGES = 50;
@@ -27,15 +34,18 @@ interface Basis {
 }
 
 async function basisOf(account: string): Promise<Basis> {
-  const [sums, equity] = await Promise.all([
+  const [sums, equity, adjusted] = await Promise.all([
     get<Analytics>(path('accounts', account, 'analytics')),
     allPages<Equity>(path('accounts', account, 'equity'), {}, MOST_PAGES),
+    allPages<Adjusted>(path('accounts', account, 'adjustments'), {}, MOST_PAGES),
   ]);
+  // They come newest first.
+  const flows = adjusted.map(({ sequence, value }) => ({ sequence, value: Number(value) })).reverse();
   const curve = equity.flatMap((row) => {
     const time = chartTime(row.time);
-    return time === null ? [] : [{ time, value: Number(row.equity) }];
+    return time === null ? [] : [{ time, value: Number(row.equity), sequence: row.sequence }];
   });
-  return { sums, curve };
+  return { sums, curve: byTrading(curve, flows) };
 }
 
 const closedOf = ({ counts, snapshots }: StreamState): number => (counts['trade-closed'] ?? 0) + snapshots;
@@ -67,7 +77,7 @@ function Figures({ basis }: { basis: Basis }): ReactElement {
   const { overall, equity } = sums;
   const shape = useMemo(() => curveFigures(curve), [curve]);
   const figures: readonly (readonly [string, ReactNode, string])[] = [
-    ['Return', <Gain key="0" value={equity.total_return ?? null} percent />, 'equity, start to end'],
+    ['Return', <Gain key="0" value={equity.total_return ?? null} percent />, 'by trading; deposits left out'],
     ['Max drawdown', <Percent key="1" value={equity.max_drawdown ?? null} />, 'deepest fall from a peak'],
     ['Sharpe', <Ratio key="2" value={shape.sharpe} />, 'daily returns, annualised'],
     ['Sortino', <Ratio key="3" value={shape.sortino} />, 'daily returns, annualised'],

@@ -1,10 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { curveFigures, histogram, monthlyReturns } from './statistics';
+import { byTrading, curveFigures, histogram, monthlyReturns } from './statistics';
 
 const day = 86_400;
 const at = (date: string, value: number): { time: number; value: number } => ({
   time: Date.parse(date) / 1000,
   value,
+});
+
+describe('the curve of trading alone', () => {
+  const curve = (values: readonly number[]): ReturnType<typeof at>[] =>
+    values.map((value, index) => ({ time: index * day, value }));
+  const following = (values: readonly number[]) =>
+    curve(values).map((point, index) => ({ ...point, sequence: 10 * (index + 1) }));
+
+  it('is the equity where nothing was brought', () => {
+    expect(byTrading([], [])).toEqual([]);
+    expect(byTrading(following([100, 120, 90]), [{ sequence: 10, value: 100 }])).toEqual(
+      curve([100, 120, 90]),
+    );
+  });
+
+  it('has neither gain nor fall where something was brought or taken', () => {
+    const flows = [
+      { sequence: 25, value: 100 },
+      { sequence: 50, value: -116 },
+    ];
+    const values = byTrading(following([100, 110, 210, 231, 115]), flows).map(({ value }) => value);
+    [100, 110, 110, 121, 121].forEach((expected, index) => expect(values[index]).toBeCloseTo(expected));
+  });
 });
 
 describe('figures of the curve', () => {

@@ -4,6 +4,36 @@ import type { Point } from '../charts/equity-points';
 const DAY = 86_400;
 const DAYS_OF_YEAR = 365;
 
+/** A point of the equity, and the input that it follows. */
+export interface EquityPoint extends Point {
+  readonly sequence: number;
+}
+
+/** What the owner brought, or took away when negative. */
+export interface Flow {
+  readonly sequence: number;
+  readonly value: number;
+}
+
+/**
+ * The equity as it would be by trading alone: each stretch between two flows counts by its ratio, as in the API's
+ * return. It begins at the first point; flows before that change nothing. Both are oldest first.
+ */
+export function byTrading(points: readonly EquityPoint[], flows: readonly Flow[]): Point[] {
+  const [first] = points;
+  if (!first) return [];
+  const left = flows.filter(({ sequence }) => sequence > first.sequence);
+  let since = { worth: first.value || 1, equity: first.value };
+  return points.map(({ time, value, sequence }) => {
+    let brought = 0;
+    while (left[0] && left[0].sequence <= sequence) brought += left.shift()?.value ?? 0;
+    // Of nothing there is no ratio.
+    const worth = since.equity === 0 ? since.worth : since.worth * ((value - brought) / since.equity);
+    if (brought !== 0 || since.equity === 0) since = { worth, equity: value };
+    return { time, value: worth };
+  });
+}
+
 /** The last value of each period that has one. */
 function closes(points: readonly Point[], period: (time: number) => string): [string, number][] {
   const last = new Map<string, number>();

@@ -1,6 +1,8 @@
 //! How an account did: sums over its closed trades and its equity, kept up to date as they come, so that asking again
 //! reads only what is new.
 
+mod growth;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,13 +11,14 @@ use axum::extract::State;
 use bulkhead_core::time::Timestamp;
 use bulkhead_store::database::Database;
 use bulkhead_store::journal::ShardId;
-use bulkhead_store::read_models::{EquityRow, Place, TradeFilter, TradeRow};
+use bulkhead_store::read_models::{AdjustmentRow, EquityRow, Place, TradeFilter, TradeRow};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use utoipa::ToSchema;
 
+use self::growth::Growth;
 use crate::api::{Answer, Api, At};
 use crate::documents::time;
 use crate::names::Names;
@@ -116,9 +119,10 @@ pub(crate) struct EquitySums {
     first: Option<Decimal>,
     /// The last point.
     last: Option<Decimal>,
-    /// The last over the first, less one.
+    /// What was made of the first point, as a fraction of it. What the owner brought or took meanwhile is no part of
+    /// it: the time-weighted return.
     total_return: Option<f64>,
-    /// The deepest fall from a peak, as a fraction.
+    /// The deepest fall from a peak, as a fraction. What the owner took is no fall.
     max_drawdown: Option<f64>,
     /// When the first point was.
     since: Option<String>,
@@ -229,8 +233,9 @@ struct Kept {
     months: BTreeMap<String, TradeSums>,
     returns: [u64; BORDERS.len() + 1],
     equity: EquitySums,
-    peak: Decimal,
-    deepest: f64,
+    growth: Growth,
+    /// The newest booked difference that is in the growth.
+    newest_adjustment: Option<Place>,
 }
 
 /// What is kept of all accounts. Who asks has it until the answer is there, and others wait for it outside the database:
@@ -296,8 +301,17 @@ impl Kept {
     fn follow_equity(&mut self, database: &mut Database, shard: ShardId) -> Result<(), Problem> {
         loop {
             let page = database.equity(shard, self.newest_point, AT_ONCE)?;
+            // After the page: what was brought before a point of it is there by then.
+            let mut brought = self.brought(database, shard)?.into_iter().peekable();
             for row in &page {
-                self.follow(row);
+                let mut sum = Decimal::ZERO;
+                while let Some(adjustment) = brought.next_if(|adjustment| adjustment.sequence <= row.sequence)
+                {
+                    sum = sum.checked_add(adjustment.value.0).unwrap_or(sum);
+                    self.newest_adjustment =
+                        Some(Place { sequence: adjustment.sequence, ordinal: adjustment.ordinal });
+                }
+                self.follow(row, sum);
             }
             if page.len() < AT_ONCE {
                 return Ok(());
@@ -305,7 +319,29 @@ impl Kept {
         }
     }
 
-    fn follow(&mut self, row: &EquityRow) {
+    /// Booked differences that are not in the growth yet, oldest first.
+    fn brought(&self, database: &mut Database, shard: ShardId) -> Result<Vec<AdjustmentRow>, Problem> {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = database.adjustments(shard, after, AT_ONCE)?;
+            let is_last = page.len() < AT_ONCE;
+            for adjustment in page {
+                let place = Place { sequence: adjustment.sequence, ordinal: adjustment.ordinal };
+                if self.newest_adjustment == Some(place) {
+                    found.reverse();
+                    return Ok(found);
+                }
+                after = Some(place);
+                found.push(adjustment);
+            }
+            if is_last {
+                found.reverse();
+                return Ok(found);
+            }
+        }
+    }
+
+    fn follow(&mut self, row: &EquityRow, brought: Decimal) {
         let equity = row.equity.0;
         if self.equity.first.is_none() {
             self.equity.first = Some(equity);
@@ -313,10 +349,7 @@ impl Kept {
         }
         self.equity.last = Some(equity);
         self.equity.until = Some(time(row.time));
-        self.peak = self.peak.max(equity);
-        if let Some(fall) = (self.peak - equity).checked_div(self.peak).and_then(|fall| fall.to_f64()) {
-            self.deepest = self.deepest.max(fall);
-        }
+        self.growth.follow(equity, brought);
         self.newest_point = Some(row.time);
     }
 
@@ -343,9 +376,8 @@ impl Kept {
             trades: *trades,
         };
         let mut equity = self.equity.clone();
-        let ends = equity.first.zip(equity.last);
-        equity.total_return = ends.and_then(|(first, last)| (last - first).checked_div(first)?.to_f64());
-        equity.max_drawdown = equity.first.map(|_| self.deepest);
+        equity.total_return = self.growth.total_return();
+        equity.max_drawdown = self.growth.max_drawdown();
         Analytics {
             overall: self.overall.clone().finished(),
             by_strategy: self.strategies.iter().map(strategy).collect(),
