@@ -9,6 +9,7 @@ use axum::extract::{FromRequest, FromRequestParts};
 use bulkhead_core::time::Timestamp;
 use bulkhead_store::clock::now;
 use bulkhead_store::database::TokenRow;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use crate::alerts::AlertDesk;
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     pub(crate) challenges: Challenges,
     pub(crate) hub: Hub,
+    /// Where live updates are sent.
+    pub(crate) updates: Handle,
     pub(crate) analytics: AnalyticsCache,
     pub(crate) plugins: Arc<dyn PluginDirectory>,
     pub(crate) alerts: Arc<dyn AlertDesk>,
@@ -83,6 +86,7 @@ impl Api {
         readers: Readers,
         access: Readers,
         counts: RequestCounts,
+        updates: Handle,
     ) -> Self {
         Self(Arc::new(Shared {
             limits: Limits::new(settings.requests_per_minute),
@@ -97,6 +101,7 @@ impl Api {
             sessions: Sessions::default(),
             challenges: Challenges::default(),
             hub: host.hub.clone(),
+            updates,
             analytics: AnalyticsCache::default(),
             plugins: Arc::clone(&host.plugins),
             alerts: Arc::clone(&host.alerts),

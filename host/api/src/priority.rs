@@ -1,4 +1,6 @@
 //! Trading comes first: on a machine that has more to do than processors, threads of the API wait for those that trade.
+//! Those that answer requests get less, so that somebody who wants to stop the trading is heard whatever goes on; the one
+//! that tells thousands of clients what happened gets what nobody else wants.
 
 /// How much less of a processor that others want, too, such a thread gets: about a third of what one that trades gets.
 #[cfg(target_os = "linux")]
@@ -10,6 +12,25 @@ pub(crate) fn give_way() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!(%error, "a thread of the API goes on at the priority of those that trade");
+    }
+}
+
+/// Has the thread that calls this run only while a processor has nothing else to do, and at once give it up to whoever
+/// wants it. Where that can't be it gives way.
+pub(crate) fn wait_for_idle() {
+    #[cfg(target_os = "linux")]
+    {
+        use thread_priority::unix::{
+            NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+            thread_native_id,
+        };
+        let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+        let set =
+            set_thread_priority_and_policy(thread_native_id(), thread_priority::ThreadPriority::Min, idle);
+        if let Err(error) = set {
+            tracing::debug!(?error, "live updates are sent at the priority of the API's other threads");
+            give_way();
+        }
     }
 }
 
@@ -27,5 +48,20 @@ mod tests {
         });
         assert_eq!(gave_way.join().unwrap(), (before + NICENESS).min(19));
         assert_eq!(niceness(), before);
+    }
+
+    #[test]
+    fn who_waits_for_idle_processors_does_so_alone() {
+        // What the system calls it, the 41st word of its line about a thread (proc(5)).
+        let policy = || {
+            let line = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            let words: Vec<_> = line.rsplit(')').next().unwrap().split_whitespace().collect();
+            words[38].parse::<u32>().unwrap()
+        };
+        let waiting = std::thread::spawn(move || {
+            wait_for_idle();
+            policy()
+        });
+        assert_eq!((waiting.join().unwrap(), policy()), (5, 0));
     }
 }

@@ -252,6 +252,7 @@ mod tests {
             certificate: None,
             wallets: BTreeMap::new(),
             largest_upload: 1_000,
+            updates_wait: false,
         }
     }
 
@@ -276,7 +277,7 @@ mod tests {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let counts = RequestCounts::new().unwrap();
-        let (hub, _) = Hub::start(&["main".to_owned()]).unwrap();
+        let (hub, _) = Hub::start(&["main".to_owned()], false).unwrap();
         let host = Host {
             url: url.clone(),
             hub,
@@ -291,7 +292,8 @@ mod tests {
         };
         let readers = Readers::start(&url, "reads", 1, || {}).unwrap();
         let access = Readers::start(&url, "access", 1, || {}).unwrap();
-        let api = Api::new(settings(requests_per_minute), &host, readers, access, counts);
+        let api =
+            Api::new(settings(requests_per_minute), &host, readers, access, counts, runtime.handle().clone());
         Setup { router: router(&api), api, tokens, writer, runtime, _folder: folder }
     }
 

@@ -26,7 +26,7 @@ use crate::live::Hub;
 use crate::metrics::RequestCounts;
 use crate::observer::RequestObserver;
 use crate::plugins::PluginDirectory;
-use crate::priority::give_way;
+use crate::priority::{give_way, wait_for_idle};
 use crate::readers::Readers;
 use crate::reconciliation::Reconciliations;
 use crate::routes::router;
@@ -73,6 +73,9 @@ pub struct Settings {
     pub wallets: BTreeMap<WalletAddress, WalletHolder>,
     /// Largest plugin file, in bytes.
     pub largest_upload: usize,
+    /// Whether live updates over WebSocket are sent only while processors have nothing else to do. Not for a host that
+    /// takes whatever processors there are, as one at full speed: its clients would starve.
+    pub updates_wait: bool,
 }
 
 impl Settings {
@@ -164,9 +167,18 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
         .enable_all()
         .build()
         .map_err(ServeError::Start)?;
+    // Thousands may listen; what they are sent delays nobody who asks, and trading least of all.
+    let updates = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("updates")
+        .on_thread_start(if settings.updates_wait { wait_for_idle } else { give_way })
+        .enable_all()
+        .build()
+        .map_err(ServeError::Start)?;
     let readers = Readers::start(&host.url, "reads", READERS, give_way).map_err(ServeError::Start)?;
     let access = Readers::start(&host.url, "access", ACCESS, || {}).map_err(ServeError::Start)?;
-    let api = Api::new(settings.clone(), host, readers, access, RequestCounts::new()?);
+    let api =
+        Api::new(settings.clone(), host, readers, access, RequestCounts::new()?, updates.handle().clone());
     let service = router(&api).into_make_service_with_connect_info::<SocketAddr>();
     // Who connects from now on waits a moment at most.
     listening(bound);
@@ -190,6 +202,7 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
     let served = runtime.block_on(serving).map_err(io::Error::other).flatten();
     // Who is still connected is not waited for.
     runtime.shutdown_background();
+    updates.shutdown_background();
     served.map_err(ServeError::Start)
 }
 

@@ -116,7 +116,8 @@ pub(crate) async fn live(
         .max_message_size(LARGEST_FRAME)
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER);
-    Ok(upgrade.on_upgrade(async move |socket| {
+    let updates = api.updates.clone();
+    let serve = async move |socket| {
         // The connection counts as long as it is open.
         let _permit = permit;
         let Subscription { first, receiver } = stream.subscribe(topics, resume.as_ref(), HEARTBEAT);
@@ -130,6 +131,10 @@ pub(crate) async fn live(
         if let Some(code) = code {
             subscriber.close(code).await;
         }
+    };
+    Ok(upgrade.on_upgrade(async move |socket| {
+        // A session that panics ends, and is told of by whoever catches panics.
+        drop(updates.spawn(serve(socket)).await);
     }))
 }
 

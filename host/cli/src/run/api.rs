@@ -18,6 +18,7 @@ use bulkhead_api::{
 use bulkhead_configuration::{Configuration, Wallet, WalletRole};
 use bulkhead_core::identifier::ContentHash;
 use bulkhead_core::time::Timestamp;
+use bulkhead_feeds::pacer::Speed;
 
 use bulkhead_store::database::{Database, DatabaseUrl, Options, WrittenPlugin};
 use bulkhead_store::storage::StoreError;
@@ -44,7 +45,10 @@ pub(super) fn prepare(
     let api = &configuration.api;
     let Some(listen) = api.listen.0 else { return Ok(None) };
     let wallets = wallets(configuration, accounts)?;
-    let (hub, publishers) = Hub::start(accounts).context("the live updates can't be started")?;
+    // At full speed the engine takes whatever processors there are.
+    let updates_wait = configuration.speed != Speed::Max;
+    let (hub, publishers) =
+        Hub::start(accounts, updates_wait).context("the live updates can't be started")?;
     let settings = Settings {
         mode: configuration.mode.name().to_owned(),
         listen,
@@ -59,6 +63,7 @@ pub(super) fn prepare(
         certificate: api.certificate.clone().zip(api.certificate_key.clone()),
         wallets,
         largest_upload: usize::try_from(api.largest_upload.0).unwrap_or(usize::MAX),
+        updates_wait,
     };
     let directory = StrategiesDirectory {
         url: database_url(configuration)?,
