@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bulkhead_evm_chain::Deployed;
 use bulkhead_evm_chain::market::{LocalMarket, TRADER_DOLLARS};
+use bulkhead_evm_chain::web3signer::Web3Signer;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use support::chain_place::{Place, example};
@@ -219,6 +220,33 @@ fn a_process_of_its_own_signs_what_the_keys_policy_allows_and_nothing_else() {
         place.run_once(&["--plain", "--live", "--live-token", &place.token(), "--set", "evm.signer=process"]);
     let complaint = String::from_utf8(without.stderr).unwrap();
     assert!(!without.status.success() && complaint.contains("bulkhead signer"), "{complaint}");
+}
+
+#[test]
+fn a_web3signer_is_asked_for_what_the_keys_policy_allows_and_nothing_else() {
+    let place = Place::new();
+    place.policy(1_000);
+    let signer = Web3Signer::start(LocalMarket::trader());
+    let address = format!("evm.address={}", LocalMarket::trader().address());
+    let elsewhere = format!("evm.external={{ policy = \"policy.toml\", url = \"{}\" }}", signer.url);
+    let settings = ["--set", "evm.signer=web3signer", "--set", &address, "--set", &elsewhere];
+    let mut host = place.start(&settings);
+    host.wait_for(&["strategy started", "sma-crossover"]);
+    place.ask(&["order", "buy", "--notional", "900"]);
+    host.wait_for(&["fill", "side=\"buy\""]);
+    assert_eq!(signer.signed(), 2, "an approval and a trade");
+    let (transactions, coins) = (place.transactions(), place.coins());
+    place.ask(&["order", "buy", "--notional", "500"]);
+    let refused = host.wait_for(&["not executed"]);
+    assert!(refused.contains("in 24 hours") && refused.contains("limit"), "{refused}");
+    assert_eq!((place.transactions(), place.coins(), signer.signed()), (transactions + 1, coins, 3));
+    host.stop();
+    // Nobody trades with a policy that can't be read.
+    let token = place.token_with(&settings);
+    std::fs::remove_file(place.path().join("policy.toml")).unwrap();
+    let without = place.run_once(&[&["--plain", "--live", "--live-token", &token][..], &settings].concat());
+    let complaint = String::from_utf8(without.stderr).unwrap();
+    assert!(!without.status.success() && complaint.contains("policy.toml"), "{complaint}");
 }
 
 /// Wherever somebody may look: logs of every level, the journal and whatever else is written.

@@ -18,7 +18,7 @@ use crate::workspace::Workspace;
 pub(crate) const BINARY_VARIABLE: &str = "BULKHEAD_BIN";
 
 /// What the binary does only where it is asked for. What it needs is built with the workspace anyway.
-pub(crate) const FEATURES: &str = "bulkhead/solana,bulkhead/keyring,bulkhead/otlp,bulkhead-signing/ledger";
+pub(crate) const FEATURES: &str = "bulkhead/solana,bulkhead/ledger,bulkhead/keyring,bulkhead/otlp";
 
 /// The same where there is no chain to test on.
 const FEATURES_WITHOUT_CHAIN: &str = "bulkhead/otlp,bulkhead-signing/ledger";

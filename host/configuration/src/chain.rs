@@ -1,9 +1,12 @@
 //! What the sections of all chains have in common.
 
+use std::path::PathBuf;
+
 use bulkhead_core::time::Span;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::alerts::{ADDRESS, NOT_SHOWN, is_reference, is_safe_address};
 use super::values::{Setting, Value as _};
 use super::{Configuration, FeedSource, Mode};
 
@@ -18,6 +21,76 @@ pub enum SignerPlace {
     Process,
     /// In the host itself, which unlocks the keystore when it starts.
     Local,
+    /// In a Ledger that is plugged in, where a person confirms each transaction.
+    Ledger,
+    /// In a `Web3Signer`, which the host asks. For EVM chains.
+    Web3signer,
+}
+
+impl SignerPlace {
+    /// Whether the key is not in the keystore.
+    #[must_use]
+    pub const fn is_external(self) -> bool {
+        matches!(self, Self::Ledger | Self::Web3signer)
+    }
+}
+
+/// A key that is in no keystore. The host keeps its policy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalKey {
+    /// The file that says what the key may sign, as `bulkhead keys new --policy` reads it.
+    pub policy: PathBuf,
+    /// Which key of a Ledger, such as "m/44'/60'/0'/0/0"; the first when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Where a `Web3Signer` is, or `env:NAME` or `file:PATH` for where that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// How long an answer may take, which with a Ledger is how long a person may.
+    #[serde(default = "a_minute")]
+    pub timeout: Setting<Span>,
+}
+
+fn a_minute() -> Setting<Span> {
+    Setting(Span::from_seconds(60))
+}
+
+impl ExternalKey {
+    /// What is wrong with where a key is: the key in the section, what was found, and what is allowed.
+    pub(crate) fn problems(
+        place: SignerPlace,
+        external: Option<&Self>,
+        address: Option<&String>,
+    ) -> Vec<(&'static str, String, &'static str)> {
+        let mut problems = Vec::new();
+        if !place.is_external() {
+            return problems;
+        }
+        if address.is_none() {
+            problems.push((
+                "address",
+                String::new(),
+                "the address of a key that is not in the keystore is expected",
+            ));
+        }
+        let Some(external) = external else {
+            let allowed = "a section with the policy of the key is expected: see docs/keys.md";
+            problems.push(("external", String::new(), allowed));
+            return problems;
+        };
+        if external.timeout.0 <= Span::from_nanos(0) {
+            let found = external.timeout.0.show();
+            problems.push(("external.timeout", found, "a time longer than nothing is expected"));
+        }
+        let url = external.url.as_deref();
+        let is_url = url.is_some_and(|url| is_safe_address(url) || is_reference(url));
+        if place == SignerPlace::Web3signer && !is_url {
+            let found = if url.is_some() { NOT_SHOWN } else { "" };
+            problems.push(("external.url", found.to_owned(), ADDRESS));
+        }
+        problems
+    }
 }
 
 /// When the books and the chain are held against each other.

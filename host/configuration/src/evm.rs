@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::alerts::{ADDRESS, NOT_SHOWN, is_reference, is_safe_address};
-use super::chain::{ChainReconciliation, SignerPlace};
+use super::chain::{ChainReconciliation, ExternalKey, SignerPlace};
 use super::values::{Limit, Setting, Value as _};
 
 /// The most basis points.
@@ -57,6 +57,9 @@ pub struct Evm {
     /// The number of the user that the signer's process is run by; the host's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer_user: Option<u32>,
+    /// The key, when it is in no keystore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalKey>,
     /// What is paid for gas.
     #[serde(default)]
     pub gas: EvmGas,
@@ -343,6 +346,11 @@ impl Evm {
         if self.gas.reserve.0 < Decimal::ZERO {
             wrong("gas.reserve", self.gas.reserve.0.to_string(), "native currency from 0 is expected");
         }
+        for (key, found, allowed) in
+            ExternalKey::problems(self.signer, self.external.as_ref(), self.address.as_ref())
+        {
+            wrong(key, found, allowed);
+        }
         for (key, found, allowed) in self.reconciliation.problems() {
             wrong(&format!("reconciliation.{key}"), found, allowed);
         }
@@ -497,6 +505,20 @@ mod tests {
         assert_eq!(keys("decimals = 18", "decimals = 60"), ["evm.tokens.WETH.decimals"]);
         assert_eq!(keys("chain_id = 31337", "chain_id = 0"), ["evm.chain_id"]);
         assert_eq!(keys("chain_id = 31337", "chain_id = 31337\naddress = \"0x1\""), ["evm.address"]);
+        let elsewhere =
+            "address = \"0x00000000000000000000000000000000000000b1\"\nkey = \"trader\"\nsigner = ";
+        assert_eq!(
+            keys("key = \"trader\"", "key = \"trader\"\nsigner = \"ledger\""),
+            ["evm.address", "evm.external"]
+        );
+        let server = format!("{elsewhere}\"web3signer\"\nexternal = {{ policy = \"p.toml\"");
+        assert_eq!(keys("key = \"trader\"", &format!("{server} }}")), ["evm.external.url"]);
+        assert_eq!(
+            keys("key = \"trader\"", &format!("{server}, url = \"http://example.org\", timeout = \"0s\" }}")),
+            ["evm.external.timeout", "evm.external.url"]
+        );
+        let device = format!("{elsewhere}\"ledger\"\nexternal = {{ policy = \"p.toml\" }}");
+        assert!(read(&WHOLE.replace("key = \"trader\"", &device)).is_ok());
         assert_eq!(keys("key = \"trader\"", "factories = [\"0x1\"]"), ["evm.factories", "evm.key"]);
         assert_eq!(keys("key = \"trader\"", "timeout = \"0s\"\nkey = \"trader\""), ["evm.timeout"]);
     }

@@ -45,7 +45,7 @@ pub use self::accounts::OwnSettings;
 pub use self::alerts::{Alerts, KINDS, Telegram, Webhook, is_reference, is_safe_address};
 pub use self::api::{Api, Wallet, WalletRole};
 pub use self::breakers::Breakers;
-pub use self::chain::{ChainReconciliation, SignerPlace, Surplus};
+pub use self::chain::{ChainReconciliation, ExternalKey, SignerPlace, Surplus};
 pub use self::evm::{
     Evm, EvmExecution, EvmGas, EvmMarket, EvmPool, EvmPrivate, EvmRoute, EvmToken, EvmVersion,
 };

@@ -1,18 +1,24 @@
-//! Signs with a Ledger on which the Ethereum app is open. A person looks at each transaction and confirms it there, so
+//! Signs with a Ledger on which a chain's app is open. A person looks at each transaction and confirms it there, so
 //! this is for slow strategies, or for the moves that are to be rare.
 //!
-//! The format of the exchanges is that of the Ethereum app's document "Common Technical Specifications": a command has a
-//! class, an instruction, two parameters, a length and data; an answer is data and a status of two bytes. How bytes
-//! travel is behind [`Transport`].
+//! The format of the exchanges is that of the Ethereum app's document "Common Technical Specifications", and of the
+//! description in the Solana app's repository: a command has a class, an instruction, two parameters, a length and data;
+//! an answer is data and a status of two bytes. How bytes travel is behind [`Transport`].
 //!
-//! A Ledger has no limits on what it signs but the person who holds it.
+//! A Ledger has no limits on what it signs but the person who holds it. [`LedgerSigner`] is the one of EVM chains; that of
+//! Solana is in the module `solana`.
 
-mod apdu;
 mod derivation_path;
+pub(crate) mod device;
+mod ethereum_app;
+#[cfg(test)]
+mod ethereum_tests;
 mod framing;
 mod hid;
 #[cfg(test)]
-mod tests;
+pub(crate) mod recorded;
+#[cfg(feature = "solana")]
+pub(crate) mod solana_app;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,7 +30,8 @@ use crate::policy::Refusal;
 use crate::request::{MAX_TRANSACTION_BYTES, SignedTransaction, SigningRequest, signing_payload};
 use crate::signer::EvmSigner;
 
-pub use apdu::Status;
+use self::device::{App, Device, NotDone};
+
 pub use derivation_path::{DerivationPath, InvalidDerivationPath};
 pub use hid::HidTransport;
 
@@ -39,7 +46,7 @@ pub enum TransportError {
     #[error("{0} Ledgers are plugged in; leave one")]
     Several(usize),
     /// Nobody confirmed, or the device hangs.
-    #[error("the Ledger did not answer in time: unlock it, open the Ethereum app, and confirm there")]
+    #[error("the Ledger did not answer in time: unlock it, open the chain's app, and confirm there")]
     TimedOut,
     /// The connection does not work.
     #[error("the connection to the Ledger failed: {0}")]
@@ -68,7 +75,7 @@ struct Inner {
     address: Address,
     path: DerivationPath,
     /// One exchange after the other: a device knows no two at a time.
-    transport: Mutex<Box<dyn Transport>>,
+    device: Mutex<Device>,
 }
 
 impl std::fmt::Debug for LedgerSigner {
@@ -90,20 +97,21 @@ impl LedgerSigner {
     /// When the device can't be asked, or has another address.
     pub fn open(
         name: impl Into<String>,
-        mut transport: Box<dyn Transport>,
+        transport: Box<dyn Transport>,
         path: DerivationPath,
         expected: Address,
     ) -> Result<Self, SigningError> {
         let name = name.into();
-        let answer = answer(&name, transport.as_mut(), &apdu::get_address(&path))?;
-        let address = apdu::address(&answer).map_err(|why| SigningError::wrong_answer(&name, why))?;
+        let mut device = Device::new(App::Ethereum, transport);
+        let answer = device.ask(&ethereum_app::get_address(&path)).map_err(|error| told(&name, error))?;
+        let address = ethereum_app::address(&answer).map_err(|why| SigningError::wrong_answer(&name, why))?;
         if address != expected {
             let why = format!(
                 "its address at {path} is {address}, not {expected}: it is another device or another seed"
             );
             return Err(SigningError::wrong_answer(&name, why));
         }
-        let inner = Inner { name, address, path, transport: Mutex::new(transport) };
+        let inner = Inner { name, address, path, device: Mutex::new(device) };
         Ok(Self { inner: Arc::new(inner) })
     }
 }
@@ -133,14 +141,12 @@ impl Inner {
             let why = "the transaction is too long".to_owned();
             return Err(SigningError::Refused(Refusal::Rejected { signer: self.name.clone(), why }));
         }
-        let mut transport = self.transport.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut last = Vec::new();
-        for command in apdu::sign(&self.path, &payload) {
-            last = answer(&self.name, transport.as_mut(), &command)?;
-        }
-        drop(transport);
+        let mut device = self.device.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = device.ask_all(&ethereum_app::sign(&self.path, &payload));
+        drop(device);
+        let answer = answer.map_err(|error| told(&self.name, error))?;
         let signature: Signature =
-            apdu::signature(&last).map_err(|why| SigningError::wrong_answer(&self.name, why))?;
+            ethereum_app::signature(&answer).map_err(|why| SigningError::wrong_answer(&self.name, why))?;
         let signed = SignedTransaction::from_signature(request, signature, self.address, &self.name)?;
         tracing::info!(
             signer = %self.name, address = %self.address, chain = request.transaction.chain_id,
@@ -151,19 +157,10 @@ impl Inner {
     }
 }
 
-/// The data of an answer, when the device did what it was asked.
-fn answer(name: &str, transport: &mut dyn Transport, command: &[u8]) -> Result<Vec<u8>, SigningError> {
-    let bytes =
-        transport.exchange(command).map_err(|error| SigningError::unavailable(name, error.to_string()))?;
-    let (data, status) =
-        Status::split(&bytes).ok_or_else(|| SigningError::wrong_answer(name, "it has no status"))?;
-    match status {
-        Status::Done => Ok(data.to_vec()),
-        Status::RejectedByUser | Status::DataRefused => {
-            Err(SigningError::Refused(Refusal::Rejected { signer: name.to_owned(), why: status.to_string() }))
-        }
-        Status::Locked | Status::WrongApp | Status::Other(_) => {
-            Err(SigningError::unavailable(name, status.to_string()))
-        }
+fn told(name: &str, error: NotDone) -> SigningError {
+    match error {
+        NotDone::Refused(why) => SigningError::Refused(Refusal::Rejected { signer: name.to_owned(), why }),
+        NotDone::Unavailable(why) => SigningError::unavailable(name, why),
+        NotDone::Wrong(why) => SigningError::wrong_answer(name, why),
     }
 }

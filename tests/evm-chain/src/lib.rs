@@ -39,6 +39,9 @@ pub mod mining;
 /// Sending transactions and waiting for them.
 pub mod transactions;
 
+/// A remote signer.
+pub mod web3signer;
+
 pub use chain::{Chain, Mining, Options};
 pub use deployment::{Deployed, Tokens};
 pub use faulty::{Fault, Faulty};

@@ -2,6 +2,7 @@
 //! journal and its executor.
 
 pub(crate) mod consent;
+pub(crate) mod external_key;
 pub(crate) mod host;
 mod journal;
 pub(crate) mod pools;

@@ -10,6 +10,7 @@ use bulkhead_signing::keystore::{KeyName, Unlocked};
 use bulkhead_signing::process::ProcessSigner;
 use bulkhead_signing::{EvmSigner, LocalSigner};
 
+use super::external_key;
 use crate::key_arguments::PassphraseArguments;
 use crate::keys::{keystore_in, protect_memory, unlock};
 
@@ -64,6 +65,10 @@ impl<'a> Signers<'a> {
             Place::Local => {
                 let unlocked = self.unlocked(storage)?;
                 Arc::new(LocalSigner::open(unlocked, &name, &storage.join("spending"))?)
+            }
+            place @ (Place::Ledger | Place::Web3signer) => {
+                let spending = storage.join("spending");
+                external_key::open_evm(place, evm.external.as_ref(), &name, address, &spending)?
             }
         };
         // What was confirmed speaks of this address.

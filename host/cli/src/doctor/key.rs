@@ -4,16 +4,16 @@ use std::path::Path;
 
 use alloy_primitives::U256;
 use anyhow::{Context as _, Result};
-use bulkhead_configuration::{Configuration, Evm, SignerPlace as Place};
+use bulkhead_configuration::{Configuration, Evm, ExternalKey, SignerPlace as Place};
 use bulkhead_evm::amounts::{from_units, to_units_down};
 use bulkhead_evm::settings::ChainSettings;
 use bulkhead_signing::keystore::KeyName;
-use bulkhead_signing::policy::ChainPolicy;
+use bulkhead_signing::policy::{ChainPolicy, Policy};
 use bulkhead_signing::process::ProcessSigner;
 use rust_decimal::Decimal;
 
 use super::Check;
-use crate::chain::{settings, signer};
+use crate::chain::{external_key, settings, signer};
 use crate::key_arguments::PassphraseArguments;
 use crate::keys::keystore_in;
 
@@ -64,24 +64,50 @@ impl<'a> Keys<'a> {
                 Ok(_) => Check::ok(NAME, format!("{address} is in the keystore, and opens")),
                 Err(error) => Check::failed(NAME, format!("{error:#}"), "see docs/keys.md"),
             },
+            Place::Ledger | Place::Web3signer => match self.signers.open(configuration).await {
+                Ok(_) => Check::ok(NAME, external(evm.signer, &address.to_string())),
+                Err(error) => Check::failed(NAME, format!("{error:#}"), "see docs/keys.md"),
+            },
         }
     }
+}
+
+/// What is known of a key that is in no keystore, once it could be opened.
+pub(super) fn external(place: Place, address: &str) -> String {
+    match place {
+        Place::Ledger => format!("the Ledger has the key of {address}, and its app is open"),
+        _ => format!("a Web3Signer is asked for signatures of {address}, with the first order"),
+    }
+}
+
+/// What the account's key may sign, wherever the key is; why that can't be known otherwise.
+pub(super) fn policy(
+    storage: &Path,
+    key: Option<&str>,
+    place: Place,
+    external: Option<&ExternalKey>,
+) -> Result<Policy> {
+    if let Some(external) = external.filter(|_| place.is_external()) {
+        return external_key::policy(external);
+    }
+    let name: KeyName = key.context("the key's name is missing")?.parse()?;
+    Ok(keystore_in(storage).info(&name)?.policy)
 }
 
 /// What the key's policy refuses of what the gate lets pass.
 pub(super) fn limits(configuration: &Configuration, evm: &Evm) -> Result<Check> {
     const NAME: &str = "key's limits";
-    let name: KeyName = evm.key.as_deref().context("evm.key is missing")?.parse().context("evm.key")?;
-    let info = match keystore_in(Path::new(&configuration.storage)).info(&name) {
-        Ok(info) => info,
-        Err(error) => return Ok(Check::skipped(NAME, error.to_string())),
+    let (key, external) = (evm.key.as_deref(), evm.external.as_ref());
+    let policy = match policy(&configuration.storage, key, evm.signer, external) {
+        Ok(policy) => policy,
+        Err(error) => return Ok(Check::skipped(NAME, format!("{error:#}"))),
     };
-    if info.policy.allow_anything {
+    if policy.allow_anything {
         let found = "the key signs anything";
         return Ok(Check::warning(NAME, found, "fine for a test chain; `bulkhead keys policy` sets limits"));
     }
     let advice = "`bulkhead keys policy` shows and replaces what the key may sign; a signer's process has to be started anew";
-    let Some(policy) = info.policy.chain(evm.chain_id) else {
+    let Some(policy) = policy.chain(evm.chain_id) else {
         return Ok(Check::failed(NAME, format!("the key signs nothing for chain {}", evm.chain_id), advice));
     };
     let chain = settings::chain_settings(evm)?;

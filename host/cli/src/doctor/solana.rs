@@ -1,12 +1,9 @@
 //! What a host needs of Solana: servers that answer, agree and are of the right cluster, an aggregator that quotes, funds,
 //! and a key that may do what is to be done.
 
-use std::path::Path;
-
 use alloy_primitives::U256;
 use anyhow::{Context as _, Result};
 use bulkhead_configuration::{Configuration, Mode, SignerPlace, Solana};
-use bulkhead_signing::keystore::KeyName;
 use bulkhead_signing::solana::{SolanaPolicy, SolanaProcessSigner};
 use bulkhead_solana::amounts::{from_units, to_units_down};
 use bulkhead_solana::cluster::{Cluster as _, ClusterError};
@@ -22,7 +19,6 @@ use solana_address::Address;
 use super::{Check, Verdict};
 use crate::chain::signer::{Signers, socket};
 use crate::chain::solana::{settings, signer};
-use crate::keys::keystore_in;
 
 /// A server that is further behind another is of no use before it has caught up.
 const FAR_BEHIND: u64 = 50;
@@ -241,24 +237,29 @@ pub(super) async fn key(
             Ok(_) => Check::ok(name, format!("{wallet} is in the keystore, and opens")),
             Err(error) => Check::failed(name, format!("{error:#}"), "see docs/keys.md"),
         },
+        place @ (SignerPlace::Ledger | SignerPlace::Web3signer) => {
+            match signer::open(signers, configuration).await {
+                Ok(_) => Check::ok(name, super::key::external(place, &wallet.to_string())),
+                Err(error) => Check::failed(name, format!("{error:#}"), "see docs/keys.md"),
+            }
+        }
     }
 }
 
 /// What the key's policy refuses of what the gate lets pass.
 fn limits(configuration: &Configuration, solana: &Solana) -> Result<Check> {
     const NAME: &str = "key's limits";
-    let name: KeyName =
-        solana.key.as_deref().context("solana.key is missing")?.parse().context("solana.key")?;
-    let info = match keystore_in(Path::new(&configuration.storage)).info(&name) {
-        Ok(info) => info,
-        Err(error) => return Ok(Check::skipped(NAME, error.to_string())),
+    let (key, external) = (solana.key.as_deref(), solana.external.as_ref());
+    let policy = match super::key::policy(&configuration.storage, key, solana.signer, external) {
+        Ok(policy) => policy,
+        Err(error) => return Ok(Check::skipped(NAME, format!("{error:#}"))),
     };
-    if info.policy.allow_anything {
+    if policy.allow_anything {
         let found = "the key signs anything";
         return Ok(Check::warning(NAME, found, "fine for a test chain; `bulkhead keys policy` sets limits"));
     }
     let advice = "`bulkhead keys policy` shows and replaces what the key may sign; a signer's process has to be started anew";
-    let Some(policy) = &info.policy.solana else {
+    let Some(policy) = &policy.solana else {
         return Ok(Check::failed(NAME, "the key signs nothing for Solana", advice));
     };
     let chain = settings::solana_settings(solana)?;

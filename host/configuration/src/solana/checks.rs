@@ -7,6 +7,7 @@ use rust_decimal::Decimal;
 
 use super::{LEADERS, Solana};
 use crate::alerts::{ADDRESS, NOT_SHOWN, is_reference, is_safe_address};
+use crate::chain::{ExternalKey, SignerPlace};
 use crate::values::{Limit, Setting, Value as _};
 
 /// The most basis points.
@@ -43,6 +44,16 @@ impl Solana {
         self.references(&mut wrong);
         self.leaders(&mut wrong);
         self.ranges(&mut wrong);
+        let (place, address) = (self.signer, self.address.as_ref());
+        if place == SignerPlace::Web3signer {
+            let allowed =
+                "a Web3Signer is asked for EVM chains: \"process\", \"local\" or \"ledger\" is expected";
+            wrong("signer", "web3signer".to_owned(), allowed);
+        } else {
+            for (key, found, allowed) in ExternalKey::problems(place, self.external.as_ref(), address) {
+                wrong(key, found, allowed);
+            }
+        }
         for (key, found, allowed) in self.reconciliation.problems() {
             wrong(&format!("reconciliation.{key}"), found, allowed);
         }

@@ -11,7 +11,7 @@ use bulkhead_core::time::Span;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::chain::{ChainReconciliation, SignerPlace};
+use super::chain::{ChainReconciliation, ExternalKey, SignerPlace};
 use super::values::{Limit, Setting};
 
 /// The clusters that have a name, and the hash of the first block of each.
@@ -59,6 +59,9 @@ pub struct Solana {
     /// The number of the user that the signer's process is run by; the host's own when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer_user: Option<u32>,
+    /// The key, when it is in no keystore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<ExternalKey>,
     /// What is paid for transactions.
     #[serde(default)]
     pub fees: SolanaFees,

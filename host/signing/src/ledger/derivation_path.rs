@@ -5,10 +5,11 @@ use std::str::FromStr;
 
 /// Set in an index that is hardened.
 const HARDENED: u32 = 1 << 31;
-/// The most that the Ethereum app takes.
+/// The most that the apps take.
 const MAX_INDICES: usize = 10;
 
-/// Which of the keys of a seed is meant, such as `m/44'/60'/0'/0/0`: the first that Ledger's own software makes.
+/// Which of the keys of a seed is meant, such as `m/44'/60'/0'/0/0`, the first for EVM chains that Ledger's own software
+/// makes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DerivationPath(Vec<u32>);
 
@@ -20,6 +21,12 @@ pub struct DerivationPath(Vec<u32>);
 pub struct InvalidDerivationPath(String);
 
 impl DerivationPath {
+    /// That of the first account that Ledger's own software makes for Solana.
+    #[must_use]
+    pub fn solana() -> Self {
+        Self(vec![HARDENED | 44, HARDENED | 501, HARDENED])
+    }
+
     /// As the device takes it: how many indices, then each.
     pub(super) fn encoded(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(1 + 4 * self.0.len());
@@ -31,6 +38,7 @@ impl DerivationPath {
     }
 }
 
+/// That of the first account for EVM chains.
 impl Default for DerivationPath {
     fn default() -> Self {
         Self(vec![HARDENED | 44, HARDENED | 60, HARDENED, 0, 0])
@@ -78,6 +86,7 @@ mod tests {
         let path: DerivationPath = "m/44'/60'/0'/0/0".parse().unwrap();
         assert_eq!(path, DerivationPath::default());
         assert_eq!(path.to_string(), "m/44'/60'/0'/0/0");
+        assert_eq!(DerivationPath::solana().to_string(), "m/44'/501'/0'");
         let other: DerivationPath = "m/44h/60h/2147483647h/3".parse().unwrap();
         assert_eq!(other.to_string(), "m/44'/60'/2147483647'/3");
         assert_eq!(other.encoded()[..5], [4, 0x80, 0, 0, 44]);

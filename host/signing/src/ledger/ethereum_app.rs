@@ -1,6 +1,5 @@
 //! Commands to the Ethereum app and its answers, byte by byte.
 
-use std::fmt;
 use std::str::FromStr as _;
 
 use alloy_primitives::{Address, Signature};
@@ -20,56 +19,6 @@ const LONGEST_DATA: usize = 255;
 const UNCOMPRESSED_KEY_BYTES: usize = 65;
 /// An address in hexadecimal, without 0x.
 const ADDRESS_TEXT_BYTES: usize = 40;
-
-/// How an answer ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// What was asked was done.
-    Done,
-    /// The person at the device said no.
-    RejectedByUser,
-    /// The app does not sign such data.
-    DataRefused,
-    /// The device waits for its code.
-    Locked,
-    /// Another app is open, or none.
-    WrongApp,
-    /// Anything else.
-    Other(u16),
-}
-
-impl Status {
-    /// The data of an answer and how it ends.
-    #[must_use]
-    pub fn split(answer: &[u8]) -> Option<(&[u8], Self)> {
-        let (data, status) = answer.split_last_chunk::<2>()?;
-        let status = match u16::from_be_bytes(*status) {
-            0x9000 => Self::Done,
-            0x6985 | 0x5501 => Self::RejectedByUser,
-            0x6a80 | 0x6984 | 0x6501 => Self::DataRefused,
-            0x5515 | 0x6804 | 0x6b0c | 0x6982 => Self::Locked,
-            0x6511 | 0x6d00 | 0x6e00 | 0x6e01 => Self::WrongApp,
-            other => Self::Other(other),
-        };
-        Some((data, status))
-    }
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Done => formatter.write_str("done"),
-            Self::RejectedByUser => formatter.write_str("it was refused on the device"),
-            Self::DataRefused => formatter.write_str(
-                "the Ethereum app does not sign this; contract calls that it can't explain need \"blind signing\" in \
-                 the app's settings",
-            ),
-            Self::Locked => formatter.write_str("the device is locked"),
-            Self::WrongApp => formatter.write_str("the Ethereum app is not open on the device"),
-            Self::Other(status) => write!(formatter, "the device answered with status {status:#06x}"),
-        }
-    }
-}
 
 fn command(instruction: u8, first: u8, data: &[u8]) -> Vec<u8> {
     // Callers cut their data to what fits.

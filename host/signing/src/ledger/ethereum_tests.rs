@@ -7,25 +7,12 @@ use alloy_primitives::{B256, Bytes, TxKind, U256, hex, keccak256};
 use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 
+use super::recorded::{Exchange, Recorded};
 use super::*;
 use crate::request::{Purpose, Step};
 
 /// The first command of all: the address at m/44'/60'/0'/0/0, not shown.
 const ASK_ADDRESS: &str = "e002000015058000002c8000003c800000000000000000000000";
-
-/// Answers with what was recorded, and only to the very bytes that it was recorded for.
-struct Recorded(VecDeque<Exchange>);
-
-/// A command, and what came back.
-type Exchange = (Vec<u8>, Result<Vec<u8>, TransportError>);
-
-impl Transport for Recorded {
-    fn exchange(&mut self, command: &[u8]) -> Result<Vec<u8>, TransportError> {
-        let (expected, answer) = self.0.pop_front().expect("nothing more was recorded");
-        assert_eq!(hex::encode(command), hex::encode(expected));
-        answer
-    }
-}
 
 fn key(byte: u8) -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::repeat_byte(byte)).unwrap()

@@ -1,4 +1,4 @@
-//! Signs in this process, with a key of the keystore.
+//! Signs within a key's policy, with a key of the keystore or with one that is elsewhere.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +28,33 @@ pub(super) enum NotSigned {
     Refused(#[from] SolanaRefusal),
     #[error(transparent)]
     Failed(SpendingError),
+    #[error(transparent)]
+    Hand(#[from] HandError),
+}
+
+/// Why what holds a key gave no signature.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum HandError {
+    #[error("{0}")]
+    #[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "the keystore refuses nothing"))]
+    Refused(String),
+    #[error("{0}")]
+    #[cfg_attr(not(feature = "ledger"), expect(dead_code, reason = "the keystore always answers"))]
+    Unavailable(String),
+    #[error("{0}")]
+    Wrong(String),
+}
+
+/// What holds a key.
+pub(super) trait Hand: Send + Sync {
+    /// Signs a message that the policy lets through.
+    fn sign(&self, message: &[u8]) -> Result<Signature, HandError>;
+}
+
+impl Hand for Locked<SigningKey> {
+    fn sign(&self, message: &[u8]) -> Result<Signature, HandError> {
+        Ok(Signature::from(self.get().sign(message).to_bytes()))
+    }
 }
 
 /// Signs with one key of the keystore, within its policy. The one place where transactions of Solana are signed and that
@@ -37,11 +64,11 @@ pub struct SolanaLocalSigner {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(super) struct Inner {
     name: KeyName,
     wallet: Address,
     policy: Policy,
-    key: Locked<SigningKey>,
+    key: Box<dyn Hand>,
     spending: Mutex<SolanaSpending>,
     clock: Clock,
 }
@@ -75,40 +102,49 @@ impl SolanaLocalSigner {
         let kind = || OpenSignerError::OtherKind { name: name.clone(), wanted: "Solana" };
         let key = key.solana_signer().ok_or_else(kind)?;
         let wallet = Address::new_from_array(key.verifying_key().to_bytes());
-        let spending = Mutex::new(SolanaSpending::open(spending, &wallet.to_string(), clock())?);
-        let inner =
-            Inner { name: info.name, wallet, policy: info.policy, key: Locked::new(key), spending, clock };
-        if inner.policy.allow_anything {
-            tracing::warn!(key = %inner.name, %wallet, "the key's policy lets everything through");
-        }
+        let key = Box::new(Locked::new(key));
+        let inner = Inner::new(info.name, wallet, info.policy, key, spending, clock)?;
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Signs what is asked for, if it is what it is said to be and the policy allows it.
     pub(super) async fn sign_request(&self, request: SolanaRequest) -> Result<Signature, SignFailure> {
-        let inner = self.inner.clone();
-        // It waits for the disk.
-        match tokio::task::spawn_blocking(move || inner.sign(&request)).await {
-            Ok(Ok(signature)) => Ok(signature),
-            Ok(Err(NotSigned::Refused(refusal))) => Err(SignFailure::Refused(refusal)),
-            Ok(Err(NotSigned::Failed(error))) => Err(SignFailure::Unavailable(error.to_string())),
-            Err(error) => Err(SignFailure::Unavailable(error.to_string())),
-        }
+        signed(self.inner.clone(), request).await
+    }
+}
+
+/// Has a request signed beside the tasks that wait for nothing.
+pub(super) async fn signed(inner: Arc<Inner>, request: SolanaRequest) -> Result<Signature, SignFailure> {
+    // It waits for the disk, or for a person.
+    match tokio::task::spawn_blocking(move || inner.sign(&request)).await {
+        Ok(Ok(signature)) => Ok(signature),
+        Ok(Err(NotSigned::Refused(refusal))) => Err(SignFailure::Refused(refusal)),
+        Ok(Err(NotSigned::Failed(error))) => Err(SignFailure::Unavailable(error.to_string())),
+        Ok(Err(NotSigned::Hand(HandError::Refused(why)))) => Err(SignFailure::Declined(why)),
+        Ok(Err(NotSigned::Hand(HandError::Unavailable(why)))) => Err(SignFailure::Unavailable(why)),
+        Ok(Err(NotSigned::Hand(HandError::Wrong(why)))) => Err(SignFailure::Wrong(why)),
+        Err(error) => Err(SignFailure::Unavailable(error.to_string())),
     }
 }
 
 /// Why a signer gave no signature.
 #[derive(Debug)]
 pub(super) enum SignFailure {
+    /// By the policy.
     Refused(SolanaRefusal),
+    /// By what holds the key.
+    Declined(String),
     Unavailable(String),
+    Wrong(String),
 }
 
 impl From<SignFailure> for SignerError {
     fn from(failure: SignFailure) -> Self {
         match failure {
             SignFailure::Refused(refusal) => Self::Refused(refusal.to_string()),
+            SignFailure::Declined(why) => Self::Refused(why),
             SignFailure::Unavailable(why) => Self::Unavailable(why),
+            SignFailure::Wrong(why) => Self::Wrong(why),
         }
     }
 }
@@ -130,6 +166,30 @@ impl SolanaSigner for SolanaLocalSigner {
 }
 
 impl Inner {
+    /// What was signed before is read from `spending`, a directory.
+    pub(super) fn new(
+        name: KeyName,
+        wallet: Address,
+        policy: Policy,
+        key: Box<dyn Hand>,
+        spending: &Path,
+        clock: Clock,
+    ) -> Result<Self, SpendingError> {
+        let spending = Mutex::new(SolanaSpending::open(spending, &wallet.to_string(), clock())?);
+        if policy.allow_anything {
+            tracing::warn!(key = %name, %wallet, "the key's policy lets everything through");
+        }
+        Ok(Self { name, wallet, policy, key, spending, clock })
+    }
+
+    pub(super) const fn wallet(&self) -> Address {
+        self.wallet
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
     fn sign(&self, request: &SolanaRequest) -> Result<Signature, NotSigned> {
         let judged = self.admitted(request);
         let judged = match judged {
@@ -141,14 +201,17 @@ impl Inner {
                 );
                 return Err(refusal.into());
             }
-            Err(NotSigned::Failed(error)) => {
+            Err(error) => {
                 tracing::error!(key = %self.name, %error, "nothing can be signed");
-                return Err(NotSigned::Failed(error));
+                return Err(error);
             }
         };
         let asked = judged.verified.asked();
-        let signature = self.key.get().sign(&judged.verified.signing_payload());
-        let signature = Signature::from(signature.to_bytes());
+        let payload = judged.verified.signing_payload();
+        let signature = self.key.sign(&payload)?;
+        if !signature.verify(self.wallet.as_ref(), &payload) {
+            return Err(HandError::Wrong(format!("{} signed something else", self.name)).into());
+        }
         tracing::info!(
             key = %self.name, wallet = %self.wallet, order = %request.order, gives = judged.amount,
             of = judged.token, got = %asked.got.mint, least = judged.verified.summary().least,

@@ -8,6 +8,8 @@
 //! Where to start reading: [`policy`], then `judge`, which holds a request against it.
 
 mod judge;
+#[cfg(feature = "ledger")]
+mod ledger;
 mod local;
 pub mod policy;
 mod process;
@@ -15,6 +17,8 @@ mod refusal;
 mod request;
 mod spending;
 
+#[cfg(feature = "ledger")]
+pub use ledger::SolanaLedgerSigner;
 pub use local::SolanaLocalSigner;
 pub use policy::SolanaPolicy;
 pub use process::SolanaProcessSigner;

@@ -79,7 +79,9 @@ pub(crate) async fn answer(written: Written, signers: &[SolanaLocalSigner]) -> A
     match signer.sign_request(request).await {
         Ok(signature) => Answer::SignedSolana { signature: signature.to_string() },
         Err(SignFailure::Refused(refusal)) => Answer::RefusedSolana { refusal },
-        Err(SignFailure::Unavailable(why)) => Answer::Unavailable { why },
+        Err(SignFailure::Declined(why) | SignFailure::Unavailable(why) | SignFailure::Wrong(why)) => {
+            Answer::Unavailable { why }
+        }
     }
 }
 

@@ -22,6 +22,9 @@ use crate::keystore::{KdfCost, KeyKind, Keystore, PrivateKey, Unlocked};
 use crate::policy::Policy;
 use crate::process::{Served, SignerSocket, serve};
 
+#[cfg(feature = "ledger")]
+mod ledger;
+
 const NOW: u64 = 1_800_000_000;
 const DAY: u64 = 24 * 60 * 60;
 
@@ -150,7 +153,7 @@ async fn code(signer: &SolanaLocalSigner, verified: &Verified) -> &'static str {
     match signer.sign_request(request).await {
         Ok(_) => "signed",
         Err(SignFailure::Refused(refusal)) => refusal.code(),
-        Err(SignFailure::Unavailable(why)) => panic!("{why}"),
+        Err(other) => panic!("{other:?}"),
     }
 }
 

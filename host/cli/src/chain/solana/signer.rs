@@ -1,14 +1,16 @@
 //! Who signs for an account on Solana: a process of its own, or the host.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use bulkhead_configuration::{Configuration, SignerPlace, Solana};
 use bulkhead_signing::keystore::{KeyKind, KeyName};
 use bulkhead_signing::solana::{SolanaLocalSigner, SolanaProcessSigner};
 use bulkhead_solana::signer::SolanaSigner;
 use solana_address::Address;
 
+use super::super::external_key;
 use super::super::signer::{Signers, socket};
 use crate::keys::keystore_in;
 
@@ -43,6 +45,8 @@ pub(crate) async fn open(
             let unlocked = signers.unlocked(storage)?;
             Arc::new(SolanaLocalSigner::open(unlocked, &name, &storage.join("spending"))?)
         }
+        SignerPlace::Ledger => open_ledger(solana, name.clone(), address, &storage.join("spending"))?,
+        SignerPlace::Web3signer => bail!("a Web3Signer signs nothing for Solana"),
     };
     let found = signer.address();
     // What was confirmed speaks of this address.
@@ -51,6 +55,26 @@ pub(crate) async fn open(
         "solana.address is {address}, and the address of the key \"{name}\" is {found}; correct it or leave it out"
     );
     Ok(signer)
+}
+
+#[cfg(feature = "ledger")]
+fn open_ledger(
+    solana: &Solana,
+    name: KeyName,
+    wallet: Address,
+    spending: &Path,
+) -> Result<Arc<dyn SolanaSigner>> {
+    use bulkhead_signing::ledger::DerivationPath;
+    use bulkhead_signing::solana::SolanaLedgerSigner;
+    let external = solana.external.as_ref().context("solana.external is missing")?;
+    let path = external_key::path_of(external, "solana.external.path", DerivationPath::solana())?;
+    let (policy, transport) = (external_key::policy(external)?, external_key::transport(external)?);
+    Ok(Arc::new(SolanaLedgerSigner::open(name, transport, path, wallet, policy, spending)?))
+}
+
+#[cfg(not(feature = "ledger"))]
+fn open_ledger(_: &Solana, _: KeyName, _: Address, _: &Path) -> Result<Arc<dyn SolanaSigner>> {
+    bail!(external_key::NO_LEDGER)
 }
 
 fn key(configuration: &Configuration) -> Result<(&Solana, KeyName)> {
