@@ -9,7 +9,6 @@ use axum::extract::{FromRequest, FromRequestParts};
 use bulkhead_core::time::Timestamp;
 use bulkhead_store::clock::now;
 use bulkhead_store::database::TokenRow;
-use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
 use crate::alerts::AlertDesk;
@@ -18,7 +17,7 @@ use crate::authorisation::Caller;
 use crate::backtests::Backtests;
 use crate::host_figures::HostFigures;
 use crate::limits::Limits;
-use crate::live::{Hub, Stream};
+use crate::live::{Hub, Stream, Updates};
 use crate::metrics::{KeptCounts, RequestCounts};
 use crate::observer::RequestObserver;
 use crate::plugins::PluginDirectory;
@@ -59,7 +58,7 @@ pub(crate) struct Shared {
     pub(crate) challenges: Challenges,
     pub(crate) hub: Hub,
     /// Where live updates are sent.
-    pub(crate) updates: Handle,
+    pub(crate) updates: Updates,
     pub(crate) analytics: AnalyticsCache,
     pub(crate) plugins: Arc<dyn PluginDirectory>,
     pub(crate) alerts: Arc<dyn AlertDesk>,
@@ -86,7 +85,7 @@ impl Api {
         readers: Readers,
         access: Readers,
         counts: RequestCounts,
-        updates: Handle,
+        updates: Updates,
     ) -> Self {
         Self(Arc::new(Shared {
             limits: Limits::new(settings.requests_per_minute),

@@ -195,7 +195,7 @@ mod tests {
     use crate::backtests::BacktestProgram;
     use crate::every_request::LARGEST_BODY;
     use crate::host_figures::HostFigures;
-    use crate::live::Hub;
+    use crate::live::{Hub, Updates};
     use crate::metrics::RequestCounts;
     use crate::plugins::{InstalledPlugin, PluginDirectory, PluginProblem};
     use crate::readers::Readers;
@@ -277,7 +277,7 @@ mod tests {
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let counts = RequestCounts::new().unwrap();
-        let (hub, _) = Hub::start(&["main".to_owned()], false).unwrap();
+        let (hub, _) = Hub::start(&["main".to_owned()]).unwrap();
         let host = Host {
             url: url.clone(),
             hub,
@@ -292,8 +292,8 @@ mod tests {
         };
         let readers = Readers::start(&url, "reads", 1, || {}).unwrap();
         let access = Readers::start(&url, "access", 1, || {}).unwrap();
-        let api =
-            Api::new(settings(requests_per_minute), &host, readers, access, counts, runtime.handle().clone());
+        let updates = Updates::new(runtime.handle().clone());
+        let api = Api::new(settings(requests_per_minute), &host, readers, access, counts, updates);
         Setup { router: router(&api), api, tokens, writer, runtime, _folder: folder }
     }
 

@@ -22,7 +22,7 @@ use crate::api::Api;
 use crate::backtests::BacktestProgram;
 use crate::connections::{Limited, Room};
 use crate::host_figures::HostFigures;
-use crate::live::Hub;
+use crate::live::{Hub, Updates};
 use crate::metrics::RequestCounts;
 use crate::observer::RequestObserver;
 use crate::plugins::PluginDirectory;
@@ -73,8 +73,8 @@ pub struct Settings {
     pub wallets: BTreeMap<WalletAddress, WalletHolder>,
     /// Largest plugin file, in bytes.
     pub largest_upload: usize,
-    /// Whether live updates over WebSocket are sent only while processors have nothing else to do. Not for a host that
-    /// takes whatever processors there are, as one at full speed: its clients would starve.
+    /// Whether a crowd of clients gets its live updates over WebSocket only while processors have nothing else to do. Not
+    /// for a host that takes whatever processors there are, as one at full speed: its clients would starve.
     pub updates_wait: bool,
 }
 
@@ -167,8 +167,9 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
         .enable_all()
         .build()
         .map_err(ServeError::Start)?;
-    // Thousands may listen; what they are sent delays nobody who asks, and trading least of all.
-    let updates = tokio::runtime::Builder::new_multi_thread()
+    // Thousands may listen; what they are sent delays nobody who asks, and trading least of all. Those who operate the host
+    // are few, and are told what happens whatever else the machine does.
+    let crowd = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("updates")
         .on_thread_start(if settings.updates_wait { wait_for_idle } else { give_way })
@@ -177,8 +178,14 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
         .map_err(ServeError::Start)?;
     let readers = Readers::start(&host.url, "reads", READERS, give_way).map_err(ServeError::Start)?;
     let access = Readers::start(&host.url, "access", ACCESS, || {}).map_err(ServeError::Start)?;
-    let api =
-        Api::new(settings.clone(), host, readers, access, RequestCounts::new()?, updates.handle().clone());
+    let api = Api::new(
+        settings.clone(),
+        host,
+        readers,
+        access,
+        RequestCounts::new()?,
+        Updates::new(crowd.handle().clone()),
+    );
     let service = router(&api).into_make_service_with_connect_info::<SocketAddr>();
     // Who connects from now on waits a moment at most.
     listening(bound);
@@ -202,7 +209,7 @@ pub fn serve(settings: &Settings, host: &Host, listening: impl FnOnce(SocketAddr
     let served = runtime.block_on(serving).map_err(io::Error::other).flatten();
     // Who is still connected is not waited for.
     runtime.shutdown_background();
-    updates.shutdown_background();
+    crowd.shutdown_background();
     served.map_err(ServeError::Start)
 }
 

@@ -15,7 +15,7 @@ use bulkhead_store::journal::NumberedOutput;
 use super::event::LiveNames;
 use super::stream::{Published, Room, Stream};
 use super::view::{LiveView, StrategyDetail};
-use crate::priority::{give_way, wait_for_idle};
+use crate::priority::give_way;
 
 /// What accounts may hand over before the hub has come to it; beyond that it is left out, which subscribers notice.
 const UNREAD: usize = 4_096;
@@ -76,13 +76,12 @@ struct HandedOver {
 }
 
 impl Hub {
-    /// A hub for these accounts, and the way in for each. Its thread ends when all publishers are gone. `waits` is
-    /// [`Settings::updates_wait`](crate::Settings::updates_wait).
+    /// A hub for these accounts, and the way in for each. Its thread ends when all publishers are gone.
     ///
     /// # Errors
     ///
     /// When the thread can't be started, or the system gives no random bits.
-    pub fn start(accounts: &[String], waits: bool) -> io::Result<(Self, Vec<Publisher>)> {
+    pub fn start(accounts: &[String]) -> io::Result<(Self, Vec<Publisher>)> {
         let (sender, published) = sync_channel(UNREAD);
         let count = accounts.len().max(1);
         let room = Room {
@@ -105,8 +104,7 @@ impl Hub {
             });
         }
         std::thread::Builder::new().name("live".to_owned()).spawn(move || {
-            let order = if waits { wait_for_idle } else { give_way };
-            order();
+            give_way();
             pump(&published);
         })?;
         Ok((Self(Arc::new(streams)), publishers))
@@ -215,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_full_hub_loses_updates_and_no_time_and_says_where() {
-        let (_hub, mut publishers) = Hub::start(&["main".to_owned()], false).unwrap();
+        let (_hub, mut publishers) = Hub::start(&["main".to_owned()]).unwrap();
         let mut publisher = publishers.remove(0);
         let stream = Arc::clone(&publisher.stream);
         let topics = Topics::read(None).unwrap();

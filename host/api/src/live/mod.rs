@@ -9,6 +9,7 @@ mod hub;
 mod message;
 mod recent;
 mod stream;
+mod updates;
 mod view;
 
 pub(crate) mod event_stream;
@@ -20,6 +21,7 @@ pub use self::hub::{Hub, Publisher};
 pub(crate) use self::message::{LiveBar, LiveMessage, Topics};
 pub(crate) use self::recent::{FaultEntry, LogEntry, Recent, RefusalCount};
 pub(crate) use self::stream::{Resume, Stream, Subscription};
+pub(crate) use self::updates::Updates;
 pub(crate) use self::view::StrategyDetail;
 pub use self::view::{
     AskingView, BreakerView, FeedView, HaltView, JournalView, LiveView, PositionView, QualityView,

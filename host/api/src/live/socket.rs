@@ -133,8 +133,7 @@ pub(crate) async fn live(
         }
     };
     Ok(upgrade.on_upgrade(async move |socket| {
-        // A session that panics ends, and is told of by whoever catches panics.
-        drop(updates.spawn(serve(socket)).await);
+        updates.run(serve(socket)).await;
     }))
 }
 

@@ -45,10 +45,7 @@ pub(super) fn prepare(
     let api = &configuration.api;
     let Some(listen) = api.listen.0 else { return Ok(None) };
     let wallets = wallets(configuration, accounts)?;
-    // At full speed the engine takes whatever processors there are.
-    let updates_wait = configuration.speed != Speed::Max;
-    let (hub, publishers) =
-        Hub::start(accounts, updates_wait).context("the live updates can't be started")?;
+    let (hub, publishers) = Hub::start(accounts).context("the live updates can't be started")?;
     let settings = Settings {
         mode: configuration.mode.name().to_owned(),
         listen,
@@ -63,7 +60,8 @@ pub(super) fn prepare(
         certificate: api.certificate.clone().zip(api.certificate_key.clone()),
         wallets,
         largest_upload: usize::try_from(api.largest_upload.0).unwrap_or(usize::MAX),
-        updates_wait,
+        // At full speed the engine takes whatever processors there are.
+        updates_wait: configuration.speed != Speed::Max,
     };
     let directory = StrategiesDirectory {
         url: database_url(configuration)?,

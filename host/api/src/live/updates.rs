@@ -1,0 +1,65 @@
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+/// Clients that are told by the thread that answers requests. They cost next to nothing.
+const FIRST: usize = 64;
+
+/// Where clients are told what happens: the first of them by the thread that answers requests, a crowd by one of its own.
+#[derive(Debug, Clone)]
+pub(crate) struct Updates {
+    /// Room on the thread that answers requests.
+    room: Arc<Semaphore>,
+    crowd: Handle,
+}
+
+impl Updates {
+    /// A crowd is told on this runtime.
+    pub(crate) fn new(crowd: Handle) -> Self {
+        Self { room: Arc::new(Semaphore::new(FIRST)), crowd }
+    }
+
+    /// Runs a client's session to its end.
+    pub(crate) async fn run(&self, session: impl Future<Output = ()> + Send + 'static) {
+        match self.room.try_acquire() {
+            Ok(_place) => session.await,
+            // One that panics has ended.
+            Err(_) => drop(self.crowd.spawn(session).await),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tokio::runtime::Runtime;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    fn runtime(name: &str) -> Runtime {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name(name).build().unwrap()
+    }
+
+    #[test]
+    fn only_a_crowd_is_told_elsewhere() {
+        let (own, crowd) = (runtime("own"), runtime("crowd"));
+        let updates = Updates::new(crowd.handle().clone());
+        let (told, mut tell) = mpsc::unbounded_channel();
+        for _ in 0..=FIRST {
+            let (updates, told) = (updates.clone(), told.clone());
+            own.spawn(async move {
+                let session = async move {
+                    told.send(std::thread::current().name().map(str::to_owned)).unwrap();
+                    pending::<()>().await;
+                };
+                updates.run(session).await;
+            });
+        }
+        let names: Vec<_> = (0..=FIRST).map(|_| tell.blocking_recv().unwrap().unwrap()).collect();
+        assert_eq!(names.iter().filter(|name| *name == "crowd").count(), 1, "{names:?}");
+    }
+}
