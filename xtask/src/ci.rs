@@ -10,6 +10,7 @@ use crate::dependencies;
 use crate::fuzz;
 use crate::process;
 use crate::smoke;
+use crate::solana_validator;
 use crate::test;
 use crate::train;
 use crate::workspace::Workspace;
@@ -67,7 +68,10 @@ fn table_line(name: &str, passed: bool, took: Duration) -> String {
 }
 
 fn format(workspace: &Workspace) -> Result<()> {
-    process::run(workspace.cargo().args(["fmt", "--all", "--check"]))
+    let outcome = process::run(workspace.cargo().args(["fmt", "--all", "--check"]));
+    // A workspace of its own.
+    let validator = solana_validator::manifest(workspace);
+    outcome.and(process::run(workspace.cargo().args(["fmt", "--check", "--manifest-path"]).arg(validator)))
 }
 
 fn lints(workspace: &Workspace) -> Result<()> {
@@ -95,7 +99,7 @@ fn documentation(workspace: &Workspace) -> Result<()> {
 }
 
 fn fuzzing(workspace: &Workspace) -> Result<()> {
-    fuzz::run(workspace, FUZZING_SECONDS, &[])
+    fuzz::run(workspace, FUZZING_SECONDS, &[], fuzz::Built::Quickly)
 }
 
 fn tests(workspace: &Workspace) -> Result<()> {

@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::debian_packages;
 use crate::process;
+use crate::test;
 use crate::workspace::Workspace;
 
 const PACKAGE: &str = "bulkhead-fuzz";
@@ -31,8 +32,18 @@ const LIMITS: [&str; 2] = ["-rss_limit_mb=2048", "-timeout=10"];
 /// Longest input, some times the largest seed: longer ones are slower and reach no more.
 const MOST_BYTES: u64 = 16 * 1024;
 
+/// How the fuzzers are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Built {
+    /// Optimised, with all that they stand on in view.
+    Thoroughly,
+    /// On dependencies as the tests have them, of which nothing is seen: for a look whether all is well, without
+    /// compiling everything once more.
+    Quickly,
+}
+
 /// Fuzzes each target, or those that are named, for so many seconds.
-pub(crate) fn run(workspace: &Workspace, seconds: u64, targets: &[String]) -> Result<()> {
+pub(crate) fn run(workspace: &Workspace, seconds: u64, targets: &[String], built: Built) -> Result<()> {
     ensure!(seconds > 0, "--seconds must be at least 1");
     let all = all_targets(workspace)?;
     if let Some(unknown) = targets.iter().find(|target| !all.contains(&target.as_str())) {
@@ -40,7 +51,10 @@ pub(crate) fn run(workspace: &Workspace, seconds: u64, targets: &[String]) -> Re
     }
     let chosen = all.into_iter().filter(|name| targets.is_empty() || targets.iter().any(|t| t == name));
     find_or_install_compiler()?;
-    let built = build(workspace)?;
+    let built = match built {
+        Built::Thoroughly => build(workspace)?,
+        Built::Quickly => build_quickly(workspace)?,
+    };
     let mut failed = Vec::new();
     for target in chosen {
         let fuzzer = Fuzzer::new(workspace, &built, target)?;
@@ -103,6 +117,21 @@ fn build(workspace: &Workspace) -> Result<PathBuf> {
             .env_remove("CARGO_ENCODED_RUSTFLAGS"),
     )?;
     Ok(directory.join(platform).join(PROFILE))
+}
+
+/// Builds all fuzzers for development; where they are.
+fn build_quickly(workspace: &Workspace) -> Result<PathBuf> {
+    let bins = all_targets(workspace)?.into_iter().flat_map(|target| ["--bin", target]);
+    let features = format!("{},{PACKAGE}/libfuzzer", test::FEATURES);
+    process::run(
+        workspace
+            .cargo()
+            .args(["build", "--workspace", "--features", &features])
+            .args(bins)
+            .env("RUSTC_WORKSPACE_WRAPPER", workspace.root.join("fuzz").join("instrumented-rustc"))
+            .env("BULKHEAD_INSTRUMENTATION", INSTRUMENTATION),
+    )?;
+    Ok(workspace.target.join("debug"))
 }
 
 /// One target, ready to run.
@@ -195,10 +224,11 @@ mod tests {
     #[test]
     fn a_target_that_is_not_there_is_told_with_those_that_are() {
         let workspace = Workspace::load().expect("cargo answers");
-        let error = run(&workspace, 1, &["cvs".to_owned()]).expect_err("there is none").to_string();
+        let error =
+            run(&workspace, 1, &["cvs".to_owned()], Built::Quickly).expect_err("there is none").to_string();
         assert_eq!(
             error,
-            "there is no fuzz target cvs; there are: configuration, csv, journal_payload, model, snapshot, solana_transaction"
+            "there is no fuzz target cvs; there are: configuration, csv, journal_payload, model, snapshot, solana_transaction, wallet_trade"
         );
     }
 }

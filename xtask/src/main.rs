@@ -28,6 +28,7 @@ mod secret_service;
 mod simulate;
 mod smoke;
 mod solana_chain;
+mod solana_validator;
 mod test;
 mod train;
 mod wasm_compiler;
@@ -78,6 +79,9 @@ enum Verb {
     Test {
         /// Part of a test's name
         filter: Option<String>,
+        /// Also run the tests of trading on Solana against a fuller validator, which is built for that
+        #[arg(long)]
+        full: bool,
     },
     /// Run the performance suite, or the benches whose name contains FILTER
     Bench {
@@ -158,11 +162,17 @@ fn run(workspace: &Workspace, verb: Verb) -> anyhow::Result<()> {
         Verb::EvmChain { serve } => evm_chain::run(workspace, serve),
         Verb::SolanaChain => solana_chain::run(workspace),
         Verb::Demo { arguments } => demo::run(workspace, &arguments),
-        Verb::Test { filter } => test::run(workspace, filter.as_deref()),
+        Verb::Test { filter, full } => {
+            let outcome = test::run(workspace, filter.as_deref());
+            if !full {
+                return outcome;
+            }
+            outcome.and(solana_validator::run(workspace, filter.as_deref()))
+        }
         Verb::Bench { filter, arguments } => bench::run(workspace, filter.as_deref(), &arguments),
         Verb::Simulate { seeds, start } => simulate::run(workspace, seeds, start),
         Verb::Crash { venue, rounds, seed } => crash::run(workspace, venue, rounds, seed),
-        Verb::Fuzz { seconds, targets } => fuzz::run(workspace, seconds, &targets),
+        Verb::Fuzz { seconds, targets } => fuzz::run(workspace, seconds, &targets, fuzz::Built::Thoroughly),
         Verb::Contract => contract::check(workspace),
         Verb::Train(options) => train::run(workspace, &options),
         Verb::Deny => dependencies::check(workspace),

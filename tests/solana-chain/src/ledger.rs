@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use litesvm::LiteSVM;
 use litesvm::types::TransactionMetadata;
@@ -12,6 +13,7 @@ use solana_transaction::versioned::VersionedTransaction;
 use solana_transaction_error::TransactionError;
 
 use crate::tokens::{Holding, Mint, WRAPPED_SOL, holding};
+use crate::validator::{VALIDATOR_VARIABLE, Validator};
 
 /// A blockhash is good for so many blocks.
 pub const VALID_BLOCKS: u64 = 150;
@@ -103,6 +105,9 @@ pub struct Ledger {
     /// What others paid lately for each unit, in millionths of a lamport.
     recent_fees: Vec<u64>,
     sent: Vec<Signature>,
+    /// Who keeps the chain in the machine's place. Then accounts, slots and blockhashes are its own, and nothing of this
+    /// machine happens.
+    validator: Option<Arc<Validator>>,
 }
 
 impl Ledger {
@@ -124,17 +129,18 @@ impl Ledger {
             delivery: Delivery::Next,
             recent_fees: vec![0, 1_000, 2_000, 5_000, 10_000],
             sent: Vec::new(),
+            validator: Validator::start().map(Arc::new),
         };
         let wrapped = Mint::plain(9).account(0);
         ledger.set_account(WRAPPED_SOL, wrapped);
-        ledger.advance(VALID_BLOCKS);
+        ledger.go_on(VALID_BLOCKS);
         ledger
     }
 
     /// The newest slot.
     #[must_use]
-    pub const fn slot(&self) -> u64 {
-        self.slot
+    pub fn slot(&self) -> u64 {
+        self.validator.as_ref().map_or(self.slot, |validator| validator.slot())
     }
 
     /// The height of the block in a slot.
@@ -150,8 +156,22 @@ impl Ledger {
         1_790_000_000 + slot.cast_signed() * 2 / 5
     }
 
+    /// A validator does none of what only a test's own chain can be told to do.
+    pub(crate) fn must_be_ours(&self) {
+        assert!(
+            self.validator.is_none(),
+            "{VALIDATOR_VARIABLE} names a validator, which can't be told to do this"
+        );
+    }
+
     /// So many slots go by. What waits is executed in the first.
     pub fn advance(&mut self, slots: u64) {
+        self.must_be_ours();
+        self.go_on(slots);
+    }
+
+    /// Time goes by, as it does on a validator by itself.
+    pub(crate) fn go_on(&mut self, slots: u64) {
         for _ in 0..slots {
             self.slot += 1;
             let hash = Hash::new_from_array(scrambled(self.slot));
@@ -168,6 +188,9 @@ impl Ledger {
     /// The blockhash of the newest slot, or of one so many before, and the last height that it is good for.
     #[must_use]
     pub fn blockhash(&self, slots_before: u64) -> (Hash, u64) {
+        if let Some(validator) = &self.validator {
+            return validator.blockhash();
+        }
         let at = self.slot.saturating_sub(slots_before);
         let found = self.hashes.iter().rev().find(|(slot, _)| *slot <= at).or(self.hashes.first());
         let (slot, hash) = found.expect("there is always one");
@@ -180,17 +203,23 @@ impl Ledger {
 
     /// What becomes of transactions that are accepted from now on.
     pub fn deliver(&mut self, delivery: Delivery) {
+        // That is what a validator does anyway.
+        if delivery != Delivery::Next {
+            self.must_be_ours();
+        }
         self.delivery = delivery;
     }
 
     /// What was held waits for the next slot now, like everything that comes.
     pub fn release(&mut self) {
+        self.must_be_ours();
         self.delivery = Delivery::Next;
         self.waiting.append(&mut self.held);
     }
 
     /// The block with what landed on the fork is none of the chain's any more.
     pub fn abandon_fork(&mut self) {
+        self.must_be_ours();
         let Some((state, landed)) = self.fork.take() else { return };
         self.svm = state;
         self.svm.warp_to_slot(self.slot);
@@ -323,17 +352,41 @@ impl Ledger {
     /// What became of a transaction.
     #[must_use]
     pub fn landed(&self, signature: &Signature) -> Option<&Landed> {
+        self.must_be_ours();
         self.landed.get(signature)
+    }
+
+    /// How many transactions landed that this wallet pays for.
+    #[must_use]
+    pub fn landed_of(&self, wallet: &Address) -> usize {
+        if let Some(validator) = &self.validator {
+            return validator.landed_of(wallet);
+        }
+        self.landed.values().filter(|landed| landed.keys.first() == Some(wallet)).count()
+    }
+
+    /// Who keeps the chain, if not this machine.
+    pub(crate) fn validator(&self) -> Option<Arc<Validator>> {
+        self.validator.clone()
+    }
+
+    /// A server handed a transaction to the validator.
+    pub(crate) fn note_sent(&mut self, signature: Signature) {
+        self.sent.push(signature);
     }
 
     /// Everything that landed.
     pub fn all_landed(&self) -> impl Iterator<Item = (&Signature, &Landed)> {
+        self.must_be_ours();
         self.landed.iter()
     }
 
     /// An account.
     #[must_use]
     pub fn account(&self, address: &Address) -> Option<Account> {
+        if let Some(validator) = &self.validator {
+            return validator.account(address).filter(|account| account.lamports > 0);
+        }
         self.svm.get_account(address).filter(|account| account.lamports > 0)
     }
 
@@ -345,6 +398,9 @@ impl Ledger {
 
     /// Puts an account there.
     pub fn set_account(&mut self, address: Address, account: Account) {
+        if let Some(validator) = &self.validator {
+            return validator.set_account(&address, &account);
+        }
         self.svm.set_account(address, account).expect("any account can be set");
     }
 
@@ -356,6 +412,7 @@ impl Ledger {
 
     /// From now on others are said to have paid this.
     pub fn set_recent_fees(&mut self, fees: &[u64]) {
+        self.must_be_ours();
         self.recent_fees = fees.to_vec();
     }
 

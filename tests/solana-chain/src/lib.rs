@@ -37,5 +37,7 @@ pub mod rpc;
 /// Mints and token accounts.
 pub mod tokens;
 
+pub mod validator;
+
 pub use chain::{Chain, Options, Pace};
 pub use faults::Fault;

@@ -550,9 +550,7 @@ impl Account {
 
     /// How many transactions of the wallet landed, whether they succeeded or not.
     pub(crate) fn landed(&self) -> usize {
-        let owner = self.owner();
-        let ledger = self.chain.ledger();
-        ledger.all_landed().filter(|(_, landed)| landed.keys.first() == Some(&owner)).count()
+        self.chain.ledger().landed_of(&self.owner())
     }
 
     /// How many transactions were signed.
