@@ -26,6 +26,7 @@ use bulkhead_sequencer::snapshot::ShardSnapshot;
 use bulkhead_store::journal::{ENCODING, NumberedOutput, Opening, Sequence, encode, encode_market};
 use rust_decimal::Decimal;
 use serde::Serialize;
+use serde_json::Value;
 
 fn main() {
     journal_payloads();
@@ -34,6 +35,7 @@ fn main() {
     files();
     configurations();
     transactions();
+    wallet_trades();
 }
 
 fn write(target: &str, name: &str, bytes: &[u8]) {
@@ -53,6 +55,21 @@ fn transactions() {
     // Behind the signature and the version.
     signers[66] = 2;
     write("solana_transaction", "two-signers", &signers);
+}
+
+/// A swap that makes a pool, one that failed, one without owners, and half of one.
+fn wallet_trades() {
+    let swap = bulkhead_fuzz::wallet_trade::swap();
+    let write_value = |name: &str, value: &Value| write("wallet_trade", name, value.to_string().as_bytes());
+    write_value("swap", &swap);
+    let mut failed = swap.clone();
+    failed["meta"]["err"] = "AccountNotFound".into();
+    write_value("failed", &failed);
+    let mut without_owners = swap.clone();
+    without_owners["meta"]["postTokenBalances"][0]["owner"] = Value::Null;
+    write_value("without-owners", &without_owners);
+    let text = swap.to_string();
+    write("wallet_trade", "cut-off", &text.as_bytes()[..text.len() / 2]);
 }
 
 /// A payload that is not compressed yet, after the bytes that say what it is.

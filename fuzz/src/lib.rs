@@ -37,3 +37,6 @@ pub mod solana_transaction;
 
 /// A strategy that does a bit of everything.
 pub mod strategy;
+
+/// What transactions were for the wallets in them, as nodes tell it.
+pub mod wallet_trade;

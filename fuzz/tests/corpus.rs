@@ -44,6 +44,11 @@ fn transactions_of_others_are_explained_or_refused() {
 }
 
 #[test]
+fn what_transactions_were_for_wallets_is_recognised_or_not() {
+    check_all("wallet_trade", bulkhead_fuzz::wallet_trade::check);
+}
+
+#[test]
 fn files_of_bars_are_read_or_refused() {
     check_all("csv", |bytes| {
         let file = bytes.get(1..).unwrap_or_default();

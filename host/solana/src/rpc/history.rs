@@ -107,7 +107,8 @@ impl Question {
                 Err("it does not show a transaction that is in a list")
             }
             Self::Transaction { signature, .. } => {
-                let parsed = parsed(value, *signature).map(|parsed| Answer::Transaction(Box::new(parsed)));
+                let parsed =
+                    read_transaction(value, *signature).map(|parsed| Answer::Transaction(Box::new(parsed)));
                 parsed.ok_or("what a transaction moved can't be read")
             }
         }
@@ -138,7 +139,9 @@ fn listed(value: Value, limit: usize) -> Option<Vec<Listed>> {
     (is_ordered && listed.len() <= limit).then_some(listed)
 }
 
-fn parsed(value: Value, signature: Signature) -> Option<Parsed> {
+/// What a node tells of a transaction (`getTransaction`, in base 64); `None` when that is of another one, or can't be read.
+#[must_use]
+pub fn read_transaction(value: Value, signature: Signature) -> Option<Parsed> {
     let found = EncodedConfirmedTransactionWithStatusMeta::deserialize(value).ok()?;
     let moved = moved(&found, signature)?;
     let meta = found.transaction.meta.as_ref()?;

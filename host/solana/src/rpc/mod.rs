@@ -13,7 +13,7 @@ pub mod snapshot;
 
 mod batch;
 mod endpoint;
-pub(crate) mod history;
+pub mod history;
 mod majority;
 mod pool;
 pub(crate) mod transport;
