@@ -344,7 +344,7 @@ fn uploads_that_do_not_end_keep_no_one_from_uploading() {
     // As many are received as may be; what comes besides is turned away, so that they can't fill the memory.
     let upload = || trading.admin.send("PUT", "/api/v1/plugins/breakout", &[], &file);
     let refused = upload();
-    assert_eq!((refused.status, &refused.body["type"]), (503, &json!("urn:bulkhead:problem:busy")));
+    assert_eq!((refused.status, &refused.body["type"]), (429, &json!("urn:bulkhead:problem:busy")));
     drop(open.pop());
     let asked = Instant::now();
     while upload().status != 200 {

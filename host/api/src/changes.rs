@@ -470,7 +470,7 @@ pub(crate) async fn change(
         let waiting = database.waiting_of(names.shard)?;
         if waiting >= MOST_WAITING {
             return Err(Problem::new(
-                Kind::Busy,
+                Kind::StandsStill,
                 format!(
                     "{waiting} changes of this account wait already, as its host or its journal stands still; the account's view says why"
                 ),

@@ -127,8 +127,8 @@ fn add_what_all_have(route: &Route, operation: &mut serde_json::Map<String, Valu
     let mut problems = vec![
         (408, "It took too long"),
         (421, "The host does not go by the name that it is asked for under"),
-        (429, "Too many requests"),
-        (503, "The database does not answer, or too much is asked at once"),
+        (429, "Too many requests, or too much at once"),
+        (503, "The database does not answer, or the account takes nothing up"),
     ];
     if let Access::Holder(needed) = route.access {
         operation.insert("x-role".to_owned(), needed.role.name().into());

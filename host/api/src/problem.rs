@@ -29,6 +29,7 @@ pub(crate) enum Kind {
     Refused,
     TimedOut,
     Busy,
+    StandsStill,
     Unavailable,
     Internal,
 }
@@ -73,7 +74,10 @@ impl Kind {
             }
             Self::Refused => ("refused", "The engine refused it", StatusCode::UNPROCESSABLE_ENTITY),
             Self::TimedOut => ("timed-out", "It took too long", StatusCode::REQUEST_TIMEOUT),
-            Self::Busy => ("busy", "Too much is asked at once", StatusCode::SERVICE_UNAVAILABLE),
+            Self::Busy => ("busy", "Too much is asked at once", StatusCode::TOO_MANY_REQUESTS),
+            Self::StandsStill => {
+                ("stands-still", "The account takes nothing up", StatusCode::SERVICE_UNAVAILABLE)
+            }
             Self::Unavailable => {
                 ("database-unavailable", "The database does not answer", StatusCode::SERVICE_UNAVAILABLE)
             }
@@ -133,7 +137,7 @@ impl Problem {
                 let scheme = HeaderValue::from_static("Bearer realm=\"bulkhead\"");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
             }
-            Kind::TooManyRequests | Kind::Busy | Kind::Unavailable => {
+            Kind::TooManyRequests | Kind::Busy | Kind::StandsStill | Kind::Unavailable => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}

@@ -3180,7 +3180,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -3189,7 +3189,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3266,7 +3266,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -3275,7 +3275,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3366,7 +3366,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -3375,7 +3375,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3466,7 +3466,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -3475,7 +3475,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3552,7 +3552,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -3561,7 +3561,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3652,7 +3652,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -3661,7 +3661,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3752,7 +3752,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -3761,7 +3761,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3852,7 +3852,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -3861,7 +3861,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3954,7 +3954,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -3963,7 +3963,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4062,7 +4062,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -4071,7 +4071,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4200,7 +4200,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -4209,7 +4209,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4286,7 +4286,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -4295,7 +4295,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4388,7 +4388,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -4397,7 +4397,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4499,7 +4499,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -4508,7 +4508,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4614,7 +4614,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -4623,7 +4623,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4752,7 +4752,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -4761,7 +4761,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4840,7 +4840,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -4849,7 +4849,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4976,7 +4976,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -4985,7 +4985,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5062,7 +5062,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -5071,7 +5071,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5148,7 +5148,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -5157,7 +5157,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5286,7 +5286,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -5295,7 +5295,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5424,7 +5424,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -5433,7 +5433,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5562,7 +5562,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -5571,7 +5571,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5700,7 +5700,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -5709,7 +5709,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5786,7 +5786,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -5795,7 +5795,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5920,7 +5920,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -5929,7 +5929,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6020,7 +6020,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -6029,7 +6029,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6158,7 +6158,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -6167,7 +6167,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6244,7 +6244,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -6253,7 +6253,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6332,7 +6332,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -6341,7 +6341,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6420,7 +6420,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -6429,7 +6429,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6508,7 +6508,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -6517,7 +6517,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6648,7 +6648,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -6657,7 +6657,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6736,7 +6736,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -6745,7 +6745,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6876,7 +6876,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -6885,7 +6885,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7014,7 +7014,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -7023,7 +7023,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7156,7 +7156,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -7165,7 +7165,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7292,7 +7292,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -7301,7 +7301,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7428,7 +7428,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -7437,7 +7437,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7536,7 +7536,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -7545,7 +7545,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7622,7 +7622,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -7631,7 +7631,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7760,7 +7760,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -7769,7 +7769,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7865,7 +7865,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -7874,7 +7874,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7939,7 +7939,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -7948,7 +7948,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8035,7 +8035,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -8044,7 +8044,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8121,7 +8121,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -8130,7 +8130,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8207,7 +8207,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -8216,7 +8216,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8293,7 +8293,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -8302,7 +8302,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8367,7 +8367,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -8376,7 +8376,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8441,7 +8441,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -8450,7 +8450,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8559,7 +8559,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -8568,7 +8568,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8676,7 +8676,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -8685,7 +8685,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8762,7 +8762,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -8771,7 +8771,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8836,7 +8836,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -8845,7 +8845,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8995,7 +8995,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -9004,7 +9004,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -9073,7 +9073,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -9082,7 +9082,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -9169,7 +9169,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -9178,7 +9178,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -9243,7 +9243,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -9252,7 +9252,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -9357,7 +9357,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -9366,7 +9366,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -9441,7 +9441,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -9450,7 +9450,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -9497,7 +9497,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -9506,7 +9506,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -9571,7 +9571,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
@@ -9580,7 +9580,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description The database does not answer, or too much is asked at once */
+      /** @description The database does not answer, or the account takes nothing up */
       503: {
         headers: {
           [name: string]: unknown;
@@ -9627,7 +9627,7 @@ export interface operations {
           'application/problem+json': components['schemas']['ProblemDocument'];
         };
       };
-      /** @description Too many requests */
+      /** @description Too many requests, or too much at once */
       429: {
         headers: {
           [name: string]: unknown;
