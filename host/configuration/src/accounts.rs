@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use super::chain::SignerPlace;
 use super::{Configuration, Evm, InvalidConfiguration, Layers, Mode, Problem, Solana};
 
 /// The account's name when the configuration names none.
@@ -63,18 +64,23 @@ impl Layers {
         let mut problems = Vec::new();
         let live = configuration.accounts()?.into_iter().filter(|(_, account)| account.mode == Mode::Live);
         for (name, account) in live {
-            let (section, place, key, address) = match (account.evm, account.solana) {
-                (Some(Evm { chain_id, key, address, .. }), _) => {
+            let (section, place, key, address, signer) = match (account.evm, account.solana) {
+                (Some(Evm { chain_id, key, address, signer, .. }), _) => {
                     // An address may be written with capitals or without.
-                    ("evm", chain_id.to_string(), key, address.map(|address| address.to_lowercase()))
+                    ("evm", chain_id.to_string(), key, address.map(|address| address.to_lowercase()), signer)
                 }
-                (None, Some(Solana { cluster, key, address, .. })) => ("solana", cluster, key, address),
+                (None, Some(Solana { cluster, key, address, signer, .. })) => {
+                    ("solana", cluster, key, address, signer)
+                }
                 (None, None) => continue,
             };
-            for (which, found) in [("key", key), ("address", address)] {
+            // A device that two speak to gives one the other's answers, whichever chains they trade on.
+            let device = (signer == SignerPlace::Ledger).then(|| "ledger".to_owned());
+            let wanted =
+                [(place.clone(), "key", key), (place, "address", address), (String::new(), "signer", device)];
+            for (place, which, found) in wanted {
                 let Some(found) = found else { continue };
-                let owner =
-                    owners.entry((place.clone(), which, found.clone())).or_insert_with(|| name.clone());
+                let owner = owners.entry((place, which, found.clone())).or_insert_with(|| name.clone());
                 if *owner != name {
                     let path = format!("accounts.{name}.{section}.{which}");
                     problems.push(Problem {

@@ -561,6 +561,17 @@ mod tests {
         assert_eq!(of(1), (Mode::Paper, "trader".to_owned()));
         let error = read(&format!("{WHOLE}\n[accounts.alice]\n[accounts.bob]")).unwrap_err();
         assert_eq!(error.0[0].key, "accounts.bob.evm.key", "{error}");
+        // One device answers one account.
+        let ledger = "signer = \"ledger\"\nexternal = { policy = \"p.toml\" }\n[evm.tokens]";
+        let own = |name: &str, digit: u8| {
+            format!("[accounts.{name}.evm]\nkey = \"{name}\"\naddress = \"0x{}{digit}\"\n", "0".repeat(39))
+        };
+        let text = WHOLE.replace("[evm.tokens]", ledger).replace(
+            "key = \"trader\"",
+            "key = \"trader\"\naddress = \"0x00000000000000000000000000000000000000b1\"",
+        );
+        let error = read(&format!("{text}\n{}\n{}", own("alice", 1), own("bob", 2))).unwrap_err();
+        assert_eq!(error.0[0].key, "accounts.bob.evm.signer", "{error}");
         // A name of its own is no key of its own.
         let same = WHOLE.replace(
             "[evm.tokens]",

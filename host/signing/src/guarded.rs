@@ -44,14 +44,40 @@ impl<S: EvmSigner> Guarded<S> {
         Self::new_at(signer, policy, spending, system_clock())
     }
 
+    /// The same with a signer of this address that is opened only once it is known that no other one is at work: a
+    /// device that two speak to gives one the other's answers.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and when the signer can't be opened.
+    pub fn open(
+        address: Address,
+        policy: Policy,
+        spending: &Path,
+        open: impl FnOnce() -> Result<S, SigningError>,
+    ) -> Result<Self, SigningError> {
+        let clock = system_clock();
+        let spending = Spending::open(spending, address, clock())
+            .map_err(|error| SigningError::unavailable("the record of what was signed", error))?;
+        let signer = open()?;
+        if signer.address() != address {
+            let why = format!("its address is {}, not {address}", signer.address());
+            return Err(SigningError::wrong_answer(signer.name(), why));
+        }
+        Ok(Self::with(signer, policy, spending, clock))
+    }
+
     fn new_at(signer: S, policy: Policy, spending: &Path, clock: Clock) -> Result<Self, SpendingError> {
         let spending = Spending::open(spending, signer.address(), clock())?;
+        Ok(Self::with(signer, policy, spending, clock))
+    }
+
+    fn with(signer: S, policy: Policy, spending: Spending, clock: Clock) -> Self {
         if policy.allow_anything {
             tracing::warn!(
                 key = signer.name(), address = %signer.address(), "the key's policy lets everything through"
             );
         }
-        Ok(Self { signer, policy: Arc::new(policy), spending: Arc::new(Mutex::new(spending)), clock })
+        Self { signer, policy: Arc::new(policy), spending: Arc::new(Mutex::new(spending)), clock }
     }
 }
 

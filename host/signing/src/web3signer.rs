@@ -95,6 +95,16 @@ impl Web3Signer {
     }
 }
 
+impl Web3Signer {
+    /// Asks whether it has the key.
+    ///
+    /// # Errors
+    /// When it does not answer, or has other keys.
+    pub fn check(&self) -> Result<(), SigningError> {
+        self.inner.identifier().map(drop)
+    }
+}
+
 fn check_address(url: &str) -> Result<(), InvalidWeb3Signer> {
     let uri: Uri = url.parse().map_err(|_| InvalidWeb3Signer::Address)?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {

@@ -120,7 +120,7 @@ pub(crate) struct EquitySums {
     /// The last point.
     last: Option<Decimal>,
     /// What was made of the first point, as a fraction of it. What the owner brought or took meanwhile is no part of
-    /// it: the time-weighted return.
+    /// it, at what the books took it for: the time-weighted return.
     total_return: Option<f64>,
     /// The deepest fall from a peak, as a fraction. What the owner took is no fall.
     max_drawdown: Option<f64>,

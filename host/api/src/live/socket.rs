@@ -1,6 +1,7 @@
 //! Live updates over WebSocket.
 #![allow(unused_qualifications, reason = "the macro that describes routes makes them")]
 
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Extension;
@@ -11,6 +12,7 @@ use axum::response::Response;
 use futures_util::SinkExt as _;
 use serde::Deserialize;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 use utoipa::IntoParams;
 
@@ -116,24 +118,31 @@ pub(crate) async fn live(
         .max_message_size(LARGEST_FRAME)
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER);
-    let updates = api.updates.clone();
-    let serve = async move |socket| {
+    Ok(upgrade.on_upgrade(async move |socket| {
         // The connection counts as long as it is open.
         let _permit = permit;
+        // These hold what requests wait for, so they are done here and not where a crowd is told.
         let Subscription { first, receiver } = stream.subscribe(topics, resume.as_ref(), HEARTBEAT);
         let first = first.into_iter().map(|(text, _)| text).collect();
-        let mut subscriber = Subscriber { socket };
         let ended = api.ended(&caller);
-        let code = tokio::select! {
-            code = subscriber.serve(&stream, first, receiver) => code,
-            () = ended => Some(CLOSED_EXPIRED),
-        };
-        if let Some(code) = code {
-            subscriber.close(code).await;
+        let (end, is_over) = oneshot::channel::<()>();
+        // On the heap once, not in each of the two futures that it goes through.
+        let session = Box::pin(async move {
+            let mut subscriber = Subscriber { socket };
+            let code = tokio::select! {
+                code = subscriber.serve(&stream, first, receiver) => code,
+                _ = is_over => Some(CLOSED_EXPIRED),
+            };
+            if let Some(code) = code {
+                subscriber.close(code).await;
+            }
+        });
+        let mut session = pin!(api.updates.run(caller.role, session));
+        tokio::select! {
+            () = &mut session => return,
+            () = ended => drop(end.send(())),
         }
-    };
-    Ok(upgrade.on_upgrade(async move |socket| {
-        updates.run(serve(socket)).await;
+        session.await;
     }))
 }
 

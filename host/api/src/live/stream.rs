@@ -1,7 +1,7 @@
 //! The live updates of one account: what is kept of them, and who gets them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -47,6 +47,8 @@ pub(crate) struct Stream {
     state: Mutex<State>,
     /// Whether anybody subscribed when that was last looked at, which who trades may read without waiting.
     watched: AtomicBool,
+    /// The number of the newest message, for those who must not wait for the state.
+    newest: Arc<AtomicU64>,
     /// How far a subscriber may lag behind.
     lag: usize,
 }
@@ -56,6 +58,8 @@ pub(super) struct State {
     /// through everything that others want, and could not keep up with it.
     subscribers: BTreeMap<Topics, broadcast::Sender<Arc<Message>>>,
     sequence: u64,
+    /// The same, for those who look from outside.
+    newest: Arc<AtomicU64>,
     /// The number of each topic's newest message.
     last: [u64; Topic::ALL.len()],
     kept: VecDeque<Arc<Message>>,
@@ -96,9 +100,11 @@ pub(crate) struct Subscription {
 
 impl Stream {
     pub(super) fn new(id: String, room: Room) -> Self {
+        let newest = Arc::<AtomicU64>::default();
         let state = State {
             subscribers: BTreeMap::new(),
             sequence: 0,
+            newest: Arc::clone(&newest),
             last: [0; Topic::ALL.len()],
             kept: VecDeque::new(),
             kept_bytes: 0,
@@ -110,7 +116,7 @@ impl Stream {
             names: LiveNames::default(),
             time: String::new(),
         };
-        Self { id, state: Mutex::new(state), watched: AtomicBool::new(false), lag: room.lag }
+        Self { id, state: Mutex::new(state), watched: AtomicBool::new(false), newest, lag: room.lag }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
@@ -226,7 +232,7 @@ impl Stream {
     }
 
     pub(crate) fn heartbeat(&self) -> Utf8Bytes {
-        text(&LiveMessage::Heartbeat { sequence: self.lock().sequence })
+        text(&LiveMessage::Heartbeat { sequence: self.newest.load(Ordering::Relaxed) })
     }
 
     pub(crate) fn lagging(missed: u64) -> Utf8Bytes {
@@ -267,6 +273,7 @@ impl Stream {
 impl State {
     fn send<'a>(&mut self, topic: Topic, message: impl FnOnce(u64, u64) -> LiveMessage<'a>) {
         self.sequence += 1;
+        self.newest.store(self.sequence, Ordering::Relaxed);
         let sequence = self.sequence;
         let previous = std::mem::replace(&mut self.last[topic.place()], sequence);
         let text = text(&message(sequence, previous));
@@ -294,6 +301,7 @@ impl State {
     /// Something is missing from here on: every topic's next message says so by the number before it.
     fn skip(&mut self) {
         self.sequence += 1;
+        self.newest.store(self.sequence, Ordering::Relaxed);
         self.last = [self.sequence; Topic::ALL.len()];
         self.kept.clear();
         self.kept_bytes = 0;

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
-/// Clients that are told by the thread that answers requests. They cost next to nothing.
+use crate::tokens::Role;
+
+/// So many of those who only look are told by the thread that answers requests. They cost next to nothing.
 const FIRST: usize = 64;
 
-/// Where clients are told what happens: the first of them by the thread that answers requests, a crowd by one of its own.
+/// Where clients are told what happens: those who operate the host, and the first of the others, by the thread that answers
+/// requests, a crowd by one of its own.
 #[derive(Debug, Clone)]
 pub(crate) struct Updates {
     /// Room on the thread that answers requests.
@@ -21,8 +24,11 @@ impl Updates {
         Self { room: Arc::new(Semaphore::new(FIRST)), crowd }
     }
 
-    /// Runs a client's session to its end.
-    pub(crate) async fn run(&self, session: impl Future<Output = ()> + Send + 'static) {
+    /// Runs the session of a client of this role to its end.
+    pub(crate) async fn run(&self, role: Role, session: impl Future<Output = ()> + Send + 'static) {
+        if role >= Role::Operator {
+            return session.await;
+        }
         match self.room.try_acquire() {
             Ok(_place) => session.await,
             // One that panics has ended.
@@ -49,17 +55,19 @@ mod tests {
         let (own, crowd) = (runtime("own"), runtime("crowd"));
         let updates = Updates::new(crowd.handle().clone());
         let (told, mut tell) = mpsc::unbounded_channel();
-        for _ in 0..=FIRST {
-            let (updates, told) = (updates.clone(), told.clone());
+        let viewers = std::iter::repeat_n(Role::Viewer, FIRST + 1);
+        let roles: Vec<_> = viewers.chain([Role::Operator, Role::Admin]).collect();
+        for role in &roles {
+            let (updates, told, role) = (updates.clone(), told.clone(), *role);
             own.spawn(async move {
                 let session = async move {
                     told.send(std::thread::current().name().map(str::to_owned)).unwrap();
                     pending::<()>().await;
                 };
-                updates.run(session).await;
+                updates.run(role, session).await;
             });
         }
-        let names: Vec<_> = (0..=FIRST).map(|_| tell.blocking_recv().unwrap().unwrap()).collect();
+        let names: Vec<_> = roles.iter().map(|_| tell.blocking_recv().unwrap().unwrap()).collect();
         assert_eq!(names.iter().filter(|name| *name == "crowd").count(), 1, "{names:?}");
     }
 }

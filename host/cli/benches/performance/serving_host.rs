@@ -48,7 +48,7 @@ impl Plan {
         );
         let mut plan = Self { directory, speed, secret: String::new() };
         std::fs::write(plan.file(), settings)?;
-        let token = ["token", "create", "--name", "bench", "--role", "admin"];
+        let token = ["token", "create", "--name", "bench", "--role", "viewer"];
         plan.secret = plan.run(&token)?["secret"].as_str().context("the token has no secret")?.to_owned();
         Ok(plan)
     }

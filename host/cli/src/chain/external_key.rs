@@ -42,7 +42,9 @@ pub(super) fn open_evm(
             let url = external.url.as_deref().context("evm.external.url is missing")?;
             let url = address_of("evm.external.url", url)?;
             let signer = Web3Signer::new(name.as_str(), &url, address, duration(external.timeout.0));
-            Ok(Arc::new(Guarded::new(signer.context("evm.external.url")?, policy, spending)?))
+            let signer = signer.context("evm.external.url")?;
+            signer.check()?;
+            Ok(Arc::new(Guarded::new(signer, policy, spending)?))
         }
         SignerPlace::Ledger => open_evm_ledger(external, policy, name, address, spending),
         SignerPlace::Process | SignerPlace::Local => bail!("the key is in the keystore"),
@@ -57,10 +59,17 @@ fn open_evm_ledger(
     address: Address,
     spending: &Path,
 ) -> Result<Arc<dyn EvmSigner>> {
+    use bulkhead_signing::SigningError;
     use bulkhead_signing::ledger::{DerivationPath, LedgerSigner};
     let path = path_of(external, "evm.external.path", DerivationPath::default())?;
-    let signer = LedgerSigner::open(name.as_str(), transport(external)?, path, address)?;
-    Ok(Arc::new(Guarded::new(signer, policy, spending)?))
+    let open = || {
+        let transport = transport(external).map_err(|error| SigningError::Unavailable {
+            signer: name.to_string(),
+            why: format!("{error:#}"),
+        })?;
+        LedgerSigner::open(name.as_str(), transport, path, address)
+    };
+    Ok(Arc::new(Guarded::open(address, policy, spending, open)?))
 }
 
 #[cfg(not(feature = "ledger"))]

@@ -76,7 +76,7 @@ impl<'a> Keys<'a> {
 pub(super) fn external(place: Place, address: &str) -> String {
     match place {
         Place::Ledger => format!("the Ledger has the key of {address}, and its app is open"),
-        _ => format!("a Web3Signer is asked for signatures of {address}, with the first order"),
+        _ => format!("the Web3Signer has the key of {address}"),
     }
 }
 

@@ -1341,7 +1341,7 @@ export interface components {
       /**
        * Format: double
        * @description What was made of the first point, as a fraction of it. What the owner brought or took meanwhile is no part of
-       *     it: the time-weighted return.
+       *     it, at what the books took it for: the time-weighted return.
        */
       total_return?: number | null;
       /** @description When the last point was. */

@@ -16,7 +16,8 @@ use super::trade::End;
 use super::{Pursuit, hash_of, unpacked};
 use crate::amounts::from_units;
 use crate::chain::{At, Chain, ChainError, Receipt};
-use crate::settings::GasValue;
+use crate::route::Quote;
+use crate::settings::{GasValue, Route};
 use crate::{revert, route, settlement};
 
 /// Decimals of native currency on every EVM chain.
@@ -24,6 +25,9 @@ const NATIVE_DECIMALS: u8 = 18;
 
 /// How long the receipt of a final transaction is asked for.
 const RECEIPT_PATIENCE: Duration = Duration::from_secs(5 * 60);
+
+/// How long servers may disagree on what gas is worth.
+const QUOTE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How much native currency the worth of gas is asked for: a hundredth of a unit.
 const ASKED: u64 = 10_000_000_000_000_000;
@@ -166,6 +170,20 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         Ok(Money(native.checked_mul(worth).unwrap_or_default()))
     }
 
+    /// A quote on which servers agree, if they do within a while.
+    async fn settled_quote(&self, route: &Route, asked: U256) -> Result<Quote, ChainError> {
+        let begun = Instant::now();
+        loop {
+            let quoted = self.insist(|| route::quote(&self.desk.chain, route, Side::Sell, asked)).await;
+            match quoted {
+                Err(ChainError::Disagreement(_)) if begun.elapsed() < QUOTE_PATIENCE => {
+                    tokio::time::sleep(self.desk.settings.poll).await;
+                }
+                quoted => return quoted,
+            }
+        }
+    }
+
     /// What a unit of native currency is worth in the account's currency.
     async fn gas_worth(&self) -> Decimal {
         let route = match &self.desk.settings.gas_value {
@@ -173,7 +191,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             GasValue::Route(route) => route,
         };
         let asked = U256::from(ASKED);
-        let quoted = self.insist(|| route::quote(&self.desk.chain, route, Side::Sell, asked)).await;
+        let quoted = self.settled_quote(route, asked).await;
         let decimals =
             self.desk.settings.markets.first().map_or(NATIVE_DECIMALS, |market| market.quote.decimals);
         let worth = quoted.ok().and_then(|quote| {

@@ -217,7 +217,7 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
             .to(swap.router)
             .input(swap.data.clone().into())
             .value(swap.value);
-        let gas_limit = self.dry_run(request).await?;
+        let gas_limit = self.dry_run(request, quote.is_agreed).await?;
         if let (Some(probe), false) = (quote.probe(&terms), keeps_a_part) {
             self.refuse_kept_parts(probe, &market, &quote).await?;
         }
@@ -328,9 +328,13 @@ impl<C: Chain, J: Journal> Pursuit<C, J> {
         Ok(())
     }
 
-    /// Tries the call without sending it, and says how much gas to allow it.
-    async fn dry_run(&self, request: TransactionRequest) -> Result<u64, Stop> {
+    /// Tries the call without sending it, and says how much gas to allow it. Where servers are not at the same block its
+    /// limit may be from another than the one that it is tried at, which says nothing of the trade.
+    async fn dry_run(&self, request: TransactionRequest, is_agreed: bool) -> Result<u64, Stop> {
         let explained = |error| match error {
+            ChainError::Reverted(_) if !is_agreed => {
+                Stop::Later("it would be reverted, at servers that see different prices".to_owned())
+            }
             ChainError::Reverted(data) => {
                 let reason = revert::decode(&data);
                 let advice = revert::advice(&reason).map(|advice| format!(" ({advice})")).unwrap_or_default();

@@ -10,6 +10,7 @@ use alloy::primitives::{Address, Bytes, U256};
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::SolCall;
 use bulkhead_core::order::Side;
+use futures_util::future::join_all;
 
 use crate::amounts::basis_points_of;
 use crate::chain::{At, Chain, ChainError};
@@ -27,6 +28,8 @@ pub struct Quote {
     pub amount_in: U256,
     /// What comes back.
     pub amount_out: U256,
+    /// Whether all servers that answered quote the same. If not, one has a block that another has not.
+    pub is_agreed: bool,
 }
 
 /// A trade, ready to be put into a transaction.
@@ -75,8 +78,9 @@ pub async fn quotes<C: Chain>(
 ) -> Result<Vec<Quote>, ChainError> {
     let mut found = Vec::new();
     let mut problem = ChainError::Refused("no route is configured".to_owned());
-    for route in &market.routes {
-        match quote(chain, route, side, quantity).await {
+    // At the same time: quotes don't last.
+    for quoted in join_all(market.routes.iter().map(|route| quote(chain, route, side, quantity))).await {
+        match quoted {
             Ok(quote) => found.push(quote),
             Err(error) => problem = error,
         }
@@ -90,7 +94,7 @@ pub async fn quotes<C: Chain>(
 
 /// What one way would bring for this much of the base token. Every server is asked, and the quote that is hardest to meet
 /// counts: what is given and wanted at least follows from it, so a server that makes a worse one up gets nobody to trade
-/// at it.
+/// at it. One that is far from most others does not count.
 ///
 /// # Errors
 ///
@@ -105,17 +109,37 @@ pub async fn quote<C: Chain>(
         Route::V2 { router, path } => v2::quote(chain, *router, path, side, quantity).await,
         Route::V3 { quoter, path, fees, .. } => v3::quote(chain, *quoter, path, fees, side, quantity).await,
     }?;
-    let least = amounts.iter().min().copied().unwrap_or_default();
-    let most = amounts.iter().max().copied().unwrap_or_default();
-    if most.saturating_sub(least) > basis_points_of(least, MOST_APART_BPS) {
-        let what = format!("one quotes {least} where another quotes {most}, in the smallest unit");
-        return Err(ChainError::Disagreement(what));
-    }
+    let (least, most) = believed(amounts)?;
     let (amount_in, amount_out) = match side {
         Side::Buy => (least, quantity),
         Side::Sell => (quantity, most),
     };
-    Ok(Quote { route: route.clone(), amount_in, amount_out })
+    Ok(Quote { route: route.clone(), amount_in, amount_out, is_agreed: least == most })
+}
+
+/// The least and the most of what servers quote, without what most others contradict.
+fn believed(mut amounts: Vec<U256>) -> Result<(U256, U256), ChainError> {
+    amounts.sort_unstable();
+    let (count, middle) = (amounts.len(), amounts.get(amounts.len() / 2).copied().unwrap_or_default());
+    let bound = basis_points_of(middle, MOST_APART_BPS);
+    let is_near = |amount: &U256| amount.abs_diff(middle) <= bound;
+    let near: Vec<U256> = amounts.iter().copied().filter(is_near).collect();
+    let (least, most) = (amounts.first().copied(), amounts.last().copied());
+    if near.len() < count {
+        tracing::warn!(
+            ?least,
+            ?most,
+            "servers quote what is far apart; `bulkhead doctor` shows how they are"
+        );
+    }
+    match (near.first(), near.last()) {
+        (Some(least), Some(most)) if near.len() * 2 > count => Ok((*least, *most)),
+        _ => Err(ChainError::Disagreement(format!(
+            "one quotes {} where another quotes {}, in the smallest unit",
+            least.unwrap_or_default(),
+            most.unwrap_or_default()
+        ))),
+    }
 }
 
 impl Terms<'_> {
@@ -204,5 +228,25 @@ pub(crate) fn directed(path: &[Address], side: Side) -> Vec<Address> {
     match side {
         Side::Buy => path.to_vec(),
         Side::Sell => path.iter().rev().copied().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(amounts: &[u64]) -> Option<(u64, u64)> {
+        let found = believed(amounts.iter().copied().map(U256::from).collect()).ok()?;
+        Some((found.0.to(), found.1.to()))
+    }
+
+    #[test]
+    fn one_that_is_far_from_most_others_does_not_count() {
+        assert_eq!(range(&[10_000]), Some((10_000, 10_000)));
+        assert_eq!(range(&[10_050, 10_000]), Some((10_000, 10_050)));
+        assert_eq!(range(&[10_000, 10_200]), None, "of two nobody knows which");
+        assert_eq!(range(&[10_000, 7_000, 10_050]), Some((10_000, 10_050)));
+        assert_eq!(range(&[10_000, 20_000, 10_000]), Some((10_000, 10_000)));
+        assert_eq!(range(&[1, 10_000, 20_000, 20_000]), None);
     }
 }

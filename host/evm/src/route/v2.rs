@@ -29,11 +29,13 @@ pub(super) async fn quote<C: Chain>(
     };
     let other = |amounts: Vec<U256>| {
         let other = if side == Side::Buy { amounts.first() } else { amounts.last() };
-        let count = amounts.len();
-        let malformed = || ChainError::Malformed(format!("the router {router} quotes {count} amounts"));
-        other.copied().filter(|_| count > 1).ok_or_else(malformed)
+        other.copied().filter(|_| amounts.len() > 1)
     };
-    answers.into_iter().map(other).collect()
+    let quoted: Vec<U256> = answers.into_iter().filter_map(other).collect();
+    if quoted.is_empty() {
+        return Err(ChainError::Malformed(format!("the router {router} quotes too few amounts")));
+    }
+    Ok(quoted)
 }
 
 pub(super) fn swap(router: Address, path: &[Address], terms: &Terms<'_>, amount_in: U256) -> Swap {

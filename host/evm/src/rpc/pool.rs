@@ -1,10 +1,13 @@
 //! Several servers of one chain.
 
 use std::future::Future;
+use std::time::Duration;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::rpc::types::TransactionRequest;
+use futures_util::StreamExt as _;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 
 use super::{Endpoint, EndpointSettings, InvalidAddress};
 use crate::chain::{At, Chain, ChainError, Head, Receipt, Sent};
@@ -13,6 +16,9 @@ use crate::settlement;
 
 /// A server that is so many blocks behind another is not asked.
 const MOST_BLOCKS_BEHIND: u64 = 3;
+
+/// So long after the first answer others still count, where all are asked for what changes from block to block.
+const STRAGGLERS: Duration = Duration::from_millis(500);
 
 /// The servers of one chain.
 #[derive(Debug)]
@@ -159,13 +165,13 @@ impl Endpoints {
     }
 }
 
-/// Whether two servers say the same of what a transaction did and cost.
+/// Whether two servers say the same of what a transaction did. What it cost some say in full and others don't.
 fn agree(one: &Receipt, other: &Receipt) -> bool {
     let logs = |receipt: &Receipt| -> Vec<_> {
         receipt.transaction.logs().iter().map(|log| log.inner.clone()).collect()
     };
     one.transaction.status() == other.transaction.status()
-        && settlement::cost(one) == settlement::cost(other)
+        && one.transaction.gas_used == other.transaction.gas_used
         && logs(one) == logs(other)
 }
 
@@ -216,8 +222,34 @@ impl Chain for Endpoints {
         self.ask(|endpoint| endpoint.call(request.clone(), at)).await
     }
 
+    /// Who is slow is waited for a moment longer than the first that answers: what is asked for does not last.
     async fn call_everywhere(&self, request: TransactionRequest) -> Result<Vec<Bytes>, ChainError> {
-        self.ask_all("a call", |endpoint| endpoint.call(request.clone(), At::Latest)).await
+        let (mut answers, mut problem) = (Vec::new(), self.nobody());
+        let mut asked: FuturesUnordered<_> = self
+            .candidates()
+            .into_iter()
+            .map(|endpoint| async {
+                self.is_right(endpoint).await?;
+                endpoint.call(request.clone(), At::Latest).await
+            })
+            .collect();
+        let mut until = None;
+        loop {
+            let next = asked.next();
+            let answered = match until {
+                None => next.await,
+                Some(until) => tokio::time::timeout_at(until, next).await.unwrap_or(None),
+            };
+            match answered {
+                Some(Ok(answer)) => answers.push(answer),
+                Some(Err(error)) => problem = error,
+                None => break,
+            }
+            if !answers.is_empty() {
+                until.get_or_insert(tokio::time::Instant::now() + STRAGGLERS);
+            }
+        }
+        if answers.is_empty() { Err(problem) } else { Ok(answers) }
     }
 
     async fn estimate_gas(&self, request: TransactionRequest) -> Result<u64, ChainError> {
@@ -233,7 +265,7 @@ impl Chain for Endpoints {
         let receipts = self.ask_all("a receipt", |endpoint| endpoint.receipt(hash)).await?;
         let answers = receipts.len();
         let mut found = receipts.into_iter().flatten();
-        let Some(first) = found.next() else { return Ok(None) };
+        let Some(mut first) = found.next() else { return Ok(None) };
         let mut agreeing = 1;
         for other in found {
             let is_of_same_block = other.transaction.block_hash == first.transaction.block_hash;
@@ -242,6 +274,10 @@ impl Chain for Endpoints {
                 return Err(ChainError::Disagreement(what));
             }
             agreeing += usize::from(is_of_same_block);
+            // One that leaves a fee out knows less.
+            if is_of_same_block && settlement::cost(&other) > settlement::cost(&first) {
+                first = other;
+            }
         }
         // While a minority knows it, or knows it in another block, it is too early to believe.
         Ok((agreeing * 2 > answers || answers == agreeing).then_some(first))

@@ -24,7 +24,7 @@ native = { per_transaction = "60", per_day = "100" }
 "#;
 
 /// Signs whatever it is asked for, unless it is away.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Unlimited {
     asked: Arc<AtomicUsize>,
     is_away: Arc<AtomicBool>,
@@ -126,4 +126,20 @@ async fn only_one_guard_counts_for_an_address() {
         Guarded::new(signer, policy, &directory.path().join("spending")),
         Err(SpendingError::InUse { .. })
     ));
+}
+
+#[test]
+fn a_signer_is_opened_only_once_no_other_is_at_work() {
+    let (signer, directory) = (Unlimited::default(), TempDir::new().unwrap());
+    let spending = directory.path().join("spending");
+    let policy = || Policy::from_toml(POLICY).unwrap();
+    let first = guarded(&signer, &directory);
+    let in_the_way = Guarded::open(key().address(), policy(), &spending, || -> Result<Unlimited, _> {
+        panic!("another one has it")
+    });
+    assert!(in_the_way.unwrap_err().is_worth_a_retry());
+    drop(first);
+    Guarded::open(key().address(), policy(), &spending, || Ok(signer.clone())).unwrap();
+    let other = Guarded::open(Address::repeat_byte(3), policy(), &spending, || Ok(signer));
+    assert!(other.unwrap_err().must_halt());
 }

@@ -11,6 +11,7 @@ use solana_signature::Signature;
 
 use super::local::{Hand, HandError, Inner, signed};
 use super::request::SolanaRequest;
+use super::spending::SolanaSpending;
 use crate::clock::{Clock, system_clock};
 use crate::keystore::KeyName;
 use crate::ledger::device::{App, Device, NotDone};
@@ -65,6 +66,9 @@ impl SolanaLedgerSigner {
         spending: &Path,
         clock: Clock,
     ) -> Result<Self, SignerError> {
+        // A device that two speak to gives one the other's answers: so first it is seen that no other is at work.
+        let record = SolanaSpending::open(spending, &expected.to_string(), clock());
+        let record = record.map_err(|error| SignerError::Unavailable(error.to_string()))?;
         let mut device = Device::new(App::Solana, transport);
         let answer =
             device.ask(&solana_app::get_public_key(&path)).map_err(|error| match HandError::from(error) {
@@ -80,9 +84,7 @@ impl SolanaLedgerSigner {
             )));
         }
         let key = Box::new(LedgerKey { path, device: Mutex::new(device) });
-        let inner = Inner::new(name, wallet, policy, key, spending, clock);
-        let inner = inner.map_err(|error| SignerError::Unavailable(error.to_string()))?;
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(Inner::new(name, wallet, policy, key, record, clock)) })
     }
 }
 

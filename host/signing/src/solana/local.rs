@@ -103,8 +103,8 @@ impl SolanaLocalSigner {
         let key = key.solana_signer().ok_or_else(kind)?;
         let wallet = Address::new_from_array(key.verifying_key().to_bytes());
         let key = Box::new(Locked::new(key));
-        let inner = Inner::new(info.name, wallet, info.policy, key, spending, clock)?;
-        Ok(Self { inner: Arc::new(inner) })
+        let spending = SolanaSpending::open(spending, &wallet.to_string(), clock())?;
+        Ok(Self { inner: Arc::new(Inner::new(info.name, wallet, info.policy, key, spending, clock)) })
     }
 
     /// Signs what is asked for, if it is what it is said to be and the policy allows it.
@@ -166,20 +166,18 @@ impl SolanaSigner for SolanaLocalSigner {
 }
 
 impl Inner {
-    /// What was signed before is read from `spending`, a directory.
     pub(super) fn new(
         name: KeyName,
         wallet: Address,
         policy: Policy,
         key: Box<dyn Hand>,
-        spending: &Path,
+        spending: SolanaSpending,
         clock: Clock,
-    ) -> Result<Self, SpendingError> {
-        let spending = Mutex::new(SolanaSpending::open(spending, &wallet.to_string(), clock())?);
+    ) -> Self {
         if policy.allow_anything {
             tracing::warn!(key = %name, %wallet, "the key's policy lets everything through");
         }
-        Ok(Self { name, wallet, policy, key, spending, clock })
+        Self { name, wallet, policy, key, spending: Mutex::new(spending), clock }
     }
 
     pub(super) const fn wallet(&self) -> Address {

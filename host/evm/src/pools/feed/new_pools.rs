@@ -67,7 +67,8 @@ impl NewPools {
                         .told
                         .iter()
                         .find(|(block, known, _)| (*block, *known) == (seen.block.hash, pool));
-                    told.map(|(_, _, value)| -value)
+                    // That there is no empty pool after all is worth nothing, and has no sign to be told by.
+                    told.map(|(_, _, value)| -value).filter(|value| *value != 0.0)
                 } else {
                     let held = held(endpoints, pool, quote, seen).await.unwrap_or_else(|error| {
                         tracing::warn!(%pool, %error, "nobody says what a new pool holds; it is told as empty");
