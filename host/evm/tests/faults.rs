@@ -193,6 +193,31 @@ async fn a_price_that_one_server_makes_up_is_not_traded_at() {
     account.books_equal_the_chain().await;
 }
 
+/// One server quotes less than the trade costs at the other, as after a block that it does not have: the limit that follows
+/// can't be met there, which is no fault of the order.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_waits_while_servers_are_a_block_apart() {
+    let (mut account, faulty) = behind().await;
+    account.urls.insert(0, account.chain.url().to_owned());
+    account.settings.slippage_bps = 20;
+    let deployed = account.chain.deployed().clone();
+    let (plain, dollar, router) = (deployed.tokens.plain, deployed.tokens.dollar, deployed.v2_router);
+    let ask = RouterV2::getAmountsInCall { amountOut: units(5, 18), path: vec![dollar, plain] };
+    let price = account.chain.call(account.key.address(), router, &ask).await.unwrap()[0];
+    let amounts = vec![price * U256::from(994) / U256::from(1_000), units(5, 18)];
+    let answer = Bytes::from(RouterV2::getAmountsInCall::abi_encode_returns(&amounts));
+    faulty.fail_always("eth_call", Fault::Lie(json!(answer)));
+    account.begin().await;
+    account.order(Side::Buy, "5");
+    let tried = |books: &Books| books.told.iter().filter(|told| *told == "quoted").count() > 3;
+    account.until("it was tried several times", tried).await;
+    assert_eq!(account.held(), Decimal::ZERO);
+    faulty.recover();
+    account.all_ended().await;
+    assert_eq!(account.held(), Decimal::from(5), "{:?}", account.told());
+    account.books_equal_the_chain().await;
+}
+
 /// Two servers, one of which keeps receipts to itself: nobody concludes from that that somebody else used the nonce.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receipt_that_one_server_lacks_is_waited_for() {
