@@ -238,6 +238,10 @@ struct Kept {
     newest_adjustment: Option<Place>,
 }
 
+fn place(adjustment: &AdjustmentRow) -> Place {
+    Place { sequence: adjustment.sequence, ordinal: adjustment.ordinal }
+}
+
 /// What is kept of all accounts. Who asks has it until the answer is there, and others wait for it outside the database:
 /// whoever asked beside would go through all trades from the first, and the more ask, the longer it would take.
 #[derive(Debug, Default)]
@@ -308,8 +312,7 @@ impl Kept {
                 while let Some(adjustment) = brought.next_if(|adjustment| adjustment.sequence <= row.sequence)
                 {
                     sum = sum.checked_add(adjustment.value.0).unwrap_or(sum);
-                    self.newest_adjustment =
-                        Some(Place { sequence: adjustment.sequence, ordinal: adjustment.ordinal });
+                    self.newest_adjustment = Some(place(&adjustment));
                 }
                 self.follow(row, sum);
             }
@@ -321,20 +324,13 @@ impl Kept {
 
     /// Booked differences that are not in the growth yet, oldest first.
     fn brought(&self, database: &mut Database, shard: ShardId) -> Result<Vec<AdjustmentRow>, Problem> {
-        let (mut found, mut after) = (Vec::new(), None);
+        let mut found = Vec::new();
         loop {
-            let page = database.adjustments(shard, after, AT_ONCE)?;
-            let is_last = page.len() < AT_ONCE;
-            for adjustment in page {
-                let place = Place { sequence: adjustment.sequence, ordinal: adjustment.ordinal };
-                if self.newest_adjustment == Some(place) {
-                    found.reverse();
-                    return Ok(found);
-                }
-                after = Some(place);
-                found.push(adjustment);
-            }
-            if is_last {
+            let (before, after) = (found.len(), found.last().map(place));
+            let page = database.adjustments(shard, after, AT_ONCE)?.into_iter();
+            found.extend(page.take_while(|adjustment| self.newest_adjustment != Some(place(adjustment))));
+            // What comes behind is known, or there is no more.
+            if found.len() - before < AT_ONCE {
                 found.reverse();
                 return Ok(found);
             }
