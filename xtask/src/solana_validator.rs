@@ -38,7 +38,7 @@ pub(crate) fn run(workspace: &Workspace, filter: Option<&str>) -> Result<()> {
     }
     let directory = workspace.target.join("solana-validator");
     if !directory.exists() {
-        eprintln!("Building the validator; the first time takes some ten minutes.");
+        eprintln!("Building the validator; the first time takes long, as it is hundreds of crates.");
     }
     let build = ["build", "--locked", "--manifest-path"];
     let manifest = manifest(workspace);
